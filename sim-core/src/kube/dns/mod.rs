@@ -1,0 +1,1 @@
+//! Cluster DNS: the server and the resolvers.

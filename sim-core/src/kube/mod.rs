@@ -1,0 +1,7 @@
+//! Kubernetes: objects, store, controllers, and the node agents that program the ground floor.
+
+pub mod controllers;
+pub mod dns;
+pub mod node;
+pub mod objects;
+pub mod store;

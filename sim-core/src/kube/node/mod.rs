@@ -1,0 +1,4 @@
+//! Node agents: each programs its node.
+
+pub mod cni;
+pub mod proxy;

@@ -1,0 +1,9 @@
+//! A deterministic simulator of a Kubernetes cluster's network.
+
+pub mod chance;
+pub mod diagnostic;
+pub mod kube;
+pub mod linux;
+pub mod packet;
+pub mod time;
+pub mod trace;

@@ -1,0 +1,92 @@
+//! A packet on its way through a stack, with the notes that the kernel keeps beside it.
+
+use super::conntrack::{Conn, ConnId, Direction};
+use crate::packet::{Frame, FrameBody, IpPacket, MacAddr};
+use crate::trace::{IfId, Tag};
+
+/// A socket buffer: a frame and what the stack has noted on it so far. The notes end with the namespace, as in the kernel
+/// (`skb_scrub_packet`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skb {
+    /// The frame. For a packet that the host made, the addresses are zero until a neighbour is known.
+    pub frame: Frame,
+    /// `nfmark`.
+    pub mark: u32,
+    /// Connection tracking's note.
+    pub ct: SkbCt,
+    /// Set while the frame is on a bridge that calls iptables.
+    pub bridge_nf: Option<BridgeNf>,
+    /// Interface the frame came in by; none for a packet made here.
+    pub iif: Option<IfId>,
+    /// The trace's note.
+    pub tag: Tag,
+}
+
+/// What connection tracking says of a packet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SkbCt {
+    /// Not seen by connection tracking yet (`ctstate UNTRACKED` if nobody will).
+    #[default]
+    None,
+    /// Told not to track (`-j CT --notrack`): `ctstate UNTRACKED`.
+    NoTrack,
+    /// No flow can be made of it: `ctstate INVALID`.
+    Invalid,
+    /// First packet of a flow that is not in the table yet: `ctstate NEW`. Dropping the packet drops the flow.
+    New(Box<Conn>),
+    /// Part of a flow in the table.
+    Known {
+        /// The flow.
+        id: ConnId,
+        /// With or against the first packet.
+        dir: Direction,
+        /// An ICMP error about the flow: `ctstate RELATED`.
+        related: bool,
+        /// The flow has seen packets in both directions: `ctstate ESTABLISHED`; else still `NEW`.
+        established: bool,
+    },
+}
+
+/// Notes of `br_netfilter` on a frame that crosses a bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BridgeNf {
+    /// Bridge port the frame came in by (`physdev --physdev-in`).
+    pub physin: IfId,
+    /// Bridge port it will leave by, once known (`physdev --physdev-out`).
+    pub physout: Option<IfId>,
+    /// Destination hardware address before a DNAT on the bridge replaced it.
+    pub orig_dst_mac: MacAddr,
+}
+
+impl Skb {
+    /// A buffer around a frame that came in by `iif`.
+    #[must_use]
+    pub fn received(frame: Frame, iif: IfId, tag: Tag) -> Self {
+        Self { frame, mark: 0, ct: SkbCt::None, bridge_nf: None, iif: Some(iif), tag }
+    }
+
+    /// A buffer around a packet that the host itself made.
+    #[must_use]
+    pub fn made(packet: IpPacket, tag: Tag) -> Self {
+        let frame = Frame { dst: MacAddr::ZERO, src: MacAddr::ZERO, body: FrameBody::Ip(packet) };
+        Self { frame, mark: 0, ct: SkbCt::None, bridge_nf: None, iif: None, tag }
+    }
+
+    /// The IP packet, if it is one.
+    #[must_use]
+    pub const fn ip(&self) -> Option<&IpPacket> {
+        match &self.frame.body {
+            FrameBody::Ip(p) => Some(p),
+            FrameBody::Arp(_) => None,
+        }
+    }
+
+    /// The IP packet, to be changed: the trace will take a new picture of it.
+    pub const fn ip_mut(&mut self) -> Option<&mut IpPacket> {
+        self.tag.snapshot = None;
+        match &mut self.frame.body {
+            FrameBody::Ip(p) => Some(p),
+            FrameBody::Arp(_) => None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Sockets: UDP, ICMP echo, TCP.

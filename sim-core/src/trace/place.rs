@@ -1,0 +1,120 @@
+//! Where something happens: namespaces, interfaces, hooks, tables, rules.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A network namespace: an index into the world's arena, never reused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NsId(pub u32);
+
+/// An interface of one namespace: its index in that namespace, never reused. The kernel's ifindex is this plus one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IfId(pub u32);
+
+/// A socket of one namespace, never reused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SockId(pub u32);
+
+/// Address family of a rule set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Family {
+    /// iptables.
+    V4,
+    /// ip6tables.
+    V6,
+}
+
+/// A netfilter hook.
+///
+/// ```text
+///              ┌─► INPUT ─► socket ─► OUTPUT ─┐
+///  PREROUTING ─┤ route                  route ├─► POSTROUTING
+///              └─► FORWARD ───────────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Hook {
+    /// Every packet that came in, before routing.
+    Prerouting,
+    /// Packets for this host.
+    Input,
+    /// Packets routed through this host.
+    Forward,
+    /// Packets made by this host.
+    Output,
+    /// Every packet about to leave.
+    Postrouting,
+}
+
+impl Hook {
+    /// Name of the built-in chain at this hook.
+    #[must_use]
+    pub const fn chain(self) -> &'static str {
+        match self {
+            Self::Prerouting => "PREROUTING",
+            Self::Input => "INPUT",
+            Self::Forward => "FORWARD",
+            Self::Output => "OUTPUT",
+            Self::Postrouting => "POSTROUTING",
+        }
+    }
+}
+
+/// An iptables table, in the order in which one hook meets them (raw -300, mangle -150, nat -100 or 100, filter 0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum TableId {
+    /// Before connection tracking.
+    Raw,
+    /// Header changes.
+    Mangle,
+    /// Address translation, consulted for the first packet of a flow.
+    Nat,
+    /// Decisions.
+    Filter,
+}
+
+impl TableId {
+    /// All tables.
+    pub const ALL: [Self; 4] = [Self::Raw, Self::Mangle, Self::Nat, Self::Filter];
+
+    /// Name as iptables writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Mangle => "mangle",
+            Self::Nat => "nat",
+            Self::Filter => "filter",
+        }
+    }
+}
+
+impl fmt::Display for TableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for TableId {
+    type Err = ();
+    fn from_str(s: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|t| t.name() == s).ok_or(())
+    }
+}
+
+/// One rule, as a person finds it again: table, chain, number, text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct RuleRef {
+    /// iptables or ip6tables.
+    pub family: Family,
+    /// The table.
+    pub table: TableId,
+    /// The chain.
+    pub chain: Arc<str>,
+    /// Position in the chain from 1, as `iptables -L --line-numbers` counts; 0 for the chain's policy.
+    pub number: u32,
+    /// The rule as `iptables-save` prints it (`-A CHAIN …`), or `-P CHAIN POLICY`.
+    pub text: Arc<str>,
+}

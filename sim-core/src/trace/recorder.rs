@@ -1,0 +1,71 @@
+//! Who keeps events.
+
+use serde::Serialize;
+
+use super::{Event, NsId, Step};
+use crate::packet::Frame;
+use crate::time::SimTime;
+
+/// A packet's number in a trace. The reply to a packet, and an error about it, are packets of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct PacketId(pub u32);
+
+/// Index of a packet's looks in a trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct SnapshotId(pub u32);
+
+/// The trace's notes on a packet: its number, and which snapshot shows it as it is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tag {
+    /// The packet's number.
+    pub packet: PacketId,
+    /// The snapshot that shows the packet as it is, none after a change.
+    pub snapshot: Option<SnapshotId>,
+}
+
+/// Takes events. A type parameter of the network stack, so that a run nobody watches pays nothing.
+pub trait Recorder {
+    /// Whether events are kept. Where it is `false` the calls compile to nothing.
+    const ON: bool;
+
+    /// Keeps one step. `step` is only called by a recorder that is on.
+    fn record(&mut self, at: SimTime, ns: NsId, tag: &mut Tag, frame: &Frame, step: impl FnOnce() -> Step);
+}
+
+/// Keeps nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTrace;
+
+impl Recorder for NoTrace {
+    const ON: bool = false;
+    #[inline(always)]
+    fn record(&mut self, _: SimTime, _: NsId, _: &mut Tag, _: &Frame, _: impl FnOnce() -> Step) {}
+}
+
+/// Keeps everything: the events in order, and each different look of each packet once.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// The events in order.
+    pub events: Vec<Event>,
+    /// The looks that events refer to.
+    pub snapshots: Vec<Frame>,
+}
+
+impl Trace {
+    /// The packet as it looked after `event`.
+    #[must_use]
+    pub fn frame(&self, event: &Event) -> &Frame {
+        &self.snapshots[event.snapshot.0 as usize]
+    }
+}
+
+impl Recorder for Trace {
+    const ON: bool = true;
+    fn record(&mut self, at: SimTime, ns: NsId, tag: &mut Tag, frame: &Frame, step: impl FnOnce() -> Step) {
+        let snapshot = *tag.snapshot.get_or_insert_with(|| {
+            self.snapshots.push(frame.clone());
+            SnapshotId(self.snapshots.len() as u32 - 1)
+        });
+        self.events.push(Event { at, ns, packet: tag.packet, snapshot, step: step() });
+    }
+}

@@ -1,0 +1,141 @@
+//! How a packet ends.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
+
+use super::{IfId, RuleRef, SockId};
+use crate::packet::{IcmpError, MacAddr};
+
+/// The end of one packet: who decided, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Verdict {
+    /// A socket took it.
+    Delivered {
+        /// The socket.
+        socket: SockId,
+        /// Its local address.
+        local: SocketAddr,
+    },
+    /// The stack itself took it: an echo request it answered, an ARP message, an ICMP error for a socket that is gone.
+    Consumed {
+        /// What it was taken for, for example "echo request answered".
+        what: &'static str,
+    },
+    /// Refused, and the sender is told.
+    Rejected {
+        /// The rule that refused it; none if the stack itself did (no socket, no route, …).
+        rule: Option<RuleRef>,
+        /// Why the stack refused it, when no rule did.
+        reason: Option<DropReason>,
+        /// What the sender is told.
+        with: RejectWith,
+    },
+    /// Thrown away in silence.
+    Dropped {
+        /// Why.
+        reason: DropReason,
+    },
+    /// Left the model: a frame sent on an interface that leads nowhere.
+    Sent {
+        /// The interface.
+        iface: IfId,
+    },
+}
+
+/// What the sender of a refused packet is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum RejectWith {
+    /// An ICMP error.
+    Icmp(IcmpError),
+    /// A TCP reset.
+    TcpReset,
+}
+
+/// Why a packet was dropped. Names follow the kernel's drop reasons (`include/net/dropreason-core.h`) where it has one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum DropReason {
+    /// A netfilter rule or chain policy (number 0) dropped it.
+    Netfilter(RuleRef),
+    /// No route to the destination.
+    NoRoute {
+        /// The destination.
+        dst: IpAddr,
+    },
+    /// A blackhole, unreachable or prohibit route matched.
+    RouteRefused {
+        /// `blackhole`, `unreachable` or `prohibit`.
+        kind: &'static str,
+        /// The destination.
+        dst: IpAddr,
+    },
+    /// `ip_forward` is 0.
+    ForwardingDisabled,
+    /// TTL reached zero.
+    TtlExceeded,
+    /// Longer than the MTU and not to be fragmented.
+    PacketTooBig {
+        /// The MTU in bytes.
+        mtu: u32,
+    },
+    /// The receiving interface's MTU is smaller than the frame.
+    FrameTooLong {
+        /// The MTU in bytes.
+        mtu: u32,
+    },
+    /// Reverse path filter.
+    RpFilter,
+    /// An address that must not come in on this interface.
+    MartianSource,
+    /// A destination that must not come in on this interface (loopback without `route_localnet`).
+    MartianDestination,
+    /// The frame was addressed to another host.
+    OtherHost,
+    /// No neighbour answered ARP.
+    NeighFailed {
+        /// The next hop that did not answer.
+        next_hop: IpAddr,
+    },
+    /// The queue of packets waiting for a neighbour was full.
+    NeighQueueFull,
+    /// The interface is down.
+    LinkDown {
+        /// The interface.
+        iface: IfId,
+    },
+    /// The tunnel has no forwarding entry for the destination.
+    NoFdbEntry {
+        /// The destination.
+        mac: MacAddr,
+    },
+    /// A bridge port without hairpin mode would have been the way back, or no port was left to send to.
+    BridgeNoPort,
+    /// Nobody listens on the port.
+    NoSocket,
+    /// A packet the socket does not want (TCP state, connected to somebody else).
+    SocketRefused,
+    /// The socket's receive queue is full.
+    SocketQueueFull,
+    /// Connection tracking could not insert the flow.
+    ConntrackInsertFailed,
+    /// The connection tracking table is full.
+    ConntrackFull,
+    /// NAT found no free tuple.
+    NatExhausted,
+    /// The checksum is wrong.
+    BadChecksum,
+    /// A fragment of a packet that was never completed.
+    ReassemblyTimeout,
+    /// The protocol is not modelled or nobody handles it.
+    UnknownProtocol {
+        /// IANA protocol number.
+        protocol: u8,
+    },
+    /// An injected fault lost it.
+    Fault {
+        /// The fault's name.
+        name: String,
+    },
+    /// The namespace or interface does not exist any more.
+    Gone,
+}

@@ -1,0 +1,1 @@
+//! Labs: parse, run, compare.

@@ -1,0 +1,5 @@
+//! Labs: Markdown documents that a person reads and the simulator runs.
+
+pub mod lab;
+pub mod shell;
+pub mod tools;

@@ -1,0 +1,1 @@
+//! Real tools, simulated: one file or folder each.
