@@ -81,6 +81,17 @@ impl Icmp {
         }
     }
 
+    /// Name of type and code.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::EchoRequest { .. } => "echo-request",
+            Self::EchoReply { .. } => "echo-reply",
+            Self::Redirect { .. } => "redirect-host",
+            Self::Error { error, .. } => error.name(),
+        }
+    }
+
     /// Length in bytes, header included. An error quotes at most what fits into 576 bytes of IPv4 packet (RFC 1812, 4.3.2.3).
     #[must_use]
     pub fn len(&self) -> usize {

@@ -63,7 +63,14 @@ pub enum Transport {
     Tcp(Tcp),
     /// ICMP or ICMPv6 message.
     Icmp(Icmp),
-    /// Any other protocol, or a fragment that is not the first.
+    /// A piece of a packet that was cut up; [`IpPacket::frag`] says which.
+    Piece {
+        /// The whole payload of the packet.
+        whole: Arc<Self>,
+        /// Length of this piece in bytes.
+        len: u16,
+    },
+    /// Any other protocol.
     Other {
         /// IANA protocol number.
         protocol: u8,
@@ -176,29 +183,19 @@ impl IpPacket {
 
     /// IANA protocol number.
     #[must_use]
-    pub const fn protocol(&self) -> u8 {
-        match &self.body {
-            Transport::Udp(_) => proto::UDP,
-            Transport::Tcp(_) => proto::TCP,
-            Transport::Icmp(_) if self.dst.is_ipv4() => proto::ICMP,
-            Transport::Icmp(_) => proto::ICMPV6,
-            Transport::Other { protocol, .. } => *protocol,
-        }
+    pub fn protocol(&self) -> u8 {
+        self.body.protocol(self.dst.is_ipv4())
     }
 
-    /// Source and destination port, for protocols that have them.
+    /// Source and destination port, for protocols that have them; none in a fragment that is not the first.
     #[must_use]
-    pub const fn ports(&self) -> Option<(u16, u16)> {
-        match &self.body {
-            Transport::Udp(u) => Some((u.sport, u.dport)),
-            Transport::Tcp(t) => Some((t.sport, t.dport)),
-            Transport::Icmp(_) | Transport::Other { .. } => None,
-        }
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        if self.frag.is_some_and(|f| f.offset > 0) { None } else { self.body.ports() }
     }
 
     /// Source address and port; port 0 for protocols without ports.
     #[must_use]
-    pub const fn source(&self) -> SocketAddr {
+    pub fn source(&self) -> SocketAddr {
         SocketAddr::new(
             self.src,
             match self.ports() {
@@ -210,7 +207,7 @@ impl IpPacket {
 
     /// Destination address and port; port 0 for protocols without ports.
     #[must_use]
-    pub const fn destination(&self) -> SocketAddr {
+    pub fn destination(&self) -> SocketAddr {
         SocketAddr::new(
             self.dst,
             match self.ports() {
@@ -222,6 +219,30 @@ impl IpPacket {
 }
 
 impl Transport {
+    /// IANA protocol number; an ICMP message has one number in IPv4 and another in IPv6.
+    #[must_use]
+    pub fn protocol(&self, ipv4: bool) -> u8 {
+        match self {
+            Self::Udp(_) => proto::UDP,
+            Self::Tcp(_) => proto::TCP,
+            Self::Icmp(_) if ipv4 => proto::ICMP,
+            Self::Icmp(_) => proto::ICMPV6,
+            Self::Piece { whole, .. } => whole.protocol(ipv4),
+            Self::Other { protocol, .. } => *protocol,
+        }
+    }
+
+    /// Source and destination port, for protocols that have them.
+    #[must_use]
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        match self {
+            Self::Udp(u) => Some((u.sport, u.dport)),
+            Self::Tcp(t) => Some((t.sport, t.dport)),
+            Self::Piece { whole, .. } => whole.ports(),
+            Self::Icmp(_) | Self::Other { .. } => None,
+        }
+    }
+
     /// Length in bytes, transport header included.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -229,6 +250,7 @@ impl Transport {
             Self::Udp(u) => 8 + u.payload.len(),
             Self::Tcp(t) => t.header_len() + t.payload.len(),
             Self::Icmp(i) => i.len(),
+            Self::Piece { len, .. } => usize::from(*len),
             Self::Other { payload, .. } => payload.len(),
         }
     }
@@ -250,55 +272,74 @@ impl fmt::Display for IpPacket {
 
 impl IpPacket {
     fn fmt_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.body {
-            Transport::Udp(u) => {
-                write!(f, "{} > {} udp", self.source(), self.destination())?;
-                if let Payload::Vxlan { frame, .. } = &u.payload
-                    && let super::FrameBody::Ip(inner) = &frame.body
-                {
-                    write!(f, " vxlan[{inner}]")?;
-                }
-            }
-            Transport::Tcp(t) => {
-                write!(f, "{} > {} tcp", self.source(), self.destination())?;
-                let letters: String = [(2, 'S'), (16, 'A'), (1, 'F'), (4, 'R'), (8, 'P')]
-                    .iter()
-                    .filter(|(bit, _)| t.flags.0 & bit != 0)
-                    .map(|(_, c)| *c)
-                    .collect();
-                write!(f, " {letters}")?;
-            }
-            Transport::Icmp(m) => {
-                let (ty, code) = m.type_code();
-                let name = match m {
-                    Icmp::EchoRequest { .. } => "echo-request",
-                    Icmp::EchoReply { .. } => "echo-reply",
-                    Icmp::Redirect { .. } => "redirect-host",
-                    Icmp::Error { error, .. } => error.name(),
-                };
-                write!(f, "{} > {} icmp {name}({ty}/{code})", self.src, self.dst)?;
-                if let Icmp::Error { error: super::IcmpError::FragmentationNeeded { mtu }, .. } = m {
-                    write!(f, " mtu {mtu}")?;
-                }
-                if let Icmp::Redirect { gateway, .. } = m {
-                    write!(f, " gw {gateway}")?;
-                }
-                if let Some(q) = m.quote() {
-                    f.write_str(" about [")?;
-                    q.fmt_head(f)?;
-                    f.write_str("]")?;
-                }
-            }
-            Transport::Other { protocol, .. } => match *protocol {
-                proto::ICMP => write!(f, "{} > {} icmp", self.src, self.dst)?,
-                proto::TCP => write!(f, "{} > {} tcp", self.src, self.dst)?,
-                proto::UDP => write!(f, "{} > {} udp", self.src, self.dst)?,
-                other => write!(f, "{} > {} {other}", self.src, self.dst)?,
-            },
+        let body = match &self.body {
+            Transport::Piece { whole, .. } => whole,
+            other => other,
+        };
+        if self.frag.is_some_and(|frag| frag.offset > 0) {
+            write!(f, "{} > {} {}", self.src, self.dst, proto_name(self.protocol()))?;
+        } else {
+            self.fmt_body(body, f)?;
         }
         if let Some(frag) = self.frag {
             write!(f, " frag(off {} mf {})", frag.offset, u8::from(frag.more))?;
         }
         Ok(())
+    }
+
+    fn fmt_body(&self, body: &Transport, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match body {
+            Transport::Udp(u) => {
+                write!(f, "{} > {} udp", self.source(), self.destination())?;
+                match &u.payload {
+                    Payload::Vxlan { frame, .. } => match &frame.body {
+                        super::FrameBody::Ip(inner) => write!(f, " vxlan[{inner}]"),
+                        super::FrameBody::Arp(_) => f.write_str(" vxlan[arp]"),
+                    },
+                    Payload::Empty | Payload::Bytes(_) => Ok(()),
+                }
+            }
+            Transport::Tcp(t) => {
+                write!(f, "{} > {} tcp {}", self.source(), self.destination(), tcp_letters(t))
+            }
+            Transport::Icmp(m) => self.fmt_icmp(m, f),
+            Transport::Piece { .. } | Transport::Other { .. } => {
+                write!(f, "{} > {} {}", self.src, self.dst, proto_name(self.protocol()))
+            }
+        }
+    }
+
+    fn fmt_icmp(&self, m: &Icmp, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ty, code) = m.type_code();
+        write!(f, "{} > {} icmp {}({ty}/{code})", self.src, self.dst, m.name())?;
+        if let Icmp::Error { error: super::IcmpError::FragmentationNeeded { mtu }, .. } = m {
+            write!(f, " mtu {mtu}")?;
+        }
+        if let Icmp::Redirect { gateway, .. } = m {
+            write!(f, " gw {gateway}")?;
+        }
+        if let Some(q) = m.quote() {
+            f.write_str(" about [")?;
+            q.fmt_head(f)?;
+            f.write_str("]")?;
+        }
+        Ok(())
+    }
+}
+
+fn tcp_letters(t: &Tcp) -> String {
+    [(2, 'S'), (16, 'A'), (1, 'F'), (4, 'R'), (8, 'P')]
+        .iter()
+        .filter(|(bit, _)| t.flags.0 & bit != 0)
+        .map(|(_, c)| *c)
+        .collect()
+}
+
+fn proto_name(protocol: u8) -> String {
+    match protocol {
+        proto::ICMP => "icmp".to_owned(),
+        proto::TCP => "tcp".to_owned(),
+        proto::UDP => "udp".to_owned(),
+        other => other.to_string(),
     }
 }
