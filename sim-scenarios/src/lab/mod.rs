@@ -1,1 +1,3 @@
 //! Labs: parse, run, compare.
+
+pub mod compare;

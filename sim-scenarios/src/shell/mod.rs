@@ -1,1 +1,3 @@
-//! The shell of a transcript.
+//! A POSIX shell over the tools.
+
+pub mod session;

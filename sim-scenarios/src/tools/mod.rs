@@ -1,1 +1,97 @@
-//! Real tools, simulated: one file or folder each.
+//! Tools: one file or folder per real tool, and the table that says which machine has which.
+//!
+//! A tool is a function from its context to an exit status. To add one: write `tools/NAME.rs` with
+//! `pub(crate) fn run(cx: &mut Cx<'_>) -> i32`, and add a line to the table in [`registry`].
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use sim_core::time::SimTime;
+
+pub mod registry;
+
+mod exec;
+mod files;
+mod out;
+
+pub use crate::shell::session::{OnLeave, SessionState, ShellKind};
+pub use door::{Cluster, Place};
+pub use exec::{NotFound, kind_of};
+pub use files::{FileError, absolute};
+pub use out::{Out, Stream, Streams};
+
+pub mod door;
+
+/// How long an endless command runs when nobody presses ^C.
+pub const ENDLESS: Duration = Duration::from_secs(10);
+
+/// How long a command may run when somebody will press ^C.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A tool: gets its context, returns its exit status.
+pub type Tool = fn(&mut Cx<'_>) -> i32;
+
+/// What a tool gets.
+///
+/// Tools block: one that waits calls `cx.cluster.wait(…)`, and virtual time passes.
+pub struct Cx<'a> {
+    /// The cluster, with the whole network.
+    pub cluster: &'a mut Cluster,
+    /// The machine on which the tool runs.
+    pub place: &'a Place,
+    /// The words of the command, the tool's name first.
+    pub args: &'a [String],
+    /// All of standard input; empty at a terminal.
+    pub stdin: &'a [u8],
+    /// Standard output and standard error.
+    pub out: &'a mut Out,
+    /// Working folder, absolute.
+    pub cwd: &'a str,
+    /// Exported variables.
+    pub env: &'a IndexMap<String, String>,
+    /// What outlives the command: open shells, files of the lab, remarks.
+    pub session: &'a mut SessionState,
+}
+
+impl Cx<'_> {
+    /// The words after the tool's name.
+    #[must_use]
+    pub fn operands(&self) -> &[String] {
+        self.args.get(1..).unwrap_or_default()
+    }
+
+    /// Virtual time now.
+    #[must_use]
+    pub fn now(&self) -> SimTime {
+        self.cluster.now()
+    }
+
+    /// A remark of ours for the runner's report. It never shows in a transcript.
+    pub fn remark(&mut self, text: impl Into<String>) {
+        self.session.remark(text.into());
+    }
+
+    /// Whether an endless tool must stop now, as on SIGINT: ^C was pressed, its pipe was closed, or its time is over.
+    ///
+    /// Only a tool that does not end by itself asks this (`ping` without `-c`, `get -w`); it prints what it prints on SIGINT
+    /// and returns [`Cx::interrupt_status`] or its own status. A tool that does end by itself asks `out.interrupted()`.
+    pub fn interrupted(&mut self) -> bool {
+        if self.out.interrupted() {
+            return true;
+        }
+        let over = self.now() >= self.deadline();
+        if over {
+            self.session.note_endless(&self.args.join(" "));
+        }
+        over
+    }
+
+    /// The instant at which an endless tool is stopped at the latest: the longest it may wait for one thing.
+    #[must_use]
+    pub fn deadline(&self) -> SimTime {
+        self.session.command_started() + if self.out.expects_control_c() { PATIENCE } else { ENDLESS }
+    }
+}
+
+/// Exit status of a program that SIGINT killed.
+pub const SIGINT_STATUS: i32 = 130;

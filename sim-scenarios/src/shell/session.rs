@@ -1,0 +1,90 @@
+//! What lives as long as a lab: open shells, remarks, the clock of the running command.
+
+use sim_core::time::SimTime;
+
+use crate::tools::{Cx, Place};
+
+/// Which shell answers, as its error texts tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShellKind {
+    /// GNU bash: nodes, hosts, the workstation, Debian containers.
+    Bash,
+    /// busybox ash, called `sh`.
+    Ash,
+    /// Debian's dash, called `sh`.
+    Dash,
+}
+
+/// Called in the outer shell when a shell that a tool opened is left, with the exit status of the inner shell.
+/// `cx.args` are those of the tool that opened it; the result is that tool's exit status.
+pub type OnLeave = fn(&mut Cx<'_>, i32) -> i32;
+
+/// A shell that a tool asked for: it opens when the command line that asked has ended.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The machine inside which it runs.
+    pub place: Place,
+    /// Which shell.
+    pub kind: ShellKind,
+    /// Words of the command that opened it.
+    pub args: Vec<String>,
+    /// What the tool that opened it does at the end.
+    pub on_leave: Option<OnLeave>,
+}
+
+/// What outlives a command.
+#[derive(Clone, Debug, Default)]
+pub struct SessionState {
+    opening: Option<Opening>,
+    remarks: Vec<String>,
+    started: SimTime,
+    endless: Option<String>,
+}
+
+impl SessionState {
+    /// Opens an interactive shell inside `place` (`kubectl exec -it POD -- sh`, `ssh HOST`): the next prompts of the
+    /// transcript are answered by it until `exit`. `args` are the opening tool's own.
+    pub fn open_shell(&mut self, place: Place, kind: ShellKind, args: &[String], on_leave: Option<OnLeave>) {
+        self.opening = Some(Opening { place, kind, args: args.to_vec(), on_leave });
+    }
+
+    /// Takes the request of [`SessionState::open_shell`].
+    pub fn take_opening(&mut self) -> Option<Opening> {
+        self.opening.take()
+    }
+
+    /// Keeps a remark of ours for the report; the same one only once.
+    pub fn remark(&mut self, text: String) {
+        if !self.remarks.contains(&text) {
+            self.remarks.push(text);
+        }
+    }
+
+    /// Takes the remarks made so far.
+    pub fn take_remarks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.remarks)
+    }
+
+    /// Notes that a command line starts now.
+    pub fn start_command(&mut self, now: SimTime) {
+        self.started = now;
+        self.endless = None;
+    }
+
+    /// When the running command line started.
+    #[must_use]
+    pub fn command_started(&self) -> SimTime {
+        self.started
+    }
+
+    /// Notes that a command had to be stopped because nobody would have pressed ^C.
+    pub fn note_endless(&mut self, command: &str) {
+        self.endless.get_or_insert_with(|| command.to_owned());
+    }
+
+    /// The command of this command line that had to be stopped.
+    #[must_use]
+    pub fn endless(&self) -> Option<&str> {
+        self.endless.as_deref()
+    }
+}

@@ -1,0 +1,253 @@
+//! What tools print: two streams over buffers, as file descriptors 1 and 2 point at a terminal, a pipe or a file.
+
+use crate::lab::compare::Pattern;
+
+/// A transcript that grows beyond this many bytes ends its command: a lab is read by people.
+const LIMIT: usize = 16 << 20;
+
+/// Standard output and standard error of the running command.
+///
+/// Both streams point at buffers. Buffer 0 is the terminal, on which they interleave as they are written; a pipe, a command
+/// substitution or a redirection opens another buffer and points a stream at it.
+#[derive(Clone, Debug)]
+pub struct Out {
+    buffers: Vec<Buffer>,
+    streams: Streams,
+    until: Option<Pattern>,
+    fired: bool,
+}
+
+/// Where standard output and standard error go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streams {
+    /// File descriptor 1.
+    pub stdout: Stream,
+    /// File descriptor 2.
+    pub stderr: Stream,
+}
+
+/// What one file descriptor points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// `/dev/null`.
+    Null,
+    /// A buffer of [`Out`], the terminal being number 0.
+    Buffer(usize),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    lines: usize,
+    /// A reader that takes so many lines and then closes the pipe (`head -n 2`).
+    closes_after: Option<usize>,
+}
+
+impl Buffer {
+    fn closed(&self) -> bool {
+        self.closes_after.is_some_and(|n| self.lines >= n)
+    }
+}
+
+impl Default for Out {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Out {
+    /// Both streams on an empty terminal.
+    #[must_use]
+    pub fn new() -> Self {
+        let terminal = Stream::Buffer(0);
+        Self {
+            buffers: vec![Buffer::default()],
+            streams: Streams { stdout: terminal, stderr: terminal },
+            until: None,
+            fired: false,
+        }
+    }
+
+    /// A terminal at which somebody presses ^C as soon as its lines match `until`.
+    #[must_use]
+    pub fn with_interrupt(until: Pattern) -> Self {
+        let mut out = Self::new();
+        out.fired = until.is_empty();
+        out.until = Some(until);
+        out
+    }
+
+    /// Prints a line on standard output.
+    pub fn line(&mut self, text: impl AsRef<str>) {
+        self.print(text);
+        self.print("\n");
+    }
+
+    /// Prints text on standard output, as it is.
+    pub fn print(&mut self, text: impl AsRef<str>) {
+        self.write(text.as_ref().as_bytes());
+    }
+
+    /// Writes bytes to standard output.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.put(self.streams.stdout, bytes);
+    }
+
+    /// Prints a line on standard error.
+    pub fn err(&mut self, text: impl AsRef<str>) {
+        self.eprint(text);
+        self.eprint("\n");
+    }
+
+    /// Prints text on standard error, as it is.
+    pub fn eprint(&mut self, text: impl AsRef<str>) {
+        self.put(self.streams.stderr, text.as_ref().as_bytes());
+    }
+
+    /// Whether the command was interrupted: ^C was pressed, or the reader of its pipe went away.
+    ///
+    /// An endless tool asks [`crate::tools::Cx::interrupted`] instead, which knows the time limit too.
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
+        self.fired || self.pipe_closed()
+    }
+
+    /// Whether the reader of standard output's pipe went away (SIGPIPE): what is still written is lost.
+    #[must_use]
+    pub fn pipe_closed(&self) -> bool {
+        matches!(self.streams.stdout, Stream::Buffer(i) if self.buffers[i].closed())
+    }
+
+    /// Whether ^C was pressed.
+    #[must_use]
+    pub fn control_c(&self) -> bool {
+        self.fired
+    }
+
+    /// Whether somebody will press ^C in this command.
+    #[must_use]
+    pub fn expects_control_c(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// Presses ^C.
+    pub fn press_control_c(&mut self) {
+        self.fired = true;
+    }
+
+    /// Whether standard output is the terminal (`isatty(1)`).
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.streams.stdout == Stream::Buffer(0)
+    }
+
+    /// Where the streams go now.
+    #[must_use]
+    pub fn streams(&self) -> Streams {
+        self.streams
+    }
+
+    /// Points the streams elsewhere; the old value comes from [`Out::streams`].
+    pub fn set_streams(&mut self, streams: Streams) {
+        self.streams = streams;
+    }
+
+    /// Opens an empty buffer. Buffers are closed in the opposite order by [`Out::close`].
+    pub fn open(&mut self) -> Stream {
+        self.open_for(None)
+    }
+
+    /// Opens an empty buffer whose reader goes away after so many lines.
+    pub fn open_for(&mut self, lines: Option<usize>) -> Stream {
+        self.buffers.push(Buffer { closes_after: lines, ..Buffer::default() });
+        Stream::Buffer(self.buffers.len() - 1)
+    }
+
+    /// Closes the buffer that was opened last and returns what was written into it. The terminal stays open.
+    pub fn close(&mut self) -> Vec<u8> {
+        if self.buffers.len() == 1 {
+            return Vec::new();
+        }
+        self.buffers.pop().unwrap_or_default().bytes
+    }
+
+    /// What stands on the terminal.
+    #[must_use]
+    pub fn terminal(&self) -> &[u8] {
+        &self.buffers[0].bytes
+    }
+
+    fn put(&mut self, stream: Stream, bytes: &[u8]) {
+        let Stream::Buffer(index) = stream else { return };
+        let Some(buffer) = self.buffers.get_mut(index) else { return };
+        for line in bytes.split_inclusive(|b| *b == b'\n') {
+            if buffer.closed() || buffer.bytes.len() + line.len() > LIMIT {
+                self.fired |= !buffer.closed();
+                return;
+            }
+            buffer.bytes.extend_from_slice(line);
+            buffer.lines += usize::from(line.ends_with(b"\n"));
+        }
+        if index == 0 && !self.fired {
+            self.look_for_control_c();
+        }
+    }
+
+    fn look_for_control_c(&mut self) {
+        let Some(until) = &self.until else { return };
+        let terminal = &self.buffers[0];
+        // Comparing is dear: only when a line was completed, and only when there are enough of them.
+        if terminal.bytes.ends_with(b"\n") && terminal.lines >= until.least_lines() {
+            let text = String::from_utf8_lossy(&terminal.bytes);
+            self.fired =
+                until.matches(&text) || until.most_lines().is_some_and(|most| terminal.lines >= most);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_interleave_on_the_terminal() {
+        let mut out = Out::new();
+        out.print("a");
+        out.err("b");
+        out.line("c");
+        assert_eq!(out.terminal(), b"ab\nc\n");
+    }
+
+    #[test]
+    fn a_pipe_takes_stdout_only() {
+        let mut out = Out::new();
+        let before = out.streams();
+        let pipe = out.open();
+        out.set_streams(Streams { stdout: pipe, ..before });
+        out.line("down the pipe");
+        out.err("on the screen");
+        out.set_streams(before);
+        assert_eq!(out.close(), b"down the pipe\n");
+        assert_eq!(out.terminal(), b"on the screen\n");
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_interrupts() {
+        let mut out = Out::new();
+        let stdout = out.open_for(Some(1));
+        out.set_streams(Streams { stdout, ..out.streams() });
+        assert!(!out.interrupted());
+        out.print("one\ntwo\n");
+        assert!(out.interrupted());
+        assert_eq!(out.close(), b"one\n");
+    }
+
+    #[test]
+    fn control_c_comes_after_the_lines_that_were_expected() {
+        let mut out = Out::with_interrupt(Pattern::new(["first", "second [..]"]));
+        out.line("first");
+        assert!(!out.interrupted());
+        out.line("second 17");
+        assert!(out.interrupted());
+    }
+}
