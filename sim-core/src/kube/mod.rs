@@ -1,7 +1,9 @@
 //! Kubernetes: objects, store, controllers, and the node agents that program the ground floor.
 
+pub mod config;
 pub mod controllers;
 pub mod dns;
 pub mod node;
 pub mod objects;
 pub mod store;
+pub mod version;

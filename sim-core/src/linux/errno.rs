@@ -49,6 +49,16 @@ pub enum Errno {
     EDESTADDRREQ,
     /// No buffer space available.
     ENOBUFS,
+    /// No such file or directory.
+    ENOENT,
+    /// File exists.
+    EEXIST,
+    /// Not a directory.
+    ENOTDIR,
+    /// Is a directory.
+    EISDIR,
+    /// Directory not empty.
+    ENOTEMPTY,
 }
 
 impl Errno {
@@ -77,6 +87,11 @@ impl Errno {
             Self::EBADF => "Bad file descriptor",
             Self::EDESTADDRREQ => "Destination address required",
             Self::ENOBUFS => "No buffer space available",
+            Self::ENOENT => "No such file or directory",
+            Self::EEXIST => "File exists",
+            Self::ENOTDIR => "Not a directory",
+            Self::EISDIR => "Is a directory",
+            Self::ENOTEMPTY => "Directory not empty",
         }
     }
 }

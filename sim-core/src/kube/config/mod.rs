@@ -1,0 +1,299 @@
+//! The cluster block of a lab: which machines there are, and how they are wired and set up.
+//!
+//! [`ClusterConfig`] is what a checked block becomes; [`ClusterConfig::default`] is the cluster of a lab without a block.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use indexmap::IndexMap;
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::kube::version::Version;
+
+/// A cluster block, every value checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// Everything random derives from it.
+    pub seed: u64,
+    /// What the API server and kubectl say they are.
+    pub kubernetes_version: Version,
+    /// Whether the control plane comes to rest after each command of a lab.
+    pub settle: bool,
+    /// Addresses and agents.
+    pub networking: Networking,
+    /// The nodes, in order.
+    pub nodes: Vec<NodeConfig>,
+    /// Machines outside the cluster, without `workstation` and `gateway`.
+    pub hosts: Vec<HostConfig>,
+    /// What containers do, by image; comes before the built-in images.
+    pub images: IndexMap<String, ImageConfig>,
+    /// Names and addresses that are decided beforehand.
+    pub pins: Pins,
+    /// Kernel settings of every node.
+    pub sysctl: IndexMap<String, String>,
+    /// Who gives Services of type LoadBalancer an address.
+    pub load_balancer: LoadBalancer,
+    /// What the gateway's DNS server answers, by lower-case name without a final dot.
+    pub upstream: IndexMap<String, Vec<IpAddr>>,
+}
+
+/// The block's `networking`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Networking {
+    /// Address families of pods and Services.
+    pub ip_family: IpFamily,
+    /// Where pod addresses come from; each node has a part of it.
+    pub pod_subnet: IpNet,
+    /// Where cluster IPs come from.
+    pub service_subnet: IpNet,
+    /// The zone of cluster names.
+    pub dns_domain: String,
+    /// Cluster IP of the DNS Service, and the name server in pods.
+    pub cluster_dns: IpAddr,
+    /// Who wires pods.
+    pub cni: Cni,
+    /// How kube-proxy programs its node.
+    pub proxy_mode: ProxyMode,
+    /// Whose rule layout kube-proxy writes.
+    pub proxy_dialect: Version,
+    /// MTU of the node network in bytes.
+    pub mtu: u32,
+}
+
+/// Address families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpFamily {
+    /// `ipv4`.
+    V4,
+    /// `ipv6`.
+    V6,
+    /// `dual`.
+    Dual,
+}
+
+/// The plugin that wires pods and routes between nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cni {
+    /// `bridge`: the reference plugin, with a route per node on every node.
+    Bridge,
+    /// `flannel`: the VXLAN backend.
+    Flannel,
+    /// `flannel-host-gw`: the host-gw backend.
+    FlannelHostGw,
+    /// `calico`: IPIP.
+    Calico,
+    /// `calico-bgp`: routes without a tunnel.
+    CalicoBgp,
+    /// `none`: pods stay in ContainerCreating.
+    None,
+}
+
+/// kube-proxy's back end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyMode {
+    /// `iptables`.
+    Iptables,
+    /// `nftables`.
+    Nftables,
+    /// `ipvs`.
+    Ipvs,
+    /// `none`: no kube-proxy.
+    None,
+}
+
+/// One of the block's `nodes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// The node's name, and its host name.
+    pub name: String,
+    /// What it does.
+    pub role: Role,
+    /// Its address on the node network.
+    pub ip: IpAddr,
+    /// Its part of the pod subnet.
+    pub pod_cidr: IpNet,
+    /// Labels beside those that the kubelet sets.
+    pub labels: IndexMap<String, String>,
+    /// Taints beside the control plane's.
+    pub taints: Vec<Taint>,
+    /// More interfaces with an address, such as `docker0`.
+    pub addresses: IndexMap<String, IpNet>,
+    /// Kernel settings.
+    pub sysctl: IndexMap<String, String>,
+}
+
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `control-plane`: runs the API server; tainted NoSchedule.
+    ControlPlane,
+    /// `worker`.
+    Worker,
+}
+
+/// A taint of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taint {
+    /// Key.
+    pub key: String,
+    /// Value, empty if none.
+    pub value: String,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub effect: String,
+}
+
+/// One of the block's `hosts`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostConfig {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub ip: IpAddr,
+    /// Where it listens; HTTP over TCP, an echo over UDP.
+    pub listen: Vec<Listen>,
+}
+
+/// A port with a protocol: `3306/tcp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Listen {
+    /// The port.
+    pub port: u16,
+    /// The protocol.
+    pub proto: Proto,
+}
+
+/// A transport protocol that Services and listeners use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Proto {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// One of the block's `images`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageConfig {
+    /// Where its containers listen.
+    pub listen: Vec<Listen>,
+    /// The HTTP body, with `{hostname}`, `{client}` and `{path}` to be filled in.
+    pub respond: Option<String>,
+}
+
+/// Names and addresses that are decided beforehand; they hold also before an object exists and after it was made again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pins {
+    /// By `namespace/name` of the pod.
+    pub pods: IndexMap<String, PodPin>,
+    /// By `namespace/name` of the Service.
+    pub services: IndexMap<String, ServicePin>,
+    /// By `kind/namespace/name` of the owner (`deploy`, `rs`, `sts`, `ds`): its pods in order of creation.
+    pub owners: IndexMap<String, Vec<PodPin>>,
+}
+
+/// What is decided of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodPin {
+    /// Its name; only for the pods of an owner.
+    pub name: Option<String>,
+    /// Its node.
+    pub node: Option<String>,
+    /// Its address.
+    pub ip: Option<IpAddr>,
+}
+
+/// What is decided of a Service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServicePin {
+    /// Its cluster IP.
+    pub cluster_ip: Option<IpAddr>,
+    /// Node port of its first port.
+    pub node_port: Option<u16>,
+}
+
+/// The block's `loadBalancer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadBalancer {
+    /// How traffic gets in.
+    pub mode: LoadBalancerMode,
+    /// Where addresses come from.
+    pub pool: Option<IpNet>,
+}
+
+/// How traffic to a load balancer's address gets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadBalancerMode {
+    /// There is no load balancer: EXTERNAL-IP stays `<pending>`.
+    None,
+    /// Packets are passed on unchanged to healthy nodes.
+    Cloud,
+    /// The balancer connects to a node port itself.
+    Proxy,
+    /// One node answers ARP for the address.
+    L2,
+}
+
+impl Default for Networking {
+    fn default() -> Self {
+        Self {
+            ip_family: IpFamily::V4,
+            pod_subnet: net([10, 244, 0, 0], 16),
+            service_subnet: net([10, 96, 0, 0], 12),
+            dns_domain: "cluster.local".to_owned(),
+            cluster_dns: IpAddr::V4(Ipv4Addr::new(10, 96, 0, 10)),
+            cni: Cni::Flannel,
+            proxy_mode: ProxyMode::Iptables,
+            proxy_dialect: DEFAULT_VERSION,
+            mtu: 1500,
+        }
+    }
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            kubernetes_version: DEFAULT_VERSION,
+            settle: true,
+            networking: Networking::default(),
+            nodes: default_nodes(),
+            hosts: Vec::new(),
+            images: IndexMap::new(),
+            pins: Pins::default(),
+            sysctl: IndexMap::new(),
+            load_balancer: LoadBalancer { mode: LoadBalancerMode::None, pool: None },
+            upstream: IndexMap::new(),
+        }
+    }
+}
+
+impl NodeConfig {
+    /// A worker without anything special.
+    #[must_use]
+    pub fn worker(name: &str, ip: IpAddr, pod_cidr: IpNet) -> Self {
+        Self {
+            name: name.to_owned(),
+            role: Role::Worker,
+            ip,
+            pod_cidr,
+            labels: IndexMap::new(),
+            taints: Vec::new(),
+            addresses: IndexMap::new(),
+            sysctl: IndexMap::new(),
+        }
+    }
+}
+
+/// The Kubernetes version of a cluster that does not name one.
+pub const DEFAULT_VERSION: Version = Version::new(1, 34, 0);
+
+fn default_nodes() -> Vec<NodeConfig> {
+    let node = |name, host, part| {
+        NodeConfig::worker(name, IpAddr::V4(Ipv4Addr::new(192, 168, 100, host)), net([10, 244, part, 0], 24))
+    };
+    let master = NodeConfig { role: Role::ControlPlane, ..node("master", 100, 0) };
+    vec![master, node("node1", 101, 1), node("node2", 102, 2)]
+}
+
+fn net(address: [u8; 4], prefix: u8) -> IpNet {
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from(address), prefix))
+}

@@ -1,0 +1,192 @@
+//! What a person sits at: a node, a container, a machine outside the cluster.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+
+use super::files::Files;
+use crate::kube::version::Version;
+use crate::trace::NsId;
+
+/// Where a command runs, or a packet starts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// The machine with kubectl, outside the cluster.
+    Workstation,
+    /// A node, by name.
+    Node(String),
+    /// Another machine outside the cluster, by name; `gateway` is one of them.
+    Host(String),
+    /// A container of a pod.
+    Container {
+        /// The pod's namespace.
+        namespace: String,
+        /// The pod's name.
+        pod: String,
+        /// The container's name; none for the pod's first container.
+        container: Option<String>,
+    },
+}
+
+impl Place {
+    /// The first container of a pod.
+    #[must_use]
+    pub fn pod(namespace: &str, pod: &str) -> Self {
+        Self::Container { namespace: namespace.to_owned(), pod: pod.to_owned(), container: None }
+    }
+}
+
+impl fmt::Display for Place {
+    /// `workstation`, `node/NAME`, `host/NAME`, `pod/NAMESPACE/NAME`, `pod/NAMESPACE/NAME/CONTAINER`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workstation => f.write_str("workstation"),
+            Self::Node(name) => write!(f, "node/{name}"),
+            Self::Host(name) => write!(f, "host/{name}"),
+            Self::Container { namespace, pod, container: None } => write!(f, "pod/{namespace}/{pod}"),
+            Self::Container { namespace, pod, container: Some(c) } => write!(f, "pod/{namespace}/{pod}/{c}"),
+        }
+    }
+}
+
+/// A machine as a shell sees it. The containers of one pod are machines of their own that share a network namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// What `hostname` prints.
+    pub hostname: String,
+    /// Its network namespace.
+    pub ns: NsId,
+    /// Its file system.
+    pub files: Files,
+    /// Which programs it has.
+    pub tools: ToolSet,
+    /// The folder a new shell starts in.
+    pub cwd: String,
+    /// Environment of a new shell.
+    pub env: IndexMap<String, String>,
+}
+
+/// Which programs a machine has, by the image or system it was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolSet {
+    /// What it was made from.
+    pub base: Base,
+    /// The C library behind programs that resolve names.
+    pub libc: Libc,
+    /// Version of busybox, on systems that have it.
+    pub busybox: Option<Version>,
+    /// Programs beyond those of the base, in byte order.
+    pub extra: &'static [&'static str],
+}
+
+/// The system that a machine was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Base {
+    /// The person's own machine: kubectl, curl, wget, nc, ping, dig, nslookup, ssh.
+    Workstation,
+    /// A node: a Debian with iproute2, iptables, conntrack, tcpdump, crictl.
+    Node,
+    /// A machine outside the cluster: a Debian with the usual network tools.
+    Host,
+    /// The busybox image.
+    Busybox,
+    /// Alpine Linux: busybox with musl.
+    Alpine,
+    /// A slim Debian: a shell and the text tools, no network tools but those in [`ToolSet::extra`].
+    Debian,
+    /// No shell at all: `scratch`, distroless.
+    Bare,
+}
+
+/// The C library, which decides how names are resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Libc {
+    /// GNU libc.
+    Glibc,
+    /// musl.
+    Musl,
+    /// uClibc, in old busybox images.
+    Uclibc,
+}
+
+/// The busybox of a current image.
+pub const BUSYBOX_LATEST: Version = Version::new(1, 37, 0);
+
+impl ToolSet {
+    /// The person's machine.
+    pub const WORKSTATION: Self =
+        Self { base: Base::Workstation, libc: Libc::Glibc, busybox: None, extra: &[] };
+    /// A node.
+    pub const NODE: Self = Self { base: Base::Node, libc: Libc::Glibc, busybox: None, extra: &[] };
+    /// A machine outside the cluster.
+    pub const HOST: Self = Self { base: Base::Host, libc: Libc::Glibc, busybox: None, extra: &[] };
+    /// No program that a person could run.
+    pub const BARE: Self = Self { base: Base::Bare, libc: Libc::Glibc, busybox: None, extra: &[] };
+
+    /// A slim Debian with `extra` programs.
+    #[must_use]
+    pub const fn debian(extra: &'static [&'static str]) -> Self {
+        Self { base: Base::Debian, libc: Libc::Glibc, busybox: None, extra }
+    }
+
+    /// The busybox image with this tag. Images before 1.29 were built with uClibc, later ones with glibc unless the tag says otherwise.
+    #[must_use]
+    pub fn busybox(tag: &str) -> Self {
+        let version = Version::parse(tag).filter(|v| v.minor > 0).unwrap_or(BUSYBOX_LATEST);
+        let libc = match tag.rsplit_once('-').map(|(_, variant)| variant) {
+            Some("musl") => Libc::Musl,
+            Some("uclibc") => Libc::Uclibc,
+            Some("glibc") => Libc::Glibc,
+            _ if version < Version::new(1, 29, 0) => Libc::Uclibc,
+            _ => Libc::Glibc,
+        };
+        Self { base: Base::Busybox, libc, busybox: Some(version), extra: &[] }
+    }
+
+    /// The alpine image with this tag, or an image built on it, with `extra` programs.
+    #[must_use]
+    pub fn alpine(tag: &str, extra: &'static [&'static str]) -> Self {
+        // Alpine releases and the busybox they came with (pkgs.alpinelinux.org).
+        let busybox = match Version::parse(tag).filter(|v| v.minor > 0).map_or(u16::MAX, |v| v.minor) {
+            ..=8 => Version::new(1, 28, 4),
+            9 => Version::new(1, 29, 3),
+            10 => Version::new(1, 30, 1),
+            11..=12 => Version::new(1, 31, 1),
+            13 => Version::new(1, 32, 1),
+            14 => Version::new(1, 33, 1),
+            15 => Version::new(1, 34, 1),
+            16..=17 => Version::new(1, 35, 0),
+            18..=20 => Version::new(1, 36, 1),
+            _ => BUSYBOX_LATEST,
+        };
+        Self { base: Base::Alpine, libc: Libc::Musl, busybox: Some(busybox), extra }
+    }
+
+    /// Whether there is a shell to open.
+    #[must_use]
+    pub fn has_shell(&self) -> bool {
+        self.base != Base::Bare
+    }
+
+    /// Whether this is a container's system, not a whole machine's.
+    #[must_use]
+    pub const fn is_image(&self) -> bool {
+        matches!(self.base, Base::Busybox | Base::Alpine | Base::Debian | Base::Bare)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_names_the_busybox() {
+        assert_eq!(ToolSet::busybox("1.28").busybox, Some(Version::new(1, 28, 0)));
+        assert_eq!(ToolSet::busybox("1.28.4").libc, Libc::Uclibc);
+        assert_eq!(ToolSet::busybox("1.36.1-musl").libc, Libc::Musl);
+        assert_eq!(ToolSet::busybox("latest").busybox, Some(BUSYBOX_LATEST));
+        assert_eq!(ToolSet::busybox("stable").libc, Libc::Glibc);
+        assert_eq!(ToolSet::alpine("3.19", &[]).busybox, Some(Version::new(1, 36, 1)));
+        assert_eq!(ToolSet::alpine("latest", &[]).busybox, Some(BUSYBOX_LATEST));
+    }
+}
