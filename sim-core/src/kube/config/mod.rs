@@ -1,12 +1,21 @@
 //! The cluster block of a lab: which machines there are, and how they are wired and set up.
 //!
-//! [`ClusterConfig`] is what a checked block becomes; [`ClusterConfig::default`] is the cluster of a lab without a block.
+//! [`ClusterConfig`] is what a checked block becomes; [`parse`] reads one and says everything that is wrong with it; [`ClusterConfig::default`] is the cluster of a lab without a block.
+
+mod address;
+mod check;
+mod read;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod yaml;
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::diagnostic::Diagnostic;
 use crate::kube::version::Version;
 
 /// A cluster block, every value checked.
@@ -230,6 +239,16 @@ pub enum LoadBalancerMode {
     Proxy,
     /// One node answers ARP for the address.
     L2,
+}
+
+/// Reads a cluster block.
+///
+/// `source` names the text in diagnostics, `first_line` is the line of `source` on which `text` begins (from 1).
+///
+/// # Errors
+/// Every mistake, in order of position. Nothing is filled in for what is wrong.
+pub fn parse(text: &str, source: &str, first_line: u32) -> Result<ClusterConfig, Vec<Diagnostic>> {
+    read::read(text, source, first_line)
 }
 
 impl Default for Networking {

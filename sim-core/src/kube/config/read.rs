@@ -1,0 +1,527 @@
+//! The block's fields, one after the other.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+
+use indexmap::IndexMap;
+
+use super::check::{Marks, NodeMarks, PinMarks};
+use super::reader::{Reader, set};
+use super::yaml::{self, Node, Position};
+use super::{
+    ClusterConfig, Cni, HostConfig, ImageConfig, IpFamily, Listen, LoadBalancerMode, Networking, NodeConfig,
+    PodPin, Proto, ProxyMode, Role, ServicePin, Taint, check, net,
+};
+use crate::diagnostic::Diagnostic;
+use crate::kube::version::Version;
+
+const FIELDS: [&str; 13] = [
+    "kind",
+    "seed",
+    "kubernetesVersion",
+    "settle",
+    "networking",
+    "nodes",
+    "hosts",
+    "images",
+    "pins",
+    "sysctl",
+    "loadBalancer",
+    "dns",
+    "faults",
+];
+
+/// Reads and checks a whole block.
+pub(super) fn read(text: &str, source: &str, first_line: u32) -> Result<ClusterConfig, Vec<Diagnostic>> {
+    let mut r = Reader::new(source, first_line);
+    let mut config = ClusterConfig::default();
+    if !text.trim().is_empty() {
+        match yaml::document(text) {
+            Ok(root) => block(&mut r, &root, &mut config),
+            Err((at, message)) => r.error(at, message, None),
+        }
+    }
+    if r.found.is_empty() {
+        return Ok(config);
+    }
+    r.found.sort_by_key(|d| (d.line, d.column));
+    Err(r.found)
+}
+
+fn block(r: &mut Reader<'_>, root: &Node, config: &mut ClusterConfig) {
+    let mut marks = Marks::default();
+    for field in r.fields(root, "the cluster block", &FIELDS) {
+        let node = &field.node;
+        match field.key.as_str() {
+            "kind" => {
+                r.choice(node, "kind", &[("Cluster", ())]);
+            }
+            "seed" => set(&mut config.seed, r.number(node, "seed", 0..=u64::MAX)),
+            "kubernetesVersion" => set(&mut config.kubernetes_version, kubernetes_version(r, node)),
+            "settle" => set(&mut config.settle, r.boolean(node)),
+            "networking" => networking(r, node, &mut config.networking, &mut marks),
+            "nodes" => nodes(r, node, config, &mut marks),
+            "hosts" => hosts(r, node, config, &mut marks),
+            "images" => images(r, node, config),
+            "pins" => pins(r, node, config, &mut marks),
+            "sysctl" => config.sysctl = sysctl(r, node),
+            "loadBalancer" => load_balancer(r, node, config),
+            "dns" => dns(r, node, config),
+            "faults" => faults(r, node),
+            _ => {}
+        }
+    }
+    if r.found.is_empty() {
+        fill_in_pod_cidrs(config, &marks);
+        check::check(config, &marks, r);
+    }
+}
+
+fn kubernetes_version(r: &mut Reader<'_>, node: &Node) -> Option<Version> {
+    let version = minor_version(r, node, "kubernetesVersion")?;
+    if !(30..=37).contains(&version.minor) {
+        r.not_modelled(node.at, format!("Kubernetes {}.{}", version.major, version.minor));
+        return None;
+    }
+    Some(version)
+}
+
+fn minor_version(r: &mut Reader<'_>, node: &Node, what: &str) -> Option<Version> {
+    let text = r.text(node, what)?;
+    let version = Version::parse(text).filter(|v| v.major == 1 && v.minor > 0);
+    if version.is_none() {
+        r.error(
+            node.at,
+            format!("`{text}` is not a Kubernetes version"),
+            Some("write it as \"1.34\"".to_owned()),
+        );
+    }
+    version
+}
+
+fn networking(r: &mut Reader<'_>, node: &Node, config: &mut Networking, marks: &mut Marks) {
+    const FIELDS: [&str; 9] = [
+        "ipFamily",
+        "podSubnet",
+        "serviceSubnet",
+        "dnsDomain",
+        "clusterDNS",
+        "cni",
+        "kubeProxyMode",
+        "kubeProxyDialect",
+        "mtu",
+    ];
+    for field in r.fields(node, "networking", &FIELDS) {
+        let node = &field.node;
+        match field.key.as_str() {
+            "ipFamily" => set(&mut config.ip_family, ip_family(r, node)),
+            "podSubnet" => {
+                marks.pod_subnet = node.at;
+                set(&mut config.pod_subnet, r.subnet(node));
+            }
+            "serviceSubnet" => {
+                marks.service_subnet = node.at;
+                set(&mut config.service_subnet, r.subnet(node));
+            }
+            "dnsDomain" => set(&mut config.dns_domain, domain(r, node)),
+            "clusterDNS" => {
+                marks.cluster_dns = Some(node.at);
+                set(&mut config.cluster_dns, r.ip(node));
+            }
+            "cni" => set(&mut config.cni, cni(r, node)),
+            "kubeProxyMode" => set(&mut config.proxy_mode, proxy_mode(r, node)),
+            "kubeProxyDialect" => set(&mut config.proxy_dialect, proxy_dialect(r, node)),
+            "mtu" => set(&mut config.mtu, r.number(node, "mtu", 576..=65535)),
+            _ => {}
+        }
+    }
+    if marks.cluster_dns.is_none() && marks.service_subnet != Position::default() {
+        // kubeadm takes the tenth address of the service subnet.
+        set(&mut config.cluster_dns, config.service_subnet.hosts().nth(9));
+    }
+}
+
+fn ip_family(r: &mut Reader<'_>, node: &Node) -> Option<IpFamily> {
+    let words = [("ipv4", IpFamily::V4), ("ipv6", IpFamily::V6), ("dual", IpFamily::Dual)];
+    let family = r.choice(node, "ipFamily", &words)?;
+    if family != IpFamily::V4 {
+        r.not_modelled(node.at, format!("ipFamily: {}", word(&words, family)));
+    }
+    Some(family)
+}
+
+fn cni(r: &mut Reader<'_>, node: &Node) -> Option<Cni> {
+    let words = [
+        ("bridge", Cni::Bridge),
+        ("flannel", Cni::Flannel),
+        ("flannel-host-gw", Cni::FlannelHostGw),
+        ("calico", Cni::Calico),
+        ("calico-bgp", Cni::CalicoBgp),
+        ("none", Cni::None),
+    ];
+    let cni = r.choice(node, "cni", &words)?;
+    if matches!(cni, Cni::Calico | Cni::CalicoBgp) {
+        r.not_modelled(node.at, format!("cni: {}", word(&words, cni)));
+    }
+    Some(cni)
+}
+
+fn proxy_mode(r: &mut Reader<'_>, node: &Node) -> Option<ProxyMode> {
+    let words = [
+        ("iptables", ProxyMode::Iptables),
+        ("nftables", ProxyMode::Nftables),
+        ("ipvs", ProxyMode::Ipvs),
+        ("none", ProxyMode::None),
+    ];
+    let mode = r.choice(node, "kubeProxyMode", &words)?;
+    if matches!(mode, ProxyMode::Nftables | ProxyMode::Ipvs) {
+        r.not_modelled(node.at, format!("kubeProxyMode: {}", word(&words, mode)));
+    }
+    Some(mode)
+}
+
+fn word<T: PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words.iter().find(|(_, v)| *v == value).map_or("", |(w, _)| *w)
+}
+
+fn proxy_dialect(r: &mut Reader<'_>, node: &Node) -> Option<Version> {
+    let version = minor_version(r, node, "kubeProxyDialect")?;
+    // The layout of 1.28 is today's.
+    if version.minor < 28 {
+        r.not_modelled(node.at, format!("kubeProxyDialect: \"{}.{}\"", version.major, version.minor));
+    }
+    Some(version)
+}
+
+fn domain(r: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let text = r.text(node, "dnsDomain")?;
+    let name = text.strip_suffix('.').unwrap_or(text);
+    if is_dns_name(name) {
+        return Some(name.to_owned());
+    }
+    r.error(node.at, format!("`{text}` is not a DNS name"), None);
+    None
+}
+
+/// RFC 1123 names: lower-case labels joined by dots.
+fn is_dns_name(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// A machine's name: an RFC 1123 name, as the API server wants it for a node.
+fn machine_name(r: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let text = r.text(node, "name")?;
+    if is_dns_name(text) {
+        return Some(text.to_owned());
+    }
+    let help = Some(
+        "lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit".to_owned(),
+    );
+    r.error(node.at, format!("`{text}` is not a machine's name"), help);
+    None
+}
+
+fn nodes(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig, marks: &mut Marks) {
+    let items = r.items(node, "nodes");
+    if items.is_empty() {
+        return;
+    }
+    config.nodes.clear();
+    let mut next_ip = IpAddr::V4(Ipv4Addr::new(192, 168, 100, 100));
+    for item in items {
+        if let Some((found, mark)) = one_node(r, item, next_ip) {
+            next_ip = after(found.ip);
+            config.nodes.push(found);
+            marks.nodes.push(mark);
+        }
+    }
+}
+
+fn after(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(a) => IpAddr::V4(Ipv4Addr::from_bits(a.to_bits().wrapping_add(1))),
+        IpAddr::V6(a) => IpAddr::V6(a.to_bits().wrapping_add(1).into()),
+    }
+}
+
+fn one_node(r: &mut Reader<'_>, item: &Node, next_ip: IpAddr) -> Option<(NodeConfig, NodeMarks)> {
+    const FIELDS: [&str; 8] = ["name", "role", "ip", "podCIDR", "labels", "taints", "addresses", "sysctl"];
+    let mut node = NodeConfig::worker("", next_ip, net([0, 0, 0, 0], 0));
+    let mut mark = NodeMarks { name: item.at, ip: item.at, pod_cidr: None, addresses: Vec::new() };
+    for field in r.fields(item, "a node", &FIELDS) {
+        let value = &field.node;
+        match field.key.as_str() {
+            "name" => {
+                mark.name = value.at;
+                set(&mut node.name, machine_name(r, value));
+            }
+            "role" => {
+                let roles = [("control-plane", Role::ControlPlane), ("worker", Role::Worker)];
+                set(&mut node.role, r.choice(value, "role", &roles));
+            }
+            "ip" => {
+                mark.ip = value.at;
+                set(&mut node.ip, r.ip(value));
+            }
+            "podCIDR" => {
+                mark.pod_cidr = Some(value.at);
+                set(&mut node.pod_cidr, r.subnet(value));
+            }
+            "labels" => {
+                for e in r.entries(value, "labels") {
+                    if let Some(text) = r.text(&e.node, "a label's value") {
+                        node.labels.insert(e.key.clone(), text.to_owned());
+                    }
+                }
+            }
+            "taints" => {
+                let items = r.items(value, "taints");
+                node.taints = items.iter().filter_map(|t| taint(r, t)).collect();
+            }
+            "addresses" => {
+                for e in r.entries(value, "addresses") {
+                    if let Some(net) =
+                        r.parse(&e.node, "an address with its prefix length, such as 172.17.0.1/16")
+                    {
+                        node.addresses.insert(e.key.clone(), net);
+                        mark.addresses.push(e.node.at);
+                    }
+                }
+            }
+            "sysctl" => node.sysctl = sysctl(r, value),
+            _ => {}
+        }
+    }
+    if node.name.is_empty() && mark.name == item.at {
+        r.error(item.at, "a node without a name", None);
+        return None;
+    }
+    Some((node, mark))
+}
+
+/// A taint as an object, or as `kubectl taint` writes it: `key[=value]:effect`.
+fn taint(r: &mut Reader<'_>, node: &Node) -> Option<Taint> {
+    const EFFECTS: [(&str, &str); 3] =
+        [("NoSchedule", "NoSchedule"), ("PreferNoSchedule", "PreferNoSchedule"), ("NoExecute", "NoExecute")];
+    if let yaml::Value::Text(text) = &node.value {
+        let parsed = text.rsplit_once(':').filter(|(_, effect)| EFFECTS.iter().any(|(e, _)| e == effect));
+        let Some((pair, effect)) = parsed else {
+            let help = Some("write it as key=value:NoSchedule".to_owned());
+            r.error(node.at, format!("`{text}` is not a taint"), help);
+            return None;
+        };
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        return Some(Taint { key: key.to_owned(), value: value.to_owned(), effect: effect.to_owned() });
+    }
+    let mut taint = Taint { key: String::new(), value: String::new(), effect: String::new() };
+    for field in r.fields(node, "a taint", &["key", "value", "effect"]) {
+        match field.key.as_str() {
+            "key" => set(&mut taint.key, r.text(&field.node, "key").map(str::to_owned)),
+            "value" => set(&mut taint.value, r.text(&field.node, "value").map(str::to_owned)),
+            _ => set(&mut taint.effect, r.choice(&field.node, "effect", &EFFECTS).map(str::to_owned)),
+        }
+    }
+    if taint.key.is_empty() || taint.effect.is_empty() {
+        r.error(node.at, "a taint needs `key` and `effect`", None);
+        return None;
+    }
+    Some(taint)
+}
+
+fn hosts(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig, marks: &mut Marks) {
+    for item in r.items(node, "hosts") {
+        let mut host =
+            HostConfig { name: String::new(), ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), listen: Vec::new() };
+        let mut mark = NodeMarks { name: item.at, ip: item.at, pod_cidr: None, addresses: Vec::new() };
+        for field in r.fields(item, "a host", &["name", "ip", "listen"]) {
+            match field.key.as_str() {
+                "name" => {
+                    mark.name = field.node.at;
+                    set(&mut host.name, machine_name(r, &field.node));
+                }
+                "ip" => {
+                    mark.ip = field.node.at;
+                    set(&mut host.ip, r.ip(&field.node));
+                }
+                _ => host.listen = listen(r, &field.node),
+            }
+        }
+        if mark.name == item.at || mark.ip == item.at {
+            r.error(item.at, "a host needs `name` and `ip`", None);
+        }
+        config.hosts.push(host);
+        marks.hosts.push(mark);
+    }
+}
+
+fn listen(r: &mut Reader<'_>, node: &Node) -> Vec<Listen> {
+    let items = r.items(node, "ports").iter();
+    items.filter_map(|item| r.parse(item, "a port with its protocol, such as 8080/tcp")).collect()
+}
+
+impl FromStr for Listen {
+    type Err = ();
+
+    /// `PORT/tcp` or `PORT/udp`.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (port, proto) = text.split_once('/').ok_or(())?;
+        let proto = match proto {
+            "tcp" => Proto::Tcp,
+            "udp" => Proto::Udp,
+            _ => return Err(()),
+        };
+        match port.parse() {
+            Ok(port) if port > 0 => Ok(Self { port, proto }),
+            _ => Err(()),
+        }
+    }
+}
+
+fn images(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig) {
+    for entry in r.entries(node, "images") {
+        let mut image = ImageConfig::default();
+        for field in r.fields(&entry.node, "an image", &["listen", "respond"]) {
+            match field.key.as_str() {
+                "listen" => image.listen = listen(r, &field.node),
+                _ => image.respond = r.text(&field.node, "respond").map(str::to_owned),
+            }
+        }
+        config.images.insert(entry.key.clone(), image);
+    }
+}
+
+fn pins(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig, marks: &mut Marks) {
+    for entry in r.entries(node, "pins") {
+        let parts: Vec<&str> = entry.key.split('/').collect();
+        match parts[..] {
+            [namespace, name] if is_label(namespace) && is_dns_name(name) => {
+                let (pin, mark) = pod_pin(r, &entry.node, &["node", "ip"]);
+                config.pins.pods.insert(entry.key.clone(), pin);
+                marks.pods.push(mark);
+            }
+            ["svc", namespace, name] => {
+                let (pin, mark) = service_pin(r, &entry.node);
+                config.pins.services.insert(format!("{namespace}/{name}"), pin);
+                marks.services.push(mark);
+            }
+            [kind @ ("deploy" | "rs" | "sts" | "ds"), _, _] => {
+                r.not_modelled(entry.key_at, format!("a pin for {kind}/…"));
+            }
+            _ => {
+                let help = "write NAMESPACE/POD, svc/NAMESPACE/NAME, or deploy|rs|sts|ds/NAMESPACE/NAME";
+                r.error(
+                    entry.key_at,
+                    format!("`{}` names nothing that can be pinned", entry.key),
+                    Some(help.to_owned()),
+                );
+            }
+        }
+    }
+}
+
+fn pod_pin(r: &mut Reader<'_>, node: &Node, known: &[&str]) -> (PodPin, PinMarks) {
+    let mut pin = PodPin::default();
+    let mut mark = PinMarks { node: node.at, ip: node.at };
+    for field in r.fields(node, "a pod's pin", known) {
+        if field.key == "node" {
+            mark.node = field.node.at;
+            pin.node = r.text(&field.node, "node").map(str::to_owned);
+        } else {
+            mark.ip = field.node.at;
+            pin.ip = r.ip(&field.node);
+        }
+    }
+    (pin, mark)
+}
+
+fn service_pin(r: &mut Reader<'_>, node: &Node) -> (ServicePin, Position) {
+    let mut pin = ServicePin::default();
+    let mut mark = node.at;
+    for field in r.fields(node, "a Service's pin", &["clusterIP", "nodePort"]) {
+        if field.key == "clusterIP" {
+            mark = field.node.at;
+            pin.cluster_ip = r.ip(&field.node);
+        } else {
+            pin.node_port = r.number(&field.node, "nodePort", 30000..=32767);
+            r.not_modelled(field.key_at, "nodePort in a pin");
+        }
+    }
+    (pin, mark)
+}
+
+fn sysctl(r: &mut Reader<'_>, node: &Node) -> IndexMap<String, String> {
+    let mut settings = IndexMap::new();
+    for entry in r.entries(node, "sysctl") {
+        if let Some(value) = r.scalar(&entry.node, "a sysctl") {
+            settings.insert(entry.key.clone(), value);
+        }
+    }
+    settings
+}
+
+fn load_balancer(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig) {
+    let words = [
+        ("none", LoadBalancerMode::None),
+        ("cloud", LoadBalancerMode::Cloud),
+        ("proxy", LoadBalancerMode::Proxy),
+        ("l2", LoadBalancerMode::L2),
+    ];
+    for field in r.fields(node, "loadBalancer", &["mode", "pool"]) {
+        if field.key == "pool" {
+            config.load_balancer.pool = r.subnet(&field.node);
+            continue;
+        }
+        let Some(mode) = r.choice(&field.node, "loadBalancer mode", &words) else { continue };
+        if mode != LoadBalancerMode::None {
+            r.not_modelled(field.node.at, format!("loadBalancer mode: {}", word(&words, mode)));
+        }
+        config.load_balancer.mode = mode;
+    }
+}
+
+fn dns(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig) {
+    for field in r.fields(node, "dns", &["upstream"]) {
+        for entry in r.entries(&field.node, "upstream") {
+            let name = entry.key.strip_suffix('.').unwrap_or(&entry.key).to_lowercase();
+            if !is_dns_name(&name.replace('_', "-")) {
+                r.error(entry.key_at, format!("`{}` is not a DNS name", entry.key), None);
+            }
+            let addresses = r.items(&entry.node, "addresses").iter().filter_map(|a| r.ip(a)).collect();
+            config.upstream.insert(name, addresses);
+        }
+    }
+}
+
+fn faults(r: &mut Reader<'_>, node: &Node) {
+    if let [first, ..] = r.items(node, "faults") {
+        r.not_modelled(first.at, "a fault");
+    }
+}
+
+/// Nodes without a podCIDR get the first free /24 (/64) of the pod subnet, as the node IPAM controller hands them out.
+fn fill_in_pod_cidrs(config: &mut ClusterConfig, marks: &Marks) {
+    let prefix = if config.networking.pod_subnet.addr().is_ipv4() { 24 } else { 64 };
+    let Ok(mut free) = config.networking.pod_subnet.subnets(prefix) else { return };
+    let taken: Vec<_> = config
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| marks.nodes.get(*i).is_none_or(|m| m.pod_cidr.is_some()))
+        .map(|(_, n)| n.pod_cidr)
+        .collect();
+    for (i, node) in config.nodes.iter_mut().enumerate() {
+        if marks.nodes.get(i).is_some_and(|m| m.pod_cidr.is_none()) {
+            set(
+                &mut node.pod_cidr,
+                free.find(|part| !taken.iter().any(|t| t.contains(part) || part.contains(t))),
+            );
+        }
+    }
+}

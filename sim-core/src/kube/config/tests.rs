@@ -1,0 +1,111 @@
+//! What a cluster block says when it is right, and when it is wrong.
+
+use std::fmt::Write;
+
+use super::*;
+
+fn mistakes(text: &str) -> String {
+    let found = parse(text, "lab.md", 1).expect_err("the block is wrong");
+    found.iter().fold(String::new(), |mut all, d| {
+        let _ = write!(all, "{}:{}+{}: {}", d.line, d.column, d.length, d.message);
+        let _ = writeln!(all, "{}", d.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default());
+        all
+    })
+}
+
+#[test]
+fn an_empty_block_is_the_default_cluster() {
+    let config = parse("", "lab.md", 1).unwrap();
+    assert_eq!(config, ClusterConfig::default());
+    assert_eq!(config.mistakes(), []);
+    assert_eq!(config.node_network().to_string(), "192.168.100.0/24");
+    assert_eq!(config.gateway().to_string(), "192.168.100.1");
+    assert_eq!(config.workstation().to_string(), "192.168.100.10");
+}
+
+#[test]
+fn every_field_of_the_format_is_read() {
+    let config = parse(
+        r#"
+kind: Cluster
+seed: 17
+kubernetesVersion: "1.34"
+settle: false
+networking: {ipFamily: ipv4, podSubnet: 10.10.0.0/16, serviceSubnet: 10.20.0.0/16, dnsDomain: k8s.test, cni: bridge, kubeProxyMode: none, kubeProxyDialect: "1.34", mtu: 9000}
+nodes:
+- {name: m, role: control-plane, ip: 10.32.1.147}
+- {name: n1, ip: 10.32.1.148, podCIDR: 10.10.0.0/24, labels: {disktype: ssd}, taints: ["a=b:NoSchedule", {key: c, effect: NoExecute}], addresses: {docker0: 172.17.0.1/16}, sysctl: {net.ipv4.ip_forward: 0}}
+hosts:
+- {name: client, ip: 10.32.1.9}
+- {name: db, ip: 10.99.1.149, listen: ["3306/tcp"]}
+images:
+  example.com/shop:1: {listen: ["8080/tcp"], respond: "shop v1\n"}
+pins:
+  default/pod-a: {node: n1, ip: 10.10.0.5}
+  svc/default/svc-a: {clusterIP: 10.20.1.4}
+sysctl: {net.bridge.bridge-nf-call-iptables: 0}
+loadBalancer: {mode: none}
+dns:
+  upstream: {www.example.com: [93.184.216.34]}
+faults: []
+"#,
+        "lab.md",
+        10,
+    )
+    .unwrap();
+    insta::assert_debug_snapshot!(config);
+}
+
+#[test]
+fn unknown_fields_and_values_are_told_with_what_was_meant() {
+    insta::assert_snapshot!(mistakes(
+        "sead: 1\nnetworking:\n  cni: flanel\n  podsubnet: 10.0.0.0/8\n  kubeProxyMode: userspace\nnodes:\n- {nmae: a}\nsettle: maybe\nkubernetesVersion: 1.34\nkind: Clster\n"
+    ));
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    insta::assert_snapshot!(mistakes(
+        "seed: -1\nnetworking: {mtu: 100, podSubnet: 10.244.1.0/16, dnsDomain: -x}\npins:\n  svc/default/a: {nodePort: 80}\n  x: {}\nhosts:\n- {name: A_b, ip: 1.2.3}\n- {name: db, ip: 9.9.9.9, listen: [0/tcp, 80]}\nkubernetesVersion: \"2.0\"\n"
+    ));
+}
+
+#[test]
+fn what_is_not_modelled_yet_is_named() {
+    insta::assert_snapshot!(mistakes(
+        "networking: {cni: calico, kubeProxyMode: ipvs, kubeProxyDialect: \"1.16\", ipFamily: dual}\nloadBalancer: {mode: l2, pool: 203.0.113.0/28}\nfaults: [{name: x}]\npins:\n  deploy/default/x: {pods: []}\n  svc/default/x: {nodePort: 30080}\n"
+    ));
+}
+
+#[test]
+fn overlapping_subnets_and_addresses_in_the_wrong_place_are_refused() {
+    insta::assert_snapshot!(mistakes(
+        "networking:\n  podSubnet: 10.96.0.0/16\nnodes:\n- {name: master, role: control-plane, ip: 192.168.1.1, podCIDR: 10.96.0.0/24}\n- {name: n1, ip: 10.96.9.9, podCIDR: 10.244.1.0/24}\n- {name: n1, ip: 192.168.1.1, podCIDR: 10.96.0.0/25}\n"
+    ));
+}
+
+#[test]
+fn pins_must_fit_the_cluster() {
+    insta::assert_snapshot!(mistakes(
+        "hosts:\n- {name: node1, ip: 192.168.100.101}\n- {name: web, ip: 10.244.9.9}\npins:\n  default/a: {node: node3}\n  default/b: {node: node1, ip: 10.244.2.9}\n  default/c: {ip: 10.245.0.9}\n  default/d: {ip: 10.244.1.1}\n  default/e: {ip: 10.244.1.7}\n  default/f: {ip: 10.244.1.7}\n  svc/default/a: {clusterIP: 10.244.0.7}\n  svc/default/b: {clusterIP: 10.96.0.10}\n"
+    ));
+}
+
+#[test]
+fn text_that_is_not_yaml_is_refused_where_it_breaks() {
+    insta::assert_snapshot!(mistakes("seed: 1\nnetworking: {cni: [}\n"));
+}
+
+#[test]
+fn positions_count_from_the_first_line_in_the_lab() {
+    let found = parse("seed: x\n", "lab.md", 41).unwrap_err();
+    assert_eq!((found[0].line, found[0].column), (41, 7));
+}
+
+#[test]
+fn an_ipv4_cluster_has_no_ipv6_addresses() {
+    insta::assert_snapshot!(mistakes("networking: {podSubnet: \"fd00:10:244::/56\"}\nhosts: [{name: h, ip: \"fd00::1\"}]\n"), @r"
+    1:25+16: fd00:10:244:: is not an IPv4 address, and ipFamily is ipv4
+    2:22+7: fd00::1 is not an IPv4 address, and ipFamily is ipv4
+    ");
+}
