@@ -106,6 +106,6 @@ fn positions_count_from_the_first_line_in_the_lab() {
 fn an_ipv4_cluster_has_no_ipv6_addresses() {
     insta::assert_snapshot!(mistakes("networking: {podSubnet: \"fd00:10:244::/56\"}\nhosts: [{name: h, ip: \"fd00::1\"}]\n"), @r"
     1:25+16: fd00:10:244:: is not an IPv4 address, and ipFamily is ipv4
-    2:22+7: fd00::1 is not an IPv4 address, and ipFamily is ipv4
+    2:23+7: fd00::1 is not an IPv4 address, and ipFamily is ipv4
     ");
 }
