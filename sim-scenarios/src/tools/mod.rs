@@ -12,6 +12,7 @@ pub mod registry;
 
 mod exec;
 mod files;
+mod kubectl;
 mod out;
 
 pub use crate::shell::session::{OnLeave, SessionState, ShellKind};

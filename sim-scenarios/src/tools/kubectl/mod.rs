@@ -1,0 +1,5 @@
+//! kubectl.
+
+mod clock;
+mod printers;
+mod value;
