@@ -1,3 +1,4 @@
 //! Labs: parse, run, compare.
 
 pub mod compare;
+pub mod parse;

@@ -72,10 +72,17 @@ impl Cx<'_> {
         self.session.remark(text.into());
     }
 
+    /// Says on standard error that something real is not modelled here, and returns the exit status for that. Never a silent
+    /// wrong answer: `cx.not_modelled("ping: option -f")`.
+    pub fn not_modelled(&mut self, what: impl std::fmt::Display) -> i32 {
+        self.out.err(format!("ksim: not modelled: {what}"));
+        NOT_MODELLED
+    }
+
     /// Whether an endless tool must stop now, as on SIGINT: ^C was pressed, its pipe was closed, or its time is over.
     ///
     /// Only a tool that does not end by itself asks this (`ping` without `-c`, `get -w`); it prints what it prints on SIGINT
-    /// and returns [`Cx::interrupt_status`] or its own status. A tool that does end by itself asks `out.interrupted()`.
+    /// and returns [`SIGINT_STATUS`] or its own status. A tool that does end by itself asks `out.interrupted()`.
     pub fn interrupted(&mut self) -> bool {
         if self.out.interrupted() {
             return true;
@@ -93,6 +100,9 @@ impl Cx<'_> {
         self.session.command_started() + if self.out.expects_control_c() { PATIENCE } else { ENDLESS }
     }
 }
+
+/// Exit status of a command that asked for something that is not modelled (`EX_UNAVAILABLE` of sysexits.h).
+pub const NOT_MODELLED: i32 = 69;
 
 /// Exit status of a program that SIGINT killed.
 pub const SIGINT_STATUS: i32 = 130;
