@@ -1,1 +1,32 @@
-//! API objects.
+//! API objects: one typed struct per kind, and how they are read from what people write.
+//!
+//! What the simulator gives a meaning to is a typed field; every other field of the real API is known by name, checked for
+//! its type and carried along as it was written ([`meta::Rest`]). A name that the API does not have is an error.
+
+pub mod config_map;
+pub mod container;
+pub mod endpoint_slice;
+pub mod endpoints;
+pub mod kind;
+pub mod meta;
+pub mod namespace;
+pub mod node;
+pub mod object;
+pub mod pod;
+pub mod port;
+pub mod service;
+pub mod timestamp;
+
+pub use config_map::ConfigMap;
+pub use container::{Container, ContainerPort, ContainerState, ContainerStatus};
+pub use endpoint_slice::{Endpoint, EndpointSlice};
+pub use endpoints::Endpoints;
+pub use kind::Kind;
+pub use meta::{LabelSelector, ObjectKey, ObjectMeta, ObjectReference, OwnerReference};
+pub use namespace::Namespace;
+pub use node::{Node, Taint, TaintEffect};
+pub use object::{Object, Resource};
+pub use pod::{Pod, PodCondition, PodPhase, PodSpec, PodStatus};
+pub use port::{IntOrString, IpFamily, Protocol};
+pub use service::{Service, ServicePort, ServiceType};
+pub use timestamp::Timestamp;

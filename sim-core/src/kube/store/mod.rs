@@ -1,1 +1,143 @@
-//! The API server's memory.
+//! The API server's memory: objects, their revisions, and what changed.
+//!
+//! Everything that reaches a [`Store`] passes the same stations as in the real API server: decoding, defaulting, validation,
+//! allocation, storage, watch log. A refusal is an [`ApiError`] in the server's words. The store owns the cluster's dice for
+//! names, uids and addresses; the time is passed in.
+
+mod error;
+mod events;
+mod pins;
+mod shelf;
+mod verbs;
+mod watch;
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::chance::Dice;
+use crate::kube::objects::{Kind, Object, ObjectReference, Resource};
+use crate::time::SimTime;
+
+pub use error::{ApiError, Cause, Reason};
+pub use events::{EventLog, EventRecord, EventType};
+pub use pins::{Pins, PodPin, ServicePin};
+use shelf::Shelf;
+pub use verbs::{Applied, DeleteOptions, Deleted};
+pub use watch::{Change, ChangeKind, WatchLog};
+
+/// What the API server is started with.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// `--service-cluster-ip-range`: one range, or one per family with the primary family first.
+    pub service_subnets: Vec<IpNet>,
+    /// What a person fixed in advance.
+    pub pins: Pins,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        let v4 = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 96, 0, 0), 12);
+        Self { service_subnets: vec![IpNet::V4(v4)], pins: Pins::default() }
+    }
+}
+
+/// The API server's memory.
+#[derive(Clone, Debug)]
+pub struct Store {
+    config: StoreConfig,
+    dice: Dice,
+    shelf: Shelf,
+    revision: u64,
+    log: WatchLog,
+    events: EventLog,
+}
+
+impl Store {
+    /// A server that has just come up, with the system namespaces.
+    #[must_use]
+    pub fn new(config: StoreConfig, dice: Dice) -> Self {
+        Self {
+            config,
+            dice,
+            shelf: Shelf::default(),
+            revision: 0,
+            log: WatchLog::default(),
+            events: EventLog::default(),
+        }
+    }
+
+    /// What the server was started with.
+    #[must_use]
+    pub const fn config(&self) -> &StoreConfig {
+        &self.config
+    }
+
+    /// Revision of the last change of any object: the `resourceVersion` of a list.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// An object, if it is there. The namespace does not count for kinds that have none.
+    #[must_use]
+    pub fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Arc<Object>> {
+        self.shelf.get(kind, namespace, name)
+    }
+
+    /// An object by its type, if it is there.
+    #[must_use]
+    pub fn read<T: Resource>(&self, namespace: &str, name: &str) -> Option<&T> {
+        T::of(self.shelf.get(T::KIND, namespace, name)?)
+    }
+
+    /// All objects of a type, ordered by namespace and name; of all namespaces or of one.
+    pub fn all<'a, T: Resource + 'a>(&'a self, namespace: Option<&'a str>) -> impl Iterator<Item = &'a T> {
+        self.shelf.iter(T::KIND, namespace).filter_map(|o| T::of(o))
+    }
+
+    /// All objects of a kind, ordered by namespace and name; of all namespaces or of one.
+    pub fn iter<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Arc<Object>> {
+        self.shelf.iter(kind, namespace)
+    }
+
+    /// The log of changes.
+    #[must_use]
+    pub const fn changes(&self) -> &WatchLog {
+        &self.log
+    }
+
+    /// Changes that a reader with this cursor has not seen.
+    #[must_use]
+    pub fn changes_since(&self, cursor: u64) -> &[Change] {
+        self.log.since(cursor)
+    }
+
+    /// Forgets changes up to `cursor`, which every reader has seen.
+    pub fn trim_changes(&mut self, cursor: u64) {
+        self.log.trim(cursor);
+    }
+
+    /// Notes an event about an object.
+    pub fn event(
+        &mut self,
+        object: &ObjectReference,
+        kind: EventType,
+        reason: &str,
+        from: &str,
+        message: &str,
+        now: SimTime,
+    ) {
+        self.events.note(object, kind, reason, from, message, now);
+    }
+
+    /// The events noted so far.
+    #[must_use]
+    pub const fn events(&self) -> &EventLog {
+        &self.events
+    }
+}

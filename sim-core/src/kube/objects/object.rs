@@ -1,0 +1,137 @@
+//! One object of any kind.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::config_map::ConfigMap;
+use super::endpoint_slice::EndpointSlice;
+use super::endpoints::Endpoints;
+use super::kind::Kind;
+use super::meta::{ObjectKey, ObjectMeta, ObjectReference};
+use super::namespace::Namespace;
+use super::node::Node;
+use super::pod::Pod;
+use super::service::Service;
+
+/// A type that is one kind of object.
+pub trait Resource: Clone + Serialize + DeserializeOwned + Into<Object> {
+    /// The kind.
+    const KIND: Kind;
+    /// Its metadata.
+    fn metadata(&self) -> &ObjectMeta;
+    /// Its metadata, to change.
+    fn metadata_mut(&mut self) -> &mut ObjectMeta;
+    /// The object as this type, if it is one.
+    fn of(object: &Object) -> Option<&Self>;
+    /// The object as this type, to change, if it is one.
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+}
+
+macro_rules! kinds {
+    ($($kind:ident),* $(,)?) => {
+        /// One object of any kind.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Object {
+            $(
+                #[doc = concat!("A ", stringify!($kind), ".")]
+                $kind(Box<$kind>),
+            )*
+        }
+
+        impl Object {
+            /// Its kind.
+            #[must_use]
+            pub const fn kind(&self) -> Kind {
+                match self { $(Self::$kind(_) => Kind::$kind,)* }
+            }
+
+            /// Its metadata.
+            #[must_use]
+            pub const fn meta(&self) -> &ObjectMeta {
+                match self { $(Self::$kind(o) => &o.metadata,)* }
+            }
+
+            /// Its metadata, to change.
+            pub const fn meta_mut(&mut self) -> &mut ObjectMeta {
+                match self { $(Self::$kind(o) => &mut o.metadata,)* }
+            }
+
+            fn body(&self) -> Result<Value, serde_json::Error> {
+                match self { $(Self::$kind(o) => serde_json::to_value(o),)* }
+            }
+
+            /// The object that a JSON value of known kind describes, without looking at unknown names.
+            pub(crate) fn from_body(kind: Kind, body: Value) -> Result<Self, serde_json::Error> {
+                match kind { $(Kind::$kind => serde_json::from_value::<$kind>(body).map(Into::into),)* }
+            }
+        }
+
+        $(
+            impl From<$kind> for Object {
+                fn from(object: $kind) -> Self {
+                    Self::$kind(Box::new(object))
+                }
+            }
+
+            impl Resource for $kind {
+                const KIND: Kind = Kind::$kind;
+                fn metadata(&self) -> &ObjectMeta {
+                    &self.metadata
+                }
+                fn metadata_mut(&mut self) -> &mut ObjectMeta {
+                    &mut self.metadata
+                }
+                fn of(object: &Object) -> Option<&Self> {
+                    if let Object::$kind(o) = object { Some(o) } else { None }
+                }
+                fn of_mut(object: &mut Object) -> Option<&mut Self> {
+                    if let Object::$kind(o) = object { Some(o) } else { None }
+                }
+            }
+        )*
+    };
+}
+
+kinds!(Namespace, Node, Pod, Service, Endpoints, EndpointSlice, ConfigMap);
+
+impl Object {
+    /// The `apiVersion` field.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        self.kind().api_version()
+    }
+
+    /// Where it is in the store.
+    #[must_use]
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey::new(self.kind(), &self.meta().namespace, &self.meta().name)
+    }
+
+    /// A reference to it, as events and owners carry it.
+    #[must_use]
+    pub fn reference(&self) -> ObjectReference {
+        let meta = self.meta();
+        ObjectReference {
+            api_version: self.api_version(),
+            kind: self.kind().name().to_owned(),
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.clone(),
+            field_path: String::new(),
+        }
+    }
+
+    /// The object as JSON, as the API server sends it: names in alphabetical order, `apiVersion` and `kind` included.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        // Plain structs with text keys always have a JSON form; an empty object stands for the impossible.
+        let mut body = self.body().unwrap_or_else(|_| Value::Object(Map::new()));
+        if let Value::Object(map) = &mut body {
+            map.insert("apiVersion".to_owned(), Value::String(self.api_version()));
+            map.insert("kind".to_owned(), Value::String(self.kind().name().to_owned()));
+        }
+        body
+    }
+}

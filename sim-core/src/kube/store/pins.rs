@@ -1,0 +1,45 @@
+//! Addresses and places that a lab wants to reproduce from a real cluster.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// What a person fixed in advance. Pins hold for an object's name, also before it exists and after it was deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pins {
+    /// Pods by `namespace/name`.
+    pub pods: BTreeMap<String, PodPin>,
+    /// Services by `namespace/name`.
+    pub services: BTreeMap<String, ServicePin>,
+}
+
+/// What is fixed of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodPin {
+    /// Node that it is placed on.
+    pub node: Option<String>,
+    /// Address that it gets.
+    pub ip: Option<IpAddr>,
+}
+
+/// What is fixed of a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServicePin {
+    /// Virtual addresses, at most one per family.
+    pub cluster_ips: Vec<IpAddr>,
+    /// Node port of the first port.
+    pub node_port: Option<u16>,
+}
+
+impl Pins {
+    /// What is fixed of a pod.
+    #[must_use]
+    pub fn pod(&self, namespace: &str, name: &str) -> Option<&PodPin> {
+        self.pods.get(&format!("{namespace}/{name}"))
+    }
+
+    /// What is fixed of a Service.
+    #[must_use]
+    pub fn service(&self, namespace: &str, name: &str) -> Option<&ServicePin> {
+        self.services.get(&format!("{namespace}/{name}"))
+    }
+}
