@@ -1,0 +1,270 @@
+//! One connection: its variables, and what its application does with it.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::reassembly::{Receive, WINDOW};
+use super::transmit::{Retransmission, Send};
+use super::{TcpSettings, TcpState};
+use crate::linux::Errno;
+use crate::linux::socket::types::{SockError, TcpRead};
+use crate::packet::{IcmpError, Payload, Tcp, TcpFlags};
+use crate::time::SimTime;
+use crate::trace::SockId;
+
+/// Bytes that may wait to be sent and acknowledged.
+const SEND_BUFFER: usize = 1 << 20;
+/// Segment size towards a peer that announced none (RFC 9293, 3.7.1).
+pub(super) const DEFAULT_MSS: u16 = 536;
+/// How long a connection stays in TIME-WAIT (`TCP_TIMEWAIT_LEN`).
+pub(super) const TIME_WAIT: Duration = Duration::from_secs(60);
+
+/// A TCP connection (a transmission control block).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::linux::socket) struct Connection {
+    pub(in crate::linux::socket) local: SocketAddr,
+    pub(in crate::linux::socket) remote: SocketAddr,
+    pub(in crate::linux::socket) state: TcpState,
+    /// The listener that is to hand it out, until the handshake is done.
+    pub(super) parent: Option<SockId>,
+    /// The application has closed it.
+    pub(super) orphan: bool,
+    pub(super) snd: Send,
+    pub(super) rcv: Receive,
+    pub(super) rtx: Retransmission,
+    pub(super) timer: Option<(SimTime, Timer)>,
+    /// The instant for which the table has its timer.
+    pub(super) armed: Option<SimTime>,
+    /// Error that is reported if the connection times out (`sk_err_soft`).
+    pub(super) soft_error: Option<SockError>,
+    /// Error for the application, not handed over yet.
+    pub(super) failure: Option<SockError>,
+    /// Something happened that the application should look at.
+    pub(super) news: bool,
+    /// Segments to send.
+    pub(super) outbox: Vec<Tcp>,
+    /// When the last segment out of the window was answered.
+    pub(super) last_challenge: Option<SimTime>,
+    pub(super) settings: TcpSettings,
+    pub(super) ip_id: u16,
+}
+
+/// What a connection's timer is for; only one runs at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// Repeat what is not acknowledged.
+    Retransmit,
+    /// TIME-WAIT or an orphan's FIN-WAIT-2 ends.
+    Expire,
+}
+
+/// How a connection begins.
+pub(super) struct Opening {
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+    pub(super) mtu: u32,
+    pub(super) iss: u32,
+    pub(super) ip_id: u16,
+    pub(super) settings: TcpSettings,
+}
+
+impl Connection {
+    fn new(how: &Opening, state: TcpState) -> Self {
+        Self {
+            local: how.local,
+            remote: how.remote,
+            state,
+            parent: None,
+            orphan: false,
+            snd: Send::new(how.iss, mss_of(how.mtu, how.remote.ip())),
+            rcv: Receive::default(),
+            rtx: Retransmission::default(),
+            timer: None,
+            armed: None,
+            soft_error: None,
+            failure: None,
+            news: false,
+            outbox: Vec::new(),
+            last_challenge: None,
+            settings: how.settings,
+            ip_id: how.ip_id,
+        }
+    }
+
+    /// Opens actively: sends a SYN.
+    pub(super) fn connect(how: &Opening, now: SimTime) -> Self {
+        let mut new = Self::new(how, TcpState::SynSent);
+        new.send_syn(now);
+        new
+    }
+
+    /// Opens passively: answers `syn` with a SYN-ACK.
+    pub(super) fn respond(how: &Opening, parent: SockId, syn: &Tcp, now: SimTime) -> Self {
+        let mut new = Self::new(how, TcpState::SynReceived);
+        new.parent = Some(parent);
+        new.learn_peer(syn);
+        new.send_syn(now);
+        new
+    }
+
+    /// What the peer's SYN says.
+    pub(super) fn learn_peer(&mut self, syn: &Tcp) {
+        self.rcv.start(syn.seq);
+        self.snd.mss = self.snd.mss.min(syn.mss.unwrap_or(DEFAULT_MSS)).max(1);
+        self.snd.set_window(syn);
+    }
+
+    /// Queues bytes; how many there was room for.
+    pub(super) fn write(&mut self, bytes: &[u8], now: SimTime) -> Result<usize, Errno> {
+        if self.state.is_opening() {
+            return Err(Errno::EAGAIN);
+        }
+        if !self.state.may_send() {
+            return Err(Errno::EPIPE);
+        }
+        let room = SEND_BUFFER.saturating_sub(self.snd.buffer.len());
+        let taken = &bytes[..bytes.len().min(room)];
+        self.snd.wants_room = taken.len() < bytes.len();
+        if taken.is_empty() && !bytes.is_empty() {
+            return Err(Errno::EAGAIN);
+        }
+        self.snd.buffer.extend(taken);
+        self.transmit(now);
+        Ok(taken.len())
+    }
+
+    /// Takes all bytes that have come in order.
+    pub(super) fn read(&mut self) -> TcpRead {
+        if !self.rcv.buffer.is_empty() {
+            TcpRead::Data(std::mem::take(&mut self.rcv.buffer))
+        } else if self.rcv.finished || self.state == TcpState::Closed {
+            TcpRead::Eof
+        } else {
+            TcpRead::WouldBlock
+        }
+    }
+
+    /// Closes the sending side: a FIN follows the last byte.
+    pub(super) fn shutdown(&mut self, now: SimTime) {
+        self.state = match self.state {
+            TcpState::SynReceived | TcpState::Established => TcpState::FinWait1,
+            TcpState::CloseWait => TcpState::LastAck,
+            _ => return,
+        };
+        self.snd.fin = true;
+        self.transmit(now);
+    }
+
+    /// The application is done with it.
+    pub(super) fn close(&mut self, now: SimTime) {
+        self.orphan = true;
+        if self.state == TcpState::SynSent {
+            self.finish();
+        } else if !self.rcv.buffer.is_empty() && self.state != TcpState::Closed {
+            self.abort();
+        } else {
+            self.shutdown(now);
+            if self.state == TcpState::FinWait2 {
+                self.expire_after(Duration::from_secs(self.settings.fin_timeout.into()), now);
+            }
+        }
+    }
+
+    /// Resets the connection (`tcp_send_active_reset`).
+    pub(super) fn abort(&mut self) {
+        if !matches!(self.state, TcpState::Closed | TcpState::SynSent | TcpState::TimeWait) {
+            self.emit(self.snd.nxt, TcpFlags::RST.with(TcpFlags::ACK), Payload::Empty);
+        }
+        self.finish();
+    }
+
+    /// Ends with an error.
+    pub(super) fn fail(&mut self, error: SockError) {
+        self.failure = Some(error);
+        self.finish();
+    }
+
+    /// Nothing more will happen.
+    pub(super) fn finish(&mut self) {
+        self.state = TcpState::Closed;
+        self.timer = None;
+        self.snd.buffer = VecDeque::new();
+        self.news = true;
+    }
+
+    pub(super) fn expire_after(&mut self, wait: Duration, now: SimTime) {
+        self.timer = Some((now + wait, Timer::Expire));
+    }
+
+    /// An ICMP error about one of its segments (`tcp_v4_err`).
+    pub(super) fn icmp_error(&mut self, error: IcmpError, from: IpAddr, segment: &Tcp, now: SimTime) {
+        if !super::seq::between(segment.seq, self.snd.una, self.snd.max) {
+            return;
+        }
+        if let IcmpError::FragmentationNeeded { mtu } = error {
+            return self.lower_mtu(u32::from(mtu), now);
+        }
+        let (errno, _) = crate::linux::socket::errno_of(error, from.is_ipv6());
+        let failure = SockError { errno, icmp: Some((error, from)) };
+        match (self.state, self.parent) {
+            // A half-open request dies of what says "nobody there", and of nothing else (`tcp_req_err`).
+            (TcpState::SynReceived, Some(_)) => {
+                if matches!(
+                    error,
+                    IcmpError::NetUnreachable | IcmpError::HostUnreachable | IcmpError::TtlExceeded
+                ) {
+                    self.finish();
+                }
+            }
+            (TcpState::SynSent | TcpState::SynReceived, _) => self.fail(failure),
+            _ => self.soft_error = Some(failure),
+        }
+    }
+
+    /// This host could not send one of its segments.
+    pub(super) fn local_error(&mut self, errno: Errno, mtu: Option<u32>, now: SimTime) {
+        match (errno, mtu) {
+            (Errno::EMSGSIZE, Some(mtu)) => self.lower_mtu(mtu, now),
+            (Errno::ECONNREFUSED, _) if self.state == TcpState::SynSent => {
+                self.fail(SockError { errno, icmp: None })
+            }
+            _ => self.soft_error = Some(SockError { errno, icmp: None }),
+        }
+    }
+
+    /// Queues a segment.
+    pub(super) fn emit(&mut self, seq: u32, flags: TcpFlags, payload: Payload) {
+        let syn = flags.has(TcpFlags::SYN);
+        self.outbox.push(Tcp {
+            sport: self.local.port(),
+            dport: self.remote.port(),
+            seq,
+            ack: if flags.has(TcpFlags::ACK) { self.rcv.nxt } else { 0 },
+            flags,
+            window: if flags.has(TcpFlags::RST) { 0 } else { WINDOW },
+            mss: syn.then_some(self.snd.announced_mss),
+            payload,
+        });
+    }
+
+    pub(super) fn emit_ack(&mut self) {
+        self.emit(self.snd.nxt, TcpFlags::ACK, Payload::Empty);
+    }
+
+    /// Bytes in order that the application has not read.
+    pub(in crate::linux::socket) const fn unread(&self) -> usize {
+        self.rcv.buffer.len()
+    }
+
+    /// Sequence numbers that the peer has not acknowledged, and bytes not sent yet.
+    pub(in crate::linux::socket) fn unacknowledged(&self) -> usize {
+        self.snd.buffer.len() + usize::from(self.state == TcpState::SynSent)
+    }
+}
+
+/// Largest segment for a path, in bytes: without the IP header and 20 bytes of TCP.
+pub(super) fn mss_of(mtu: u32, peer: IpAddr) -> u16 {
+    let headers = if peer.is_ipv4() { 40 } else { 60 };
+    u16::try_from(mtu.saturating_sub(headers)).unwrap_or(u16::MAX).max(1)
+}
