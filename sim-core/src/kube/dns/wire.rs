@@ -5,7 +5,9 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use simple_dns::rdata::{self, OPT, OPTCode, RData};
-use simple_dns::{CLASS, CharacterString, Label, Name, OPCODE, Packet, PacketFlag, RCODE, ResourceRecord, TYPE};
+use simple_dns::{
+    CLASS, CharacterString, Label, Name, OPCODE, Packet, PacketFlag, RCODE, ResourceRecord, TYPE,
+};
 use thiserror::Error;
 
 use super::name;
@@ -254,7 +256,12 @@ impl Message {
     #[must_use]
     pub fn query(id: u16, name: &str, rtype: RecordType) -> Self {
         let question = Question { name: name::absolute(name), rtype, class: CLASS_IN };
-        Self { id, flags: Flags { rd: true, ..Flags::default() }, question: Some(question), ..Self::default() }
+        Self {
+            id,
+            flags: Flags { rd: true, ..Flags::default() },
+            question: Some(question),
+            ..Self::default()
+        }
     }
 
     /// An empty response to this query with `rcode`.
@@ -341,7 +348,8 @@ impl Message {
         }
         // As an ordinary record at the end, where CoreDNS puts it, and with the DO bit where RFC 6891 puts it.
         packet.additional_records.extend(self.edns.as_ref().map(Edns::build));
-        let mut bytes = if compress { packet.build_bytes_vec_compressed()? } else { packet.build_bytes_vec()? };
+        let mut bytes =
+            if compress { packet.build_bytes_vec_compressed()? } else { packet.build_bytes_vec()? };
         if let Some(q) = &self.question {
             let at = question_type_at(&bytes)?;
             bytes[at..at + 2].copy_from_slice(&q.rtype.0.to_be_bytes());
@@ -455,12 +463,9 @@ impl RecordData {
                 expire: s.expire.cast_unsigned(),
                 minimum: s.minimum,
             }),
-            RData::SRV(s) => Self::Srv {
-                priority: s.priority,
-                weight: s.weight,
-                port: s.port,
-                target: text_of(&s.target),
-            },
+            RData::SRV(s) => {
+                Self::Srv { priority: s.priority, weight: s.weight, port: s.port, target: text_of(&s.target) }
+            }
             RData::MX(m) => Self::Mx { preference: m.preference, exchange: text_of(&m.exchange) },
             RData::TXT(_) => Self::Txt(character_strings(&raw_of(data))),
             other => Self::Other { rtype: RecordType(other.type_code().into()), data: raw_of(other) },
@@ -534,7 +539,8 @@ impl Edns {
     }
 
     fn build(&self) -> ResourceRecord<'_> {
-        let codes = self.options.iter().map(|(code, data)| OPTCode { code: *code, data: Cow::Borrowed(&data[..]) });
+        let codes =
+            self.options.iter().map(|(code, data)| OPTCode { code: *code, data: Cow::Borrowed(&data[..]) });
         let opt = OPT { opt_codes: codes.collect(), udp_packet_size: self.udp_size, version: 0 };
         let ttl = if self.dnssec_ok { DNSSEC_OK } else { 0 };
         ResourceRecord::new(Name::new_with_labels(&[]), CLASS::IN, ttl, RData::OPT(opt))

@@ -75,6 +75,8 @@ impl Sockets {
             Transport::Udp(udp) => self.udp_input(packet, udp),
             Transport::Tcp(segment) => self.tcp_input(packet, segment, arrival),
             Transport::Icmp(message) => self.icmp_input(packet, message),
+            // The stack reassembles before it asks.
+            Transport::Piece { .. } => Input::Dropped { socket: None, reason: DropReason::ReassemblyTimeout },
             Transport::Other { protocol, .. } => {
                 Input::Dropped { socket: None, reason: DropReason::UnknownProtocol { protocol: *protocol } }
             }
@@ -88,7 +90,7 @@ impl Sockets {
             Transport::Udp(_) => self.udp_icmp_error(*error, packet, quote),
             Transport::Tcp(segment) => self.tcp_icmp_error(*error, packet, quote, segment, now),
             Transport::Icmp(_) => self.icmp_icmp_error(*error, packet, quote),
-            Transport::Other { .. } => None,
+            Transport::Piece { .. } | Transport::Other { .. } => None,
         }
     }
 

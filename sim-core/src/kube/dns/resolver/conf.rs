@@ -118,7 +118,9 @@ mod tests {
 
     #[test]
     fn only_three_servers_count() {
-        let conf = ResolvConf::parse("nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver x\nnameserver 1.1.1.3\nnameserver 1.1.1.4");
+        let conf = ResolvConf::parse(
+            "nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver x\nnameserver 1.1.1.3\nnameserver 1.1.1.4",
+        );
         assert_eq!(conf.servers.len(), 3);
     }
 }

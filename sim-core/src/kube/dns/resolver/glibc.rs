@@ -210,7 +210,8 @@ impl Glibc {
         let servers = self.conf.servers.len() as u32;
         let position = (x.server + self.conf.servers.len() - self.first_server) as u32 % servers;
         // res_send doubles the time per server and shares it out among them.
-        let seconds = (self.conf.timeout.as_secs() << position) / if position > 0 { u64::from(servers) } else { 1 };
+        let seconds =
+            (self.conf.timeout.as_secs() << position) / if position > 0 { u64::from(servers) } else { 1 };
         x.deadline = now + Duration::from_secs(seconds.max(1));
         x.slots = vec![Slot::Open; x.queries.len()];
         x.sent = 0;

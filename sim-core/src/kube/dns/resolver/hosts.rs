@@ -43,7 +43,9 @@ mod tests {
 
     #[test]
     fn names_and_addresses_are_found() {
-        let hosts = Hosts::parse("127.0.0.1\tlocalhost\n::1 localhost ip6-localhost # v6\n10.244.1.5\tpod-a\nnonsense\n");
+        let hosts = Hosts::parse(
+            "127.0.0.1\tlocalhost\n::1 localhost ip6-localhost # v6\n10.244.1.5\tpod-a\nnonsense\n",
+        );
         assert_eq!(hosts.addresses("LOCALHOST").len(), 2);
         assert_eq!(hosts.name("10.244.1.5".parse().unwrap()), Some("pod-a"));
         assert!(hosts.addresses("v6").is_empty());

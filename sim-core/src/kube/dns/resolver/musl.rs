@@ -138,9 +138,7 @@ impl Musl {
         for ((_, query), answer) in round.queries.iter().zip(&round.answers) {
             if answer.is_none() {
                 let servers = self.conf.servers.iter();
-                self.out.extend(
-                    servers.map(|s| send(round.socket, SocketAddr::new(*s, 53), query.clone())),
-                );
+                self.out.extend(servers.map(|s| send(round.socket, SocketAddr::new(*s, 53), query.clone())));
             }
         }
         round.sent = Some(now);
