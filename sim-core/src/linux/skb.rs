@@ -25,7 +25,7 @@ pub struct Skb {
 /// What connection tracking says of a packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SkbCt {
-    /// Not seen by connection tracking yet (`ctstate UNTRACKED` if nobody will).
+    /// Not seen by connection tracking yet: `ctstate INVALID`.
     #[default]
     None,
     /// Told not to track (`-j CT --notrack`): `ctstate UNTRACKED`.
@@ -44,6 +44,16 @@ pub enum SkbCt {
         related: bool,
         /// The flow has seen packets in both directions: `ctstate ESTABLISHED`; else still `NEW`.
         established: bool,
+    },
+    /// Part of a flow that is not in the table: the reset that ended it, or an ICMP error or a reset that the stack made
+    /// about a packet whose flow never got in.
+    Loose {
+        /// The flow.
+        flow: Box<Conn>,
+        /// With or against the first packet.
+        dir: Direction,
+        /// Made by the stack about the flow: `ctstate RELATED`.
+        related: bool,
     },
 }
 

@@ -122,6 +122,8 @@ pub enum DropReason {
     ConntrackFull,
     /// NAT found no free tuple.
     NatExhausted,
+    /// An ICMP redirect about a translated flow: following it would go round the translation.
+    NatRedirect,
     /// The checksum is wrong.
     BadChecksum,
     /// A fragment of a packet that was never completed.

@@ -1,30 +1,55 @@
-//! Connection tracking: flows, their states, and address translation.
+//! Connection tracking (`nf_conntrack`) and address translation (`nf_nat`).
+//!
+//! A [`Conn`] is two [`Tuple`]s: the one that its first packet had, and the one that replies are expected to have. Address
+//! translation is nothing but a reply tuple that is not the inverse of the original one:
+//!
+//! ```text
+//!  original  10.244.1.5:41001 → 10.96.123.4:80     as the client sends
+//!  reply     10.244.2.9:80    → 10.244.1.5:41001   as the backend answers: the destination is translated
+//! ```
+//!
+//! A packet's way through [`Conntrack`], which is one per network namespace:
+//!
+//! 1. [`Conntrack::track`] in PREROUTING and OUTPUT finds the flow or makes a new one, which then lives in the packet's
+//!    buffer ([`SkbCt::New`](super::SkbCt)): dropping the packet drops the flow.
+//! 2. While [`Conntrack::nat_pending`], the nat table is walked, and its answer goes to [`Conntrack::nat_setup`].
+//! 3. [`Conntrack::nat_apply`] rewrites the packet at each nat hook.
+//! 4. [`Conntrack::confirm`] puts a new flow into the table at the end of POSTROUTING and INPUT.
+//!
+//! A packet that the stack makes because of another one (an ICMP error, a reset by REJECT) is tied to that packet's flow by
+//! [`Conntrack::attach`] before it is sent.
+//!
+//! The behaviour follows Linux 6.18, `net/netfilter/nf_conntrack_*.c` and `nf_nat_core.c`. Not modelled: expectations and
+//! helpers, zones, labels, SCTP's and GRE's own state (they are tracked as protocols without ports).
 
+mod conn;
+mod filter;
+mod icmp;
 mod nat;
+mod settings;
+mod stats;
+mod table;
+mod tcp;
+mod track;
 mod tuple;
+mod view;
 
+pub use conn::{Conn, ConnId, Counter, ProtoState, Status};
+pub use filter::Filter;
 pub use nat::NatRange;
+pub use settings::{Settings, TcpTimeouts, Timeouts};
+pub use stats::Stats;
+pub use tcp::{TcpState, TcpTrack};
+pub use track::Conntrack;
 pub use tuple::{Direction, Tuple};
+pub use view::ConnView;
 
 use serde::{Deserialize, Serialize};
-
-/// A flow in the table, never reused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ConnId(pub u32);
-
-/// A flow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conn {
-    /// Tuple of the first packet.
-    pub orig: Tuple,
-    /// Tuple expected of replies.
-    pub reply: Tuple,
-}
 
 /// State of a packet as `-m conntrack --ctstate` sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CtState {
-    /// No flow can be made of it.
+    /// No flow can be made of it, or connection tracking has not seen it yet.
     Invalid,
     /// First packet of a flow, or a flow that has seen one direction only.
     New,
@@ -32,7 +57,7 @@ pub enum CtState {
     Established,
     /// Starts a flow that belongs to another, or an ICMP error about one.
     Related,
-    /// Connection tracking does not look at it.
+    /// Connection tracking was told not to look at it.
     Untracked,
 }
 

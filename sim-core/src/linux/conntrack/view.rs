@@ -1,0 +1,102 @@
+//! One entry as people read it.
+
+use std::fmt;
+
+use super::{Conn, Counter, ProtoState, Status, Tuple};
+use crate::packet::proto;
+use crate::time::SimTime;
+
+/// An entry at one instant; its `Display` is a line of `conntrack -L` (conntrack-tools 1.4.7).
+#[derive(Clone, Copy, Debug)]
+pub struct ConnView<'a> {
+    conn: &'a Conn,
+    now: SimTime,
+}
+
+impl Conn {
+    /// The entry as of `now`.
+    #[must_use]
+    pub const fn view(&self, now: SimTime) -> ConnView<'_> {
+        ConnView { conn: self, now }
+    }
+}
+
+impl fmt::Display for ConnView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let conn = self.conn;
+        write!(f, "{:<8} {} ", protocol_name(conn.orig.protocol), conn.orig.protocol)?;
+        // A deleted entry is shown without its remaining time.
+        if !conn.status.has(Status::DYING) {
+            write!(f, "{} ", conn.expires.since(self.now).as_secs())?;
+        }
+        write_flow(conn, f)?;
+        write!(f, " mark={} use=1", conn.mark)
+    }
+}
+
+/// The tuples and states of an entry, without what changes from one moment to the next.
+pub(super) struct Tuples<'a>(pub(super) &'a Conn);
+
+impl Conn {
+    /// `udp src=… dst=… sport=… dport=… [UNREPLIED] src=…`: the protocol, the tuples and the state, in the order of
+    /// `/proc/net/nf_conntrack`, without mark, zone and timeout.
+    #[must_use]
+    pub fn tuples(&self) -> String {
+        Tuples(self).to_string()
+    }
+}
+
+impl fmt::Display for Tuples<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", protocol_name(self.0.orig.protocol))?;
+        write_flow(self.0, f)
+    }
+}
+
+fn write_flow(conn: &Conn, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if let ProtoState::Tcp(tcp) = &conn.proto {
+        write!(f, "{} ", tcp.state().name())?;
+    }
+    let counters = conn.counters.map(|[original, reply]| (original, reply));
+    write_tuple(&conn.orig, f)?;
+    write_counter(counters.map(|c| c.0), f)?;
+    if !conn.status.has(Status::SEEN_REPLY) {
+        f.write_str(" [UNREPLIED]")?;
+    }
+    f.write_str(" ")?;
+    write_tuple(&conn.reply, f)?;
+    write_counter(counters.map(|c| c.1), f)?;
+    if conn.status.has(Status::ASSURED) {
+        f.write_str(" [ASSURED]")?;
+    }
+    Ok(())
+}
+
+fn write_tuple(t: &Tuple, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "src={} dst={}", t.src, t.dst)?;
+    match t.protocol {
+        proto::ICMP | proto::ICMPV6 => {
+            write!(f, " type={} code={} id={}", t.icmp_type(), t.icmp_code(), t.sport)
+        }
+        proto::TCP | proto::UDP => write!(f, " sport={} dport={}", t.sport, t.dport),
+        _ => Ok(()),
+    }
+}
+
+fn write_counter(counter: Option<Counter>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match counter {
+        Some(c) => write!(f, " packets={} bytes={}", c.packets, c.bytes),
+        None => Ok(()),
+    }
+}
+
+fn protocol_name(protocol: u8) -> &'static str {
+    match protocol {
+        proto::ICMP => "icmp",
+        proto::TCP => "tcp",
+        proto::UDP => "udp",
+        proto::SCTP => "sctp",
+        proto::ICMPV6 => "icmpv6",
+        _ => "unknown",
+    }
+}
