@@ -1,1 +1,9 @@
-//! kube-proxy.
+//! kube-proxy: makes a node send Service traffic to endpoints.
+//!
+//! [`model`] is what kube-proxy knows of Services and endpoints, [`select`] picks the endpoints that count on one node,
+//! [`iptables`] writes the rules, [`names`] the names of their chains.
+
+pub mod iptables;
+pub mod model;
+pub mod names;
+pub mod select;

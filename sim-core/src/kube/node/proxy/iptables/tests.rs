@@ -1,0 +1,104 @@
+//! Rule texts, compared with what kube-proxy writes.
+
+use smallvec::smallvec;
+
+use super::block::probability;
+use super::*;
+use crate::kube::node::proxy::model::{Endpoint, Protocol, ServicePort};
+use crate::kube::node::proxy::select::{Viewpoint, select};
+
+fn service(name: &str) -> ServicePort {
+    let key = PortKey {
+        namespace: "default".into(),
+        name: name.into(),
+        port: String::new(),
+        protocol: Protocol::Tcp,
+    };
+    ServicePort::internal(key, "10.96.123.4".parse().unwrap(), 80)
+}
+
+fn text(services: &[(ServicePort, Vec<Endpoint>)], settings: &Settings) -> String {
+    let here = Viewpoint { node: "node1", zone: "" };
+    let blocks = services
+        .iter()
+        .map(|(s, e)| (s.key.clone(), Arc::new(block(settings, s, &select(s, e, here)))))
+        .collect();
+    sync(settings, &blocks, Changes { changed: None, stale: &[] })
+}
+
+fn settings() -> Settings {
+    Settings::kubeadm("10.244.0.0/16".parse().unwrap())
+}
+
+fn endpoint(at: &str, node: &str) -> Endpoint {
+    Endpoint::ready(at.parse().unwrap(), Some(node))
+}
+
+#[test]
+fn a_cluster_ip_with_three_endpoints() {
+    let endpoints = vec![
+        endpoint("10.244.1.5:80", "node1"),
+        endpoint("10.244.2.10:80", "node2"),
+        endpoint("10.244.2.9:80", "node2"),
+    ];
+    insta::assert_snapshot!(text(&[(service("svc-a"), endpoints)], &settings()));
+}
+
+#[test]
+fn a_service_without_endpoints_is_rejected() {
+    insta::assert_snapshot!(text(&[(service("svc-a"), vec![])], &settings()));
+}
+
+#[test]
+fn every_kind_of_entry() {
+    let all = ServicePort {
+        node_port: Some(30080),
+        external_ips: smallvec!["192.168.99.22".parse().unwrap()],
+        load_balancer_ips: smallvec!["1.2.3.4".parse().unwrap()],
+        source_ranges: smallvec!["203.0.113.0/25".parse().unwrap()],
+        affinity_seconds: Some(10800),
+        ..service("all")
+    };
+    let local = ServicePort {
+        node_port: Some(30081),
+        external_local: true,
+        health_check_port: Some(30999),
+        ..service("local")
+    };
+    let elsewhere = vec![endpoint("10.244.2.9:80", "node2")];
+    let settings = Settings { nfacct: true, random_fully: false, ..settings() };
+    insta::assert_snapshot!(text(&[(all, elsewhere.clone()), (local, elsewhere)], &settings));
+}
+
+#[test]
+fn what_hangs_on_the_built_in_chains() {
+    insta::assert_snapshot!(base_rules(&settings(), true));
+}
+
+#[test]
+fn only_the_chains_of_changed_services_are_rewritten() {
+    let settings = settings();
+    let here = Viewpoint { node: "node1", zone: "" };
+    let endpoints = [endpoint("10.244.1.5:80", "node1")];
+    let blocks: BTreeMap<_, _> = ["a", "b"]
+        .map(|name| {
+            let s = service(name);
+            (s.key.clone(), Arc::new(block(&settings, &s, &select(&s, &endpoints, here))))
+        })
+        .into();
+    let changed = [service("b").key];
+    let stale = ["KUBE-SEP-AAAAAAAAAAAAAAAA".to_owned()];
+    let partial = sync(&settings, &blocks, Changes { changed: Some(&changed), stale: &stale });
+    assert_eq!(partial.matches("cluster IP").count(), 3, "both are entered, one is rewritten");
+    assert!(partial.contains(":KUBE-SEP-AAAAAAAAAAAAAAAA - [0:0]\n"));
+    assert!(partial.ends_with("-X KUBE-SEP-AAAAAAAAAAAAAAAA\nCOMMIT\n"));
+}
+
+#[test]
+fn probabilities_have_ten_decimals() {
+    let texts = [1, 3, 6, 7, 998, 100_001].map(probability);
+    assert_eq!(
+        texts,
+        ["1.0000000000", "0.3333333333", "0.1666666667", "0.1428571429", "0.0010020040", "0.0000099999"]
+    );
+}
