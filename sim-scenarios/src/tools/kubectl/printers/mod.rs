@@ -1,5 +1,9 @@
 //! Printers: from API objects to text.
 
+pub(crate) mod columns;
+pub(crate) mod custom_columns;
 pub(crate) mod json;
+pub(crate) mod jsonpath;
+pub(crate) mod table;
 pub(crate) mod tabwriter;
 pub(crate) mod yaml;
