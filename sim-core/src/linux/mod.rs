@@ -1,10 +1,29 @@
 //! One Linux network stack per network namespace. Knows no Kubernetes word.
+//!
+//! [`World`] holds the namespaces and the wires between them, and virtual time. A [`Netns`] is one stack as plain data:
+//! interfaces ([`link`]), bridges ([`bridge`]), VXLAN ([`tunnel`]), routes ([`route`]), neighbours ([`neigh`]), switches
+//! ([`sysctl`]), packet filter ([`netfilter`]), connection tracking and address translation ([`conntrack`]), sockets
+//! ([`socket`]). What it leaves out: IPv6 neighbour discovery, policy routing, traffic control, multicast routing.
 
+pub mod bridge;
 pub mod conntrack;
 mod errno;
+pub mod icmp;
+pub mod link;
+pub mod neigh;
 pub mod netfilter;
+mod netns;
+pub mod reassembly;
+pub mod route;
 mod skb;
 pub mod socket;
+mod stack;
+pub mod sysctl;
+pub mod tunnel;
+mod world;
 
 pub use errno::Errno;
+pub use link::Iface;
+pub use netns::{NetError, Netns};
 pub use skb::{BridgeNf, Skb, SkbCt};
+pub use world::{Wire, World};

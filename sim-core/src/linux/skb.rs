@@ -66,6 +66,8 @@ pub struct BridgeNf {
     pub physout: Option<IfId>,
     /// Destination hardware address before a DNAT on the bridge replaced it.
     pub orig_dst_mac: MacAddr,
+    /// The destination was translated and the frame waits for the new destination's hardware address.
+    pub bridged_dnat: bool,
 }
 
 impl Skb {

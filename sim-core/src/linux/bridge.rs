@@ -1,0 +1,86 @@
+//! Bridges: ports and the forwarding database.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
+use crate::packet::MacAddr;
+use crate::time::SimTime;
+use crate::trace::IfId;
+
+/// How long a learned address is believed (`ageing_time`).
+pub const AGEING: Duration = Duration::from_secs(300);
+
+/// A bridge's state. The bridge is an interface of its own as well: frames for its address go up to the host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bridge {
+    /// Ports, newest first, as the kernel lists them; a flood goes out in this order.
+    pub ports: Vec<IfId>,
+    /// Forwarding database: address to where it is.
+    pub fdb: IndexMap<MacAddr, FdbEntry, FxBuildHasher>,
+}
+
+/// Where an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FdbEntry {
+    /// The port, or the bridge itself.
+    pub port: IfId,
+    /// When a frame from the address was last seen.
+    pub seen: SimTime,
+    /// Never forgotten (`permanent`: an address of the bridge or a port; `static`: set by hand).
+    pub kind: FdbKind,
+}
+
+/// How an entry came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FdbKind {
+    /// An address of this host.
+    Local,
+    /// Set by hand.
+    Static,
+    /// Learned from a frame's source.
+    Learned,
+}
+
+impl Bridge {
+    /// Notes that a frame from `mac` came in by `port`.
+    pub fn learn(&mut self, mac: MacAddr, port: IfId, now: SimTime) {
+        if mac.is_group() {
+            return;
+        }
+        match self.fdb.get_mut(&mac) {
+            Some(e) if e.kind == FdbKind::Learned => {
+                *e = FdbEntry { port, seen: now, kind: FdbKind::Learned }
+            }
+            Some(_) => {}
+            None => {
+                self.fdb.insert(mac, FdbEntry { port, seen: now, kind: FdbKind::Learned });
+            }
+        }
+    }
+
+    /// Where `mac` is, if that is known and not too long ago.
+    #[must_use]
+    pub fn find(&self, mac: MacAddr, now: SimTime) -> Option<FdbEntry> {
+        let e = *self.fdb.get(&mac)?;
+        (e.kind != FdbKind::Learned || now.since(e.seen) < AGEING).then_some(e)
+    }
+
+    /// Makes `port` a port and its address known.
+    pub fn add_port(&mut self, port: IfId, mac: MacAddr) {
+        self.ports.insert(0, port);
+        self.fdb.insert(mac, FdbEntry { port, seen: SimTime::ZERO, kind: FdbKind::Local });
+    }
+
+    /// Takes a port away with everything known behind it.
+    pub fn remove_port(&mut self, port: IfId) {
+        self.ports.retain(|p| *p != port);
+        self.fdb.retain(|_, e| e.port != port);
+    }
+
+    /// Forgets what was learned behind a port, as a port going down does.
+    pub fn flush_port(&mut self, port: IfId) {
+        self.fdb.retain(|_, e| e.port != port || e.kind == FdbKind::Local);
+    }
+}

@@ -1,0 +1,135 @@
+//! Interfaces: what `ip link` and `ip address` show.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::bridge::Bridge;
+use super::tunnel::Vxlan;
+use crate::packet::MacAddr;
+use crate::trace::{IfId, NsId};
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Iface {
+    /// Its index in the namespace; the kernel's ifindex is one more.
+    pub id: IfId,
+    /// Its name, at most 15 bytes.
+    pub name: Arc<str>,
+    /// What it is.
+    pub kind: IfKind,
+    /// Hardware address.
+    pub mac: MacAddr,
+    /// MTU in bytes: the longest IP packet it sends.
+    pub mtu: u32,
+    /// Administratively up (`ip link set … up`).
+    pub up: bool,
+    /// Addresses with their prefix lengths, in order of addition.
+    pub addrs: Vec<IpNet>,
+    /// The bridge it is a port of.
+    pub master: Option<IfId>,
+    /// `bridge link set … hairpin on`: frames may leave by the port they came in by.
+    pub hairpin: bool,
+    /// The other end of a veth pair or wire.
+    pub peer: Option<(NsId, IfId)>,
+    /// How long a frame takes to the other end; zero for veth.
+    pub delay: Duration,
+    /// Per-interface sysctls of `net.ipv4.conf`.
+    pub conf: IfConf,
+    /// Counters.
+    pub stats: IfStats,
+}
+
+/// What an interface is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IfKind {
+    /// `lo`.
+    Loopback,
+    /// One end of a veth pair: the other end sees a frame in the same instant.
+    Veth,
+    /// A physical interface on a wire: the other end sees a frame after the wire's delay.
+    Wire,
+    /// A bridge.
+    Bridge(Box<Bridge>),
+    /// A VXLAN tunnel.
+    Vxlan(Box<Vxlan>),
+    /// A dummy interface: holds addresses, drops frames.
+    Dummy,
+}
+
+/// Sysctls under `net.ipv4.conf.<interface>`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IfConf {
+    /// 0 off, 1 strict, 2 loose (RFC 3704).
+    pub rp_filter: u8,
+    /// Answer ARP for addresses that are routed elsewhere.
+    pub proxy_arp: bool,
+    /// Route 127/8 as any other address.
+    pub route_localnet: bool,
+    /// Accept packets whose source is a local address.
+    pub accept_local: bool,
+    /// Forward packets that came in here.
+    pub forwarding: bool,
+    /// Send ICMP redirects.
+    pub send_redirects: bool,
+    /// 0 answer for any local address, 1 only for addresses of the interface, 2 and of its subnet.
+    pub arp_ignore: u8,
+    /// IPv6 is off on this interface.
+    pub disable_ipv6: bool,
+}
+
+/// Counters of an interface, as `ip -s link` shows them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IfStats {
+    /// Frames received.
+    pub rx_packets: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Frames dropped on receipt.
+    pub rx_dropped: u64,
+    /// Frames sent.
+    pub tx_packets: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Frames dropped before they were sent.
+    pub tx_dropped: u64,
+}
+
+impl Iface {
+    /// Whether it is the loopback interface.
+    #[must_use]
+    pub const fn is_loopback(&self) -> bool {
+        matches!(self.kind, IfKind::Loopback)
+    }
+
+    /// Whether neighbours have hardware addresses that must be asked for.
+    #[must_use]
+    pub const fn uses_arp(&self) -> bool {
+        !matches!(self.kind, IfKind::Loopback | IfKind::Dummy)
+    }
+
+    /// The subnet of this interface that contains `addr`.
+    #[must_use]
+    pub fn subnet_of(&self, addr: IpAddr) -> Option<&IpNet> {
+        self.addrs.iter().find(|n| n.contains(&addr))
+    }
+
+    /// The address that packets to `towards` get as their source (`inet_select_addr`): one of the same subnet, else the first of the
+    /// family.
+    #[must_use]
+    pub fn source_for(&self, towards: IpAddr) -> Option<IpAddr> {
+        let same_family = |n: &&IpNet| n.addr().is_ipv4() == towards.is_ipv4();
+        self.subnet_of(towards).or_else(|| self.addrs.iter().find(same_family)).map(IpNet::addr)
+    }
+
+    /// The link-local address that the kernel derives from the hardware address (RFC 4291, appendix A).
+    #[must_use]
+    pub fn link_local(&self) -> IpNet {
+        let [a, b, c, d, e, f] = self.mac.0;
+        let w = |x: u8, y: u8| u16::from_be_bytes([x, y]);
+        let addr = std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, w(a ^ 2, b), w(c, 0xff), w(0xfe, d), w(e, f));
+        IpNet::new_assert(addr.into(), 64)
+    }
+}

@@ -1,0 +1,346 @@
+//! The neighbour table: hardware addresses of next hops, and how they are found out (ARP, RFC 826; states of RFC 4861, 7.3.2).
+//!
+//! The kernel's life of an entry: the first packet makes it INCOMPLETE, three requests go out one second apart, packets wait (at
+//! most [`QUEUE`]); no answer fails it and every waiting packet gets host-unreachable. An answer makes it REACHABLE for 30 s, then
+//! STALE; the next use starts a DELAY of 5 s, then up to three unicast PROBEs, unless the transport has confirmed the neighbour
+//! meanwhile. The kernel draws the 30 s anew between 15 and 45; here it is always 30.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
+use super::Skb;
+use crate::packet::MacAddr;
+use crate::time::SimTime;
+use crate::trace::IfId;
+
+/// Time between two requests (`retrans_time_ms`).
+pub const RETRANS: Duration = Duration::from_secs(1);
+/// Broadcast requests before giving up (`mcast_solicit`), and unicast ones (`ucast_solicit`).
+pub const PROBES: u8 = 3;
+/// How long an answer is believed (`base_reachable_time_ms`).
+pub const REACHABLE: Duration = Duration::from_secs(30);
+/// How long a stale entry in use waits for a confirmation (`delay_first_probe_time`).
+pub const DELAY: Duration = Duration::from_secs(5);
+/// Packets that wait for one neighbour. The kernel counts bytes (`unres_qlen_bytes`, 212992), which holds about this many small ones.
+pub const QUEUE: usize = 101;
+
+/// Packets that wait. They stay in the boxes in which they travel.
+#[expect(clippy::vec_box, reason = "moving a packet in and out of a queue must not copy it")]
+pub type Waiting = Vec<Box<Skb>>;
+
+/// The table of one namespace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Neighbours {
+    entries: IndexMap<(IfId, IpAddr), Neighbour, FxBuildHasher>,
+    timers: BTreeSet<(SimTime, IfId, IpAddr)>,
+}
+
+/// What is known of one next hop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Neighbour {
+    /// Hardware address, zero while unknown.
+    pub mac: MacAddr,
+    /// State.
+    pub state: NudState,
+    /// When it was last confirmed.
+    pub confirmed: SimTime,
+    /// Requests sent since the state began.
+    pub probes: u8,
+    /// Packets that wait.
+    pub queue: Waiting,
+    timer: Option<SimTime>,
+}
+
+/// Neighbour unreachability detection states, as `ip neigh` names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NudState {
+    /// Being asked for.
+    Incomplete,
+    /// Known and confirmed.
+    Reachable,
+    /// Known, not confirmed lately.
+    Stale,
+    /// Stale and in use.
+    Delay,
+    /// Being asked for again, by unicast.
+    Probe,
+    /// Nobody answered.
+    Failed,
+    /// Set by hand.
+    Permanent,
+}
+
+impl NudState {
+    /// Name as `ip neigh` prints it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Incomplete => "INCOMPLETE",
+            Self::Reachable => "REACHABLE",
+            Self::Stale => "STALE",
+            Self::Delay => "DELAY",
+            Self::Probe => "PROBE",
+            Self::Failed => "FAILED",
+            Self::Permanent => "PERMANENT",
+        }
+    }
+}
+
+/// What a packet that wants to leave is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Resolve {
+    /// Send it to this address.
+    Known(MacAddr),
+    /// It waits; `ask` says that a request must go out now.
+    Wait {
+        /// Send a request.
+        ask: bool,
+    },
+    /// Too many wait already: the oldest gave way.
+    Overflow(Box<Skb>),
+}
+
+/// What a timer makes necessary.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Due {
+    /// Send a request, by unicast if an address is given.
+    Ask {
+        /// Interface.
+        dev: IfId,
+        /// Next hop.
+        addr: IpAddr,
+        /// Address to probe.
+        unicast: Option<MacAddr>,
+    },
+    /// Nobody answered: these packets get host-unreachable.
+    Failed {
+        /// Next hop.
+        addr: IpAddr,
+        /// The packets that waited.
+        queue: Waiting,
+    },
+}
+
+impl Neighbours {
+    /// The hardware address of a neighbour that needs no attention: the path of nearly every packet.
+    #[must_use]
+    pub fn lookup(&self, dev: IfId, addr: IpAddr, now: SimTime) -> Option<MacAddr> {
+        let n = self.entries.get(&(dev, addr))?;
+        match n.state {
+            NudState::Permanent | NudState::Delay | NudState::Probe => Some(n.mac),
+            NudState::Reachable if now.since(n.confirmed) <= REACHABLE => Some(n.mac),
+            NudState::Reachable | NudState::Stale | NudState::Incomplete | NudState::Failed => None,
+        }
+    }
+
+    /// The packet that has waited longest for a neighbour.
+    #[must_use]
+    pub fn first_waiting(&self, dev: IfId, addr: IpAddr) -> Option<&Skb> {
+        self.entries.get(&(dev, addr))?.queue.first().map(Box::as_ref)
+    }
+
+    /// The hardware address for a packet, or the packet is put in the queue.
+    pub fn resolve(&mut self, dev: IfId, addr: IpAddr, now: SimTime, skb: &mut Option<Box<Skb>>) -> Resolve {
+        let key = (dev, addr);
+        let Some(n) = self.entries.get_mut(&key) else {
+            let queue = skb.take().into_iter().collect();
+            self.start(key, now, queue);
+            return Resolve::Wait { ask: true };
+        };
+        match n.state {
+            NudState::Permanent | NudState::Delay | NudState::Probe => Resolve::Known(n.mac),
+            NudState::Reachable if now.since(n.confirmed) <= REACHABLE => Resolve::Known(n.mac),
+            NudState::Reachable | NudState::Stale => {
+                let mac = n.mac;
+                n.state = NudState::Delay;
+                n.probes = 0;
+                self.arm(key, Some(now + DELAY));
+                Resolve::Known(mac)
+            }
+            NudState::Incomplete => {
+                n.queue.extend(skb.take());
+                if n.queue.len() > QUEUE {
+                    Resolve::Overflow(n.queue.remove(0))
+                } else {
+                    Resolve::Wait { ask: false }
+                }
+            }
+            NudState::Failed => {
+                let queue = skb.take().into_iter().collect();
+                self.start(key, now, queue);
+                Resolve::Wait { ask: true }
+            }
+        }
+    }
+
+    fn start(&mut self, key: (IfId, IpAddr), now: SimTime, queue: Waiting) {
+        let n = Neighbour {
+            mac: MacAddr::ZERO,
+            state: NudState::Incomplete,
+            confirmed: SimTime::ZERO,
+            probes: 1,
+            queue,
+            timer: None,
+        };
+        self.arm(key, None);
+        self.entries.insert(key, n);
+        self.arm(key, Some(now + RETRANS));
+    }
+
+    /// Takes what an ARP message says of its sender. `answer` says that it answers a request of ours; `create` that an unknown
+    /// sender is worth an entry. Returns the packets that waited.
+    pub fn learn(
+        &mut self,
+        dev: IfId,
+        addr: IpAddr,
+        mac: MacAddr,
+        now: SimTime,
+        answer: bool,
+        create: bool,
+    ) -> Waiting {
+        let key = (dev, addr);
+        let Some(n) = self.entries.get_mut(&key) else {
+            if create {
+                let state = if answer { NudState::Reachable } else { NudState::Stale };
+                self.entries.insert(
+                    key,
+                    Neighbour { mac, state, confirmed: now, probes: 0, queue: Vec::new(), timer: None },
+                );
+            }
+            return Vec::new();
+        };
+        if n.state == NudState::Permanent {
+            return Vec::new();
+        }
+        let changed = n.mac != mac;
+        let unknown = matches!(n.state, NudState::Incomplete | NudState::Failed);
+        n.mac = mac;
+        if answer {
+            n.state = NudState::Reachable;
+            n.confirmed = now;
+        } else if changed || unknown {
+            n.state = NudState::Stale;
+        }
+        n.probes = 0;
+        let queue = std::mem::take(&mut n.queue);
+        if answer || changed || unknown {
+            self.arm(key, None);
+        }
+        queue
+    }
+
+    /// A transport protocol has proof that the neighbour is there.
+    pub fn confirm(&mut self, dev: IfId, addr: IpAddr, now: SimTime) {
+        if let Some(n) = self.entries.get_mut(&(dev, addr))
+            && !matches!(n.state, NudState::Permanent | NudState::Incomplete | NudState::Failed)
+        {
+            n.confirmed = now;
+        }
+    }
+
+    /// Sets an entry by hand.
+    pub fn set(&mut self, dev: IfId, addr: IpAddr, mac: MacAddr) {
+        self.arm((dev, addr), None);
+        let n = Neighbour {
+            mac,
+            state: NudState::Permanent,
+            confirmed: SimTime::ZERO,
+            probes: 0,
+            queue: Vec::new(),
+            timer: None,
+        };
+        self.entries.insert((dev, addr), n);
+    }
+
+    /// Removes an entry; says whether there was one.
+    pub fn remove(&mut self, dev: IfId, addr: IpAddr) -> bool {
+        self.arm((dev, addr), None);
+        self.entries.shift_remove(&(dev, addr)).is_some()
+    }
+
+    /// Removes everything on an interface except what was set by hand; returns the packets that waited.
+    pub fn flush(&mut self, dev: IfId, permanent_too: bool) -> Vec<(IpAddr, Box<Skb>)> {
+        let mut waiting = Vec::new();
+        self.timers.retain(|t| t.1 != dev);
+        self.entries.retain(|(d, a), n| {
+            if *d != dev || (n.state == NudState::Permanent && !permanent_too) {
+                return true;
+            }
+            waiting.extend(n.queue.drain(..).map(|p| (*a, p)));
+            false
+        });
+        waiting
+    }
+
+    /// When the next timer is due.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<SimTime> {
+        self.timers.first().map(|t| t.0)
+    }
+
+    /// Handles the first timer that is due.
+    pub fn on_timer(&mut self, now: SimTime) -> Option<Due> {
+        let (at, dev, addr) = *self.timers.first()?;
+        if at > now {
+            return None;
+        }
+        let key = (dev, addr);
+        self.arm(key, None);
+        let n = self.entries.get_mut(&key)?;
+        match n.state {
+            NudState::Incomplete if n.probes < PROBES => {
+                n.probes += 1;
+                self.arm(key, Some(at + RETRANS));
+                Some(Due::Ask { dev, addr, unicast: None })
+            }
+            NudState::Delay if now.since(n.confirmed) <= DELAY => {
+                n.state = NudState::Reachable;
+                self.on_timer(now)
+            }
+            NudState::Delay => {
+                n.state = NudState::Probe;
+                n.probes = 1;
+                let mac = n.mac;
+                self.arm(key, Some(at + RETRANS));
+                Some(Due::Ask { dev, addr, unicast: Some(mac) })
+            }
+            NudState::Probe if n.probes < PROBES => {
+                n.probes += 1;
+                let mac = n.mac;
+                self.arm(key, Some(at + RETRANS));
+                Some(Due::Ask { dev, addr, unicast: Some(mac) })
+            }
+            NudState::Incomplete | NudState::Probe => {
+                n.state = NudState::Failed;
+                n.mac = MacAddr::ZERO;
+                Some(Due::Failed { addr, queue: std::mem::take(&mut n.queue) })
+            }
+            NudState::Reachable | NudState::Stale | NudState::Failed | NudState::Permanent => {
+                self.on_timer(now)
+            }
+        }
+    }
+
+    fn arm(&mut self, key: (IfId, IpAddr), at: Option<SimTime>) {
+        let Some(n) = self.entries.get_mut(&key) else { return };
+        if let Some(old) = n.timer.take() {
+            self.timers.remove(&(old, key.0, key.1));
+        }
+        if let Some(at) = at {
+            n.timer = Some(at);
+            self.timers.insert((at, key.0, key.1));
+        }
+    }
+
+    /// All entries with their state at `now`, in order of appearance.
+    pub fn iter(&self, now: SimTime) -> impl Iterator<Item = (IfId, IpAddr, &Neighbour, NudState)> {
+        self.entries.iter().map(move |((dev, addr), n)| {
+            let fading = n.state == NudState::Reachable && now.since(n.confirmed) > REACHABLE;
+            (*dev, *addr, n, if fading { NudState::Stale } else { n.state })
+        })
+    }
+}

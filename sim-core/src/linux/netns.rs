@@ -1,0 +1,607 @@
+//! A network namespace: one Linux network stack as plain data, and the commands that configure it.
+//!
+//! Frames come in through [`super::stack`]; this file is what `ip`, `bridge` and `sysctl` do.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use ipnet::IpNet;
+use rustc_hash::FxBuildHasher;
+
+use super::bridge::{Bridge, FdbEntry, FdbKind};
+use super::conntrack::Conntrack;
+use super::icmp::Limits;
+use super::link::{IfConf, IfKind, IfStats, Iface};
+use super::neigh::Neighbours;
+use super::netfilter::Ruleset;
+use super::reassembly::Reassembly;
+use super::route::{Route, RouteKind, RouteProto, Table};
+use super::socket::Sockets;
+use super::sysctl::{self, SysctlError, Sysctls};
+use super::tunnel::{VXLAN_OVERHEAD, Vxlan};
+use crate::packet::MacAddr;
+use crate::time::SimTime;
+use crate::trace::{Family, IfId, NsId};
+
+/// One network stack.
+#[derive(Clone, Debug)]
+pub struct Netns {
+    /// Its id in the world.
+    pub id: NsId,
+    /// Its name, for people.
+    pub name: Arc<str>,
+    pub(super) ifaces: Vec<Option<Iface>>,
+    pub(super) local: Table,
+    pub(super) main: Table,
+    pub(super) neigh: Neighbours,
+    pub(super) sys: Sysctls,
+    pub(super) nf4: Ruleset,
+    pub(super) nf6: Ruleset,
+    pub(super) netfilter_on: bool,
+    pub(super) track: bool,
+    /// Connection tracking.
+    pub conntrack: Conntrack,
+    /// Sockets.
+    pub sockets: Sockets,
+    pub(super) fragments: Reassembly,
+    pub(super) limits: Limits,
+    pub(super) pmtu: IndexMap<IpAddr, (u32, SimTime), FxBuildHasher>,
+    pub(super) next_ip_id: u16,
+    pub(super) hash_salt: u64,
+}
+
+/// Why a configuration command failed. The texts are those of `ip` and `bridge`, which pass on the kernel's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// No interface of that name.
+    #[error("Cannot find device \"{0}\"")]
+    NoDevice(String),
+    /// The object is there already.
+    #[error("RTNETLINK answers: File exists")]
+    Exists,
+    /// The route, address or neighbour to be deleted is not there.
+    #[error("RTNETLINK answers: No such process")]
+    NoSuchRoute,
+    /// The address to be deleted is not there.
+    #[error("RTNETLINK answers: Cannot assign requested address")]
+    NoSuchAddress,
+    /// The entry to be deleted is not there.
+    #[error("RTNETLINK answers: No such file or directory")]
+    NoSuchEntry,
+    /// The gateway is not on any link of this host.
+    #[error("Error: Nexthop has invalid gateway.")]
+    InvalidGateway,
+    /// The interface is down.
+    #[error("RTNETLINK answers: Network is down")]
+    NetworkDown,
+    /// The operation does not fit the kind of interface.
+    #[error("RTNETLINK answers: Operation not supported")]
+    NotSupported,
+    /// A value the kernel does not take.
+    #[error("RTNETLINK answers: Invalid argument")]
+    Invalid,
+    /// An interface name that is empty, too long or has a slash or blank in it.
+    #[error("Error: argument \"{0}\" is wrong: \"name\" not a valid ifname")]
+    BadName(String),
+}
+
+impl Netns {
+    /// A fresh namespace: only `lo`, which is up (as container runtimes leave it).
+    pub(super) fn new(id: NsId, name: &str, hash_salt: u64) -> Self {
+        let mut ns = Self {
+            id,
+            name: name.into(),
+            ifaces: Vec::new(),
+            local: Table::default(),
+            main: Table::default(),
+            neigh: Neighbours::default(),
+            sys: Sysctls::default(),
+            nf4: Ruleset::new(Family::V4),
+            nf6: Ruleset::new(Family::V6),
+            netfilter_on: false,
+            track: false,
+            conntrack: Conntrack::default(),
+            sockets: Sockets::default(),
+            fragments: Reassembly::default(),
+            limits: Limits::default(),
+            pmtu: IndexMap::default(),
+            next_ip_id: 1,
+            hash_salt,
+        };
+        let lo = ns.add_iface("lo", IfKind::Loopback, MacAddr::ZERO, 65536);
+        let v4 = IpNet::new_assert(std::net::Ipv4Addr::LOCALHOST.into(), 8);
+        let v6 = IpNet::new_assert(std::net::Ipv6Addr::LOCALHOST.into(), 128);
+        ns.iface_mut(lo).addrs = vec![v4, v6];
+        ns.set_up(lo, true);
+        ns
+    }
+
+    /// Adds an interface of any kind, down. The name must be free.
+    pub(super) fn add_iface(&mut self, name: &str, kind: IfKind, mac: MacAddr, mtu: u32) -> IfId {
+        let id = IfId(self.ifaces.len() as u32);
+        self.ifaces.push(Some(Iface {
+            id,
+            name: name.into(),
+            kind,
+            mac,
+            mtu,
+            up: false,
+            addrs: Vec::new(),
+            master: None,
+            hairpin: false,
+            peer: None,
+            delay: Duration::ZERO,
+            conf: self.sys.default,
+            stats: IfStats::default(),
+        }));
+        id
+    }
+
+    pub(super) fn check_name(&self, name: &str) -> Result<(), NetError> {
+        let bad =
+            name.is_empty() || name.len() > 15 || name.contains(['/', ' ']) || name == "." || name == "..";
+        if bad {
+            return Err(NetError::BadName(name.to_owned()));
+        }
+        if self.iface_id(name).is_some() { Err(NetError::Exists) } else { Ok(()) }
+    }
+
+    // ---- looking
+
+    /// The interface with that id, if it still exists.
+    #[must_use]
+    pub fn iface(&self, id: IfId) -> Option<&Iface> {
+        self.ifaces.get(id.0 as usize)?.as_ref()
+    }
+
+    /// All interfaces in order of their index.
+    pub fn ifaces(&self) -> impl Iterator<Item = &Iface> {
+        self.ifaces.iter().flatten()
+    }
+
+    /// The interface of that name.
+    #[must_use]
+    pub fn iface_id(&self, name: &str) -> Option<IfId> {
+        self.ifaces().find(|i| *i.name == *name).map(|i| i.id)
+    }
+
+    /// The interface of that name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn by_name(&self, name: &str) -> Result<&Iface, NetError> {
+        self.ifaces().find(|i| *i.name == *name).ok_or_else(|| NetError::NoDevice(name.to_owned()))
+    }
+
+    fn dev(&self, name: &str) -> Result<IfId, NetError> {
+        self.by_name(name).map(|i| i.id)
+    }
+
+    /// For ids that this namespace itself handed out and has not deleted since.
+    pub(super) fn iface_mut(&mut self, id: IfId) -> &mut Iface {
+        self.ifaces[id.0 as usize].as_mut().expect("the caller holds the id of an interface that exists")
+    }
+
+    /// The routes of the main table, best first.
+    #[must_use]
+    pub const fn routes(&self) -> &Table {
+        &self.main
+    }
+
+    /// The routes of the local table, best first.
+    #[must_use]
+    pub const fn local_routes(&self) -> &Table {
+        &self.local
+    }
+
+    /// The neighbour table.
+    #[must_use]
+    pub const fn neighbours(&self) -> &Neighbours {
+        &self.neigh
+    }
+
+    /// The switches.
+    #[must_use]
+    pub const fn sysctls(&self) -> &Sysctls {
+        &self.sys
+    }
+
+    /// iptables.
+    #[must_use]
+    pub const fn nf4(&self) -> &Ruleset {
+        &self.nf4
+    }
+
+    /// ip6tables.
+    #[must_use]
+    pub const fn nf6(&self) -> &Ruleset {
+        &self.nf6
+    }
+
+    /// Whether `addr` is one of this host's addresses.
+    #[must_use]
+    pub fn is_local(&self, addr: IpAddr) -> bool {
+        self.local.lookup(addr).is_some_and(|r| r.kind == RouteKind::Local)
+    }
+
+    // ---- changing: rules and switches
+
+    /// Changes iptables or ip6tables rules.
+    pub fn netfilter<T>(&mut self, family: Family, change: impl FnOnce(&mut Ruleset) -> T) -> T {
+        let t = change(match family {
+            Family::V4 => &mut self.nf4,
+            Family::V6 => &mut self.nf6,
+        });
+        let any = |r: &Ruleset| crate::trace::TableId::ALL.iter().any(|t| r.table(*t).is_some());
+        self.track = self.nf4.needs_conntrack() || self.nf6.needs_conntrack();
+        self.netfilter_on = self.track || any(&self.nf4) || any(&self.nf6);
+        t
+    }
+
+    /// `sysctl -w name=value`.
+    ///
+    /// # Errors
+    /// The name is unknown or the value unusable.
+    pub fn sysctl_set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
+        if let Some(key) = name.strip_prefix("net.netfilter.") {
+            let unknown = || SysctlError::Unknown(name.to_owned());
+            let set = self.conntrack.settings.set(key, value).ok_or_else(unknown)?;
+            return set.map_err(|_| SysctlError::Invalid(name.to_owned()));
+        }
+        sysctl::set(&mut self.sys, self.ifaces.iter_mut().flatten(), name, value)?;
+        if name.ends_with(".disable_ipv6") {
+            self.refresh_all();
+        }
+        Ok(())
+    }
+
+    /// `sysctl -n name`.
+    ///
+    /// # Errors
+    /// The name is unknown.
+    pub fn sysctl_get(&self, name: &str) -> Result<String, SysctlError> {
+        if let Some(key) = name.strip_prefix("net.netfilter.") {
+            let value = self.conntrack.settings.get(key);
+            return value.map(|v| v.to_string()).ok_or_else(|| SysctlError::Unknown(name.to_owned()));
+        }
+        sysctl::get(&self.sys, self.ifaces(), name)
+    }
+
+    // ---- changing: links
+
+    /// `ip link add NAME type bridge`.
+    ///
+    /// # Errors
+    /// The name is bad or taken.
+    pub fn add_bridge(&mut self, name: &str, mac: MacAddr) -> Result<IfId, NetError> {
+        self.check_name(name)?;
+        let id = self.add_iface(name, IfKind::Bridge(Box::default()), mac, 1500);
+        self.note_bridge_mac(id);
+        Ok(id)
+    }
+
+    /// `ip link add NAME type vxlan id … local … dev … dstport … nolearning`. Its MTU is that of the underlay less the overhead.
+    ///
+    /// # Errors
+    /// The name is bad or taken.
+    pub fn add_vxlan(&mut self, name: &str, mac: MacAddr, vxlan: Vxlan) -> Result<IfId, NetError> {
+        self.check_name(name)?;
+        let underlay = vxlan.underlay.and_then(|u| self.iface(u)).map_or(1500, |u| u.mtu);
+        Ok(self.add_iface(name, IfKind::Vxlan(Box::new(vxlan)), mac, underlay - VXLAN_OVERHEAD))
+    }
+
+    /// `ip link add NAME type dummy`.
+    ///
+    /// # Errors
+    /// The name is bad or taken.
+    pub fn add_dummy(&mut self, name: &str, mac: MacAddr) -> Result<IfId, NetError> {
+        self.check_name(name)?;
+        Ok(self.add_iface(name, IfKind::Dummy, mac, 1500))
+    }
+
+    /// `ip link set PORT master BRIDGE`.
+    ///
+    /// # Errors
+    /// One of them does not exist, or the second is no bridge.
+    pub fn set_master(&mut self, port: &str, bridge: &str) -> Result<(), NetError> {
+        let (port, bridge) = (self.dev(port)?, self.dev(bridge)?);
+        self.clear_master(port);
+        let mac = self.iface_mut(port).mac;
+        let IfKind::Bridge(b) = &mut self.iface_mut(bridge).kind else { return Err(NetError::NotSupported) };
+        b.add_port(port, mac);
+        self.iface_mut(port).master = Some(bridge);
+        Ok(())
+    }
+
+    pub(super) fn clear_master(&mut self, port: IfId) {
+        if let Some(old) = self.iface_mut(port).master.take()
+            && let Some(b) = self.bridge_mut(old)
+        {
+            b.remove_port(port);
+        }
+    }
+
+    /// `bridge link set dev PORT hairpin on|off`.
+    ///
+    /// # Errors
+    /// It does not exist or is no bridge port.
+    pub fn set_hairpin(&mut self, port: &str, on: bool) -> Result<(), NetError> {
+        let id = self.dev(port)?;
+        let iface = self.iface_mut(id);
+        if iface.master.is_none() {
+            return Err(NetError::NotSupported);
+        }
+        iface.hairpin = on;
+        Ok(())
+    }
+
+    /// `ip link set DEV address MAC`.
+    ///
+    /// # Errors
+    /// It does not exist.
+    pub fn set_mac(&mut self, dev: &str, mac: MacAddr) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        let old = std::mem::replace(&mut self.iface_mut(id).mac, mac);
+        if let Some(master) = self.iface_mut(id).master
+            && let Some(b) = self.bridge_mut(master)
+        {
+            b.fdb.shift_remove(&old);
+            b.fdb.insert(mac, FdbEntry { port: id, seen: SimTime::ZERO, kind: FdbKind::Local });
+        }
+        self.note_bridge_mac(id);
+        Ok(())
+    }
+
+    fn note_bridge_mac(&mut self, id: IfId) {
+        let mac = self.iface_mut(id).mac;
+        if let Some(b) = self.bridge_mut(id) {
+            b.fdb.retain(|_, e| e.port != id);
+            b.fdb.insert(mac, FdbEntry { port: id, seen: SimTime::ZERO, kind: FdbKind::Local });
+        }
+    }
+
+    /// `ip link set DEV mtu N`. A VXLAN device cannot have more than its underlay leaves room for.
+    ///
+    /// # Errors
+    /// It does not exist, or the value is out of range.
+    pub fn set_mtu(&mut self, dev: &str, mtu: u32) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        let max = match &self.iface_mut(id).kind {
+            IfKind::Loopback => u32::MAX,
+            IfKind::Vxlan(v) => {
+                v.underlay.and_then(|u| self.iface(u)).map_or(65535, |u| u.mtu - VXLAN_OVERHEAD)
+            }
+            IfKind::Veth | IfKind::Wire | IfKind::Bridge(_) | IfKind::Dummy => 65535,
+        };
+        if !(68..=max).contains(&mtu) {
+            return Err(NetError::Invalid);
+        }
+        self.iface_mut(id).mtu = mtu;
+        Ok(())
+    }
+
+    /// `ip link set DEV up|down`. Down takes its routes and neighbours away; up brings back only those of its addresses.
+    ///
+    /// # Errors
+    /// It does not exist.
+    pub fn link_set(&mut self, dev: &str, up: bool) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        self.set_up(id, up);
+        Ok(())
+    }
+
+    fn set_up(&mut self, id: IfId, up: bool) {
+        let iface = self.iface_mut(id);
+        if iface.up == up {
+            return;
+        }
+        iface.up = up;
+        let link_local = iface.link_local();
+        let v6 = !iface.conf.disable_ipv6 && iface.master.is_none() && !iface.is_loopback();
+        if up && v6 {
+            iface.addrs.push(link_local);
+        } else if !up {
+            iface.addrs.retain(|a| *a != link_local);
+        }
+        let master = iface.master;
+        if !up {
+            self.neigh.flush(id, false);
+            if let Some(b) = master.and_then(|m| self.bridge_mut(m)) {
+                b.flush_port(id);
+            }
+        }
+        self.refresh_iface(id);
+    }
+
+    fn refresh_all(&mut self) {
+        let ids: Vec<IfId> = self.ifaces().map(|i| i.id).collect();
+        ids.into_iter().for_each(|id| self.refresh_iface(id));
+    }
+
+    /// Writes the routes that follow from an interface's addresses anew: `local` ones stay while it is down (the kernel keeps the
+    /// address), connected ones go, and so do all others through it.
+    fn refresh_iface(&mut self, id: IfId) {
+        self.local.remove(|r| r.dev == Some(id));
+        let Some(iface) = self.ifaces[id.0 as usize].clone() else {
+            self.main.remove(|r| r.dev == Some(id));
+            return;
+        };
+        self.main.remove(|r| r.dev == Some(id) && (!iface.up || r.proto == RouteProto::Kernel));
+        for net in &iface.addrs {
+            let kernel = |dst, kind| Route {
+                kind,
+                src: Some(net.addr()),
+                proto: RouteProto::Kernel,
+                ..Route::link(dst, id)
+            };
+            let _ = self.local.add(kernel(host(net.addr()), RouteKind::Local));
+            if !iface.up {
+                continue;
+            }
+            if iface.is_loopback() {
+                let _ = self.local.add(kernel(net.trunc(), RouteKind::Local));
+                continue;
+            }
+            if let IpNet::V4(v4) = net
+                && v4.prefix_len() < 31
+            {
+                let _ = self.local.add(kernel(host(v4.broadcast().into()), RouteKind::Broadcast));
+            }
+            if net.prefix_len() < net.max_prefix_len() {
+                let _ = self.main.add(kernel(net.trunc(), RouteKind::Unicast));
+            }
+        }
+    }
+
+    pub(super) fn remove_iface(&mut self, id: IfId) {
+        self.clear_master(id);
+        self.neigh.flush(id, true);
+        self.ifaces[id.0 as usize] = None;
+        self.refresh_iface(id);
+    }
+
+    // ---- changing: addresses, routes, neighbours, forwarding entries
+
+    /// `ip address add ADDR dev DEV`.
+    ///
+    /// # Errors
+    /// The device does not exist or has the address already.
+    pub fn addr_add(&mut self, dev: &str, addr: IpNet) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        if self.iface_mut(id).addrs.contains(&addr) {
+            return Err(NetError::Exists);
+        }
+        self.iface_mut(id).addrs.push(addr);
+        self.refresh_iface(id);
+        Ok(())
+    }
+
+    /// `ip address del ADDR dev DEV`.
+    ///
+    /// # Errors
+    /// The device does not exist or does not have the address.
+    pub fn addr_del(&mut self, dev: &str, addr: IpNet) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        let addrs = &mut self.iface_mut(id).addrs;
+        let at = addrs.iter().position(|a| *a == addr).ok_or(NetError::NoSuchAddress)?;
+        addrs.remove(at);
+        self.refresh_iface(id);
+        self.main.remove(|r| r.src == Some(addr.addr()));
+        Ok(())
+    }
+
+    /// `ip route add`.
+    ///
+    /// # Errors
+    /// The route exists, its interface is down, or its gateway is not on a link.
+    pub fn route_add(&mut self, route: Route) -> Result<(), NetError> {
+        let route = self.checked(route)?;
+        self.main.add(route).map_err(|_| NetError::Exists)
+    }
+
+    /// `ip route replace`.
+    ///
+    /// # Errors
+    /// The route's interface is down, or its gateway is not on a link.
+    pub fn route_replace(&mut self, route: Route) -> Result<(), NetError> {
+        let route = self.checked(route)?;
+        self.main.replace(route);
+        Ok(())
+    }
+
+    /// `ip route del`.
+    ///
+    /// # Errors
+    /// No route matches.
+    pub fn route_del(&mut self, gone: impl Fn(&Route) -> bool) -> Result<(), NetError> {
+        if self.main.remove(gone) == 0 { Err(NetError::NoSuchRoute) } else { Ok(()) }
+    }
+
+    /// Fills in the interface from the gateway, as the kernel does, and checks that the gateway can be reached directly.
+    fn checked(&self, mut route: Route) -> Result<Route, NetError> {
+        if let Some(via) = route.via
+            && !route.onlink
+        {
+            let on_link = self.main.lookup(via).filter(|r| r.kind == RouteKind::Unicast && r.via.is_none());
+            let dev = on_link.and_then(|r| r.dev).ok_or(NetError::InvalidGateway)?;
+            if *route.dev.get_or_insert(dev) != dev || self.is_local(via) {
+                return Err(NetError::InvalidGateway);
+            }
+        }
+        let Some(dev) = route.dev else {
+            return if route.kind == RouteKind::Unicast { Err(NetError::Invalid) } else { Ok(route) };
+        };
+        if self.iface(dev).is_some_and(|i| i.up) { Ok(route) } else { Err(NetError::NetworkDown) }
+    }
+
+    /// `ip neigh add ADDR lladdr MAC dev DEV nud permanent`.
+    ///
+    /// # Errors
+    /// The device does not exist.
+    pub fn neigh_add(&mut self, dev: &str, addr: IpAddr, mac: MacAddr) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        self.neigh.set(id, addr, mac);
+        Ok(())
+    }
+
+    /// `ip neigh del ADDR dev DEV`.
+    ///
+    /// # Errors
+    /// The device or the entry does not exist.
+    pub fn neigh_del(&mut self, dev: &str, addr: IpAddr) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        if self.neigh.remove(id, addr) { Ok(()) } else { Err(NetError::NoSuchEntry) }
+    }
+
+    /// `ip neigh flush dev DEV`: all but permanent entries.
+    ///
+    /// # Errors
+    /// The device does not exist.
+    pub fn neigh_flush(&mut self, dev: &str) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        self.neigh.flush(id, false);
+        Ok(())
+    }
+
+    /// `bridge fdb replace MAC dev DEV dst ADDR` on a VXLAN device.
+    ///
+    /// # Errors
+    /// The device does not exist or is no VXLAN device.
+    pub fn fdb_set(&mut self, dev: &str, mac: MacAddr, dst: IpAddr) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        let IfKind::Vxlan(v) = &mut self.iface_mut(id).kind else { return Err(NetError::NotSupported) };
+        v.fdb.insert(mac, dst);
+        Ok(())
+    }
+
+    /// `bridge fdb del MAC dev DEV` on a VXLAN device.
+    ///
+    /// # Errors
+    /// The device does not exist, is no VXLAN device, or has no such entry.
+    pub fn fdb_del(&mut self, dev: &str, mac: MacAddr) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        let IfKind::Vxlan(v) = &mut self.iface_mut(id).kind else { return Err(NetError::NotSupported) };
+        v.fdb.shift_remove(&mac).map(|_| ()).ok_or(NetError::NoSuchEntry)
+    }
+
+    // ---- helpers of the stack
+
+    pub(super) fn bridge_mut(&mut self, id: IfId) -> Option<&mut Bridge> {
+        match &mut self.ifaces.get_mut(id.0 as usize)?.as_mut()?.kind {
+            IfKind::Bridge(b) => Some(b),
+            IfKind::Loopback | IfKind::Veth | IfKind::Wire | IfKind::Vxlan(_) | IfKind::Dummy => None,
+        }
+    }
+
+    /// A switch that holds if it is on for the interface or for all (`IN_DEV_ORCONF`).
+    pub(super) fn conf_or(&self, dev: IfId, switch: impl Fn(&IfConf) -> bool) -> bool {
+        switch(&self.sys.all) || self.iface(dev).is_some_and(|i| switch(&i.conf))
+    }
+}
+
+/// The prefix that holds one address only.
+pub(super) fn host(addr: IpAddr) -> IpNet {
+    IpNet::from(addr)
+}

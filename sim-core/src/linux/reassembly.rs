@@ -1,0 +1,137 @@
+//! Cutting packets into fragments and putting them together again (RFC 791, 3.2).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Skb;
+use crate::packet::{Fragment, IpPacket, Transport};
+use crate::time::SimTime;
+
+/// How long pieces wait for the rest (`net.ipv4.ipfrag_time`).
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Cuts a packet into pieces of at most `mtu` bytes. A piece may be cut again.
+#[must_use]
+pub fn fragment(packet: &IpPacket, mtu: u32) -> Vec<IpPacket> {
+    let header = packet.header_len();
+    let step = ((mtu as usize).saturating_sub(header) & !7).max(8);
+    let whole = match &packet.body {
+        Transport::Piece { whole, .. } => Arc::clone(whole),
+        body => Arc::new(body.clone()),
+    };
+    let start = packet.frag.map_or(0, |f| usize::from(f.offset));
+    let last_more = packet.frag.is_some_and(|f| f.more);
+    let total = packet.body.len();
+    let piece = |at: usize| {
+        let len = step.min(total - at);
+        let more = at + len < total || last_more;
+        IpPacket {
+            frag: Some(Fragment { offset: (start + at) as u16, more }),
+            body: Transport::Piece { whole: Arc::clone(&whole), len: len as u16 },
+            ..packet.clone()
+        }
+    };
+    (0..total).step_by(step).map(piece).collect()
+}
+
+/// Pieces that wait for the rest of their packet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reassembly {
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Waiting {
+    key: (IpAddr, IpAddr, u16, u8),
+    since: SimTime,
+    /// Received ranges: offset, length, more.
+    pieces: Vec<(u16, u16, bool)>,
+    first: Option<Box<Skb>>,
+}
+
+impl Reassembly {
+    /// Takes a piece; gives back the packet once it is complete. What waited too long is forgotten.
+    pub fn add(&mut self, skb: Box<Skb>, now: SimTime) -> Option<Box<Skb>> {
+        self.waiting.retain(|w| now.since(w.since) < TIMEOUT);
+        let p = skb.ip()?;
+        let (frag, len) = (p.frag?, p.body.len() as u16);
+        let key = (p.src, p.dst, p.id, p.protocol());
+        let at = self.waiting.iter().position(|w| w.key == key).unwrap_or_else(|| {
+            self.waiting.push(Waiting { key, since: now, pieces: Vec::new(), first: None });
+            self.waiting.len() - 1
+        });
+        let w = &mut self.waiting[at];
+        w.pieces.push((frag.offset, len, frag.more));
+        if frag.offset == 0 {
+            w.first = Some(skb);
+        }
+        if !complete(&mut w.pieces) {
+            return None;
+        }
+        let mut skb = self.waiting.remove(at).first?;
+        let p = skb.ip_mut()?;
+        p.frag = None;
+        if let Transport::Piece { whole, .. } = &p.body {
+            p.body = Transport::clone(whole);
+        }
+        Some(skb)
+    }
+}
+
+fn complete(pieces: &mut [(u16, u16, bool)]) -> bool {
+    pieces.sort_unstable();
+    let mut end = 0;
+    for (offset, len, _) in pieces.iter() {
+        if *offset > end {
+            return false;
+        }
+        end = end.max(offset + len);
+    }
+    pieces.iter().any(|(offset, len, more)| !more && offset + len == end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::{Payload, Udp};
+    use crate::trace::{IfId, Tag};
+
+    fn big() -> IpPacket {
+        let payload = Payload::from(vec![7u8; 4000]);
+        let body = Transport::Udp(Udp { sport: 1, dport: 2, payload });
+        IpPacket::new("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap(), body)
+    }
+
+    fn skb(p: IpPacket) -> Box<Skb> {
+        let mut s = Skb::made(p, Tag::default());
+        s.iif = Some(IfId(1));
+        Box::new(s)
+    }
+
+    #[test]
+    fn pieces_fit_and_join_to_the_same_packet_in_any_order() {
+        let whole = big();
+        let mut pieces = fragment(&whole, 1450);
+        assert!(pieces.iter().all(|p| p.len() <= 1450));
+        let again: Vec<_> = pieces.drain(..).flat_map(|p| fragment(&p, 600)).collect();
+        assert!(again.iter().all(|p| p.len() <= 600));
+        let mut r = Reassembly::default();
+        let mut done = None;
+        for p in again.into_iter().rev() {
+            assert!(done.is_none(), "complete before the last piece");
+            done = r.add(skb(p), SimTime::ZERO);
+        }
+        assert_eq!(done.and_then(|s| s.ip().cloned()), Some(whole));
+    }
+
+    #[test]
+    fn pieces_are_forgotten_after_thirty_seconds() {
+        let pieces = fragment(&big(), 1450);
+        let mut r = Reassembly::default();
+        assert!(r.add(skb(pieces[0].clone()), SimTime::ZERO).is_none());
+        for p in &pieces[1..] {
+            assert!(r.add(skb(p.clone()), SimTime::from_secs(31)).is_none());
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! ARP messages (RFC 826).
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::Cx;
+use crate::linux::route::RouteKind;
+use crate::linux::{Netns, Skb};
+use crate::packet::{Arp, ArpOp, Frame, FrameBody, MacAddr};
+use crate::trace::{DropReason, IfId, Recorder, Step, Verdict};
+
+impl Netns {
+    /// Asks for a next hop's hardware address. The sender address is that of the packet that waits, if it is one of ours.
+    pub(super) fn ask<R: Recorder>(
+        &mut self,
+        dev: IfId,
+        target: IpAddr,
+        src: Option<IpAddr>,
+        unicast: Option<MacAddr>,
+        cx: &mut Cx<'_, R>,
+    ) {
+        // Neighbour discovery of IPv6 is not modelled: an IPv6 next hop is never found.
+        let IpAddr::V4(target_ip) = target else { return };
+        let Some(iface) = self.iface(dev) else { return };
+        let own = src.filter(|s| self.is_local(*s)).or_else(|| iface.source_for(target));
+        let Some(IpAddr::V4(sender_ip)) = own else { return };
+        let sender_mac = iface.mac;
+        let arp = Arp { op: ArpOp::Request, sender_mac, sender_ip, target_mac: MacAddr::ZERO, target_ip };
+        self.send_arp(dev, unicast.unwrap_or(MacAddr::BROADCAST), arp, cx);
+    }
+
+    fn send_arp<R: Recorder>(&mut self, dev: IfId, dst: MacAddr, arp: Arp, cx: &mut Cx<'_, R>) {
+        let frame = Frame { dst, src: arp.sender_mac, body: FrameBody::Arp(arp) };
+        let mut skb = Skb::received(frame, dev, cx.new_tag());
+        skb.iif = None;
+        let mut skb = Box::new(skb);
+        self.note(cx, &mut skb, || Step::Made { socket: None });
+        self.transmit(dev, skb, cx);
+    }
+
+    pub(super) fn arp_input<R: Recorder>(&mut self, dev: IfId, arp: &Arp, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let for_us = self.answers_for(dev, arp);
+        let answer = arp.op == ArpOp::Reply && !skb.frame.dst.is_group();
+        let create = for_us && arp.op == ArpOp::Request;
+        let sender = IpAddr::from(arp.sender_ip);
+        if !arp.sender_ip.is_unspecified() {
+            for waiting in self.neigh.learn(dev, sender, arp.sender_mac, cx.now, answer, create) {
+                self.resolve_and_send(dev, sender, waiting, cx);
+            }
+        }
+        if create && let Some(own) = self.iface(dev).map(|i| i.mac) {
+            let reply = Arp {
+                op: ArpOp::Reply,
+                sender_mac: own,
+                sender_ip: arp.target_ip,
+                target_mac: arp.sender_mac,
+                target_ip: arp.sender_ip,
+            };
+            self.send_arp(dev, arp.sender_mac, reply, cx);
+        }
+        if for_us || answer {
+            let what = if arp.op == ArpOp::Request { "ARP request answered" } else { "ARP reply noted" };
+            self.end(cx, skb, || Verdict::Consumed { what });
+        } else {
+            self.drop(cx, skb, DropReason::OtherHost);
+        }
+    }
+
+    /// Whether this host answers a request: for its own addresses, or as a proxy for what it would route elsewhere.
+    fn answers_for(&self, dev: IfId, arp: &Arp) -> bool {
+        let target = IpAddr::from(arp.target_ip);
+        if self.is_local(target) && !target.is_loopback() {
+            return self.arp_ignore_allows(dev, arp.sender_ip, target);
+        }
+        let Some(iface) = self.iface(dev) else { return false };
+        let proxy = self.conf_or(dev, |c| c.proxy_arp) && iface.conf.forwarding;
+        proxy
+            && self.local.lookup(target).is_none_or(|r| r.kind != RouteKind::Broadcast)
+            && self.path_to(target).is_ok_and(|p| p.dev != dev)
+    }
+
+    fn arp_ignore_allows(&self, dev: IfId, sender: Ipv4Addr, target: IpAddr) -> bool {
+        let Some(iface) = self.iface(dev) else { return false };
+        let own = iface.addrs.iter().any(|a| a.addr() == target);
+        match self.sys.all.arp_ignore.max(iface.conf.arp_ignore) {
+            0 => true,
+            1 => own,
+            2 => own && iface.subnet_of(target).is_some_and(|n| n.contains(&IpAddr::from(sender))),
+            8.. => false,
+            _ => own,
+        }
+    }
+}

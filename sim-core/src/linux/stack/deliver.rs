@@ -1,0 +1,156 @@
+//! Packets for this host.
+
+use super::Cx;
+use super::hooks::At;
+use crate::linux::link::IfKind;
+use crate::linux::socket::{Arrival, Input};
+use crate::linux::{Netns, Skb};
+use crate::packet::{Frame, Icmp, IcmpError, IpPacket, Payload, TcpFlags, Transport, Udp, proto};
+use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, SockId, Step, Verdict};
+
+/// How long a reported path MTU is believed (`net.ipv4.route.mtu_expires`), and the least that is believed (`min_pmtu`).
+const PMTU_EXPIRES: std::time::Duration = std::time::Duration::from_secs(600);
+const MIN_PMTU: u32 = 552;
+
+impl Netns {
+    /// INPUT, then whoever is responsible.
+    pub(super) fn deliver<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        if skb.ip().is_some_and(|p| p.frag.is_some()) {
+            match self.fragments.add(skb, cx.now) {
+                Some(whole) => skb = whole,
+                None => return,
+            }
+        }
+        let at = At { hook: Hook::Input, iif: Some(dev), oif: None };
+        if let Err(stop) = self.hook(at, &mut skb, cx) {
+            return self.stopped(skb, stop, cx);
+        }
+        let Some(p) = skb.ip() else { return };
+        if p.bad_checksum {
+            return self.drop(cx, skb, DropReason::BadChecksum);
+        }
+        match &p.body {
+            Transport::Icmp(_) => self.icmp_input(skb, cx),
+            Transport::Udp(Udp { payload: Payload::Vxlan { .. }, .. }) => self.tunnel_receive(skb, cx),
+            Transport::Udp(_) | Transport::Tcp(_) => self.socket_input(skb, cx),
+            Transport::Piece { .. } | Transport::Other { .. } => {
+                let protocol = p.protocol();
+                self.send_error(&skb, IcmpError::ProtocolUnreachable, cx);
+                let told = Some(IcmpError::ProtocolUnreachable);
+                self.refused(skb, DropReason::UnknownProtocol { protocol }, told, cx);
+            }
+        }
+    }
+
+    fn socket_input<R: Recorder>(&mut self, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        match self.offer(&skb, cx) {
+            Input::Delivered(sock) => self.delivered(skb, sock, cx),
+            Input::Refused if skb.ip().is_some_and(|p| p.protocol() == proto::TCP) => {
+                self.end(cx, skb, || Verdict::Rejected {
+                    rule: None,
+                    reason: Some(DropReason::NoSocket),
+                    with: RejectWith::TcpReset,
+                });
+            }
+            Input::Refused => {
+                self.send_error(&skb, IcmpError::PortUnreachable, cx);
+                self.refused(skb, DropReason::NoSocket, Some(IcmpError::PortUnreachable), cx);
+            }
+            Input::Dropped { reason, .. } => self.drop(cx, skb, reason),
+        }
+        self.flush_sockets(cx);
+    }
+
+    /// Offers a packet to the sockets.
+    fn offer<R: Recorder>(&mut self, skb: &Skb, cx: &mut Cx<'_, R>) -> Input {
+        let Some(p) = skb.ip() else { return Input::Refused };
+        let mtu = match &p.body {
+            Transport::Tcp(t) if t.flags.has(TcpFlags::SYN) => self.mtu_towards(p.src, cx.now),
+            _ => 0,
+        };
+        let mut arrival = Arrival { now: cx.now, mtu, dice: cx.dice, place: u64::from(self.id.0) };
+        self.sockets.input(p, &mut arrival)
+    }
+
+    fn delivered<R: Recorder>(&self, skb: Box<Skb>, socket: SockId, cx: &mut Cx<'_, R>) {
+        if R::ON
+            && let Some(p) = skb.ip()
+        {
+            let local = p.destination();
+            self.end(cx, skb, || Verdict::Delivered { socket, local });
+        }
+    }
+
+    fn icmp_input<R: Recorder>(&mut self, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let Some(p) = skb.ip() else { return };
+        let Transport::Icmp(message) = &p.body else { return };
+        match message {
+            Icmp::EchoRequest { id, seq, payload } => {
+                if self.sys.icmp_echo_ignore_all {
+                    return self.end(cx, skb, || Verdict::Consumed { what: "echo request ignored" });
+                }
+                let body = Icmp::EchoReply { id: *id, seq: *seq, payload: payload.clone() };
+                let reply =
+                    IpPacket { tos: p.tos, ttl: 0, ..IpPacket::new(p.dst, p.src, Transport::Icmp(body)) };
+                self.end(cx, skb, || Verdict::Consumed { what: "echo request answered" });
+                let _ = self.send_local(reply, None, cx);
+            }
+            Icmp::EchoReply { .. } => match self.offer(&skb, cx) {
+                Input::Delivered(sock) => self.delivered(skb, sock, cx),
+                Input::Refused => self.drop(cx, skb, DropReason::NoSocket),
+                Input::Dropped { reason, .. } => self.drop(cx, skb, reason),
+            },
+            Icmp::Error { error, quote } => {
+                if let IcmpError::FragmentationNeeded { mtu } = error {
+                    let mtu = u32::from(*mtu).max(MIN_PMTU);
+                    self.pmtu.insert(quote.dst, (mtu, cx.now + PMTU_EXPIRES));
+                }
+                match self.sockets.icmp_error(p, cx.now) {
+                    Some(sock) => self.delivered(skb, sock, cx),
+                    None => self.end(cx, skb, || Verdict::Consumed { what: "ICMP error for no socket" }),
+                }
+                self.flush_sockets(cx);
+            }
+            // A host may follow redirects; a router does not (`accept_redirects`), and no route of the model changes by itself.
+            Icmp::Redirect { .. } => {
+                self.end(cx, skb, || Verdict::Consumed { what: "ICMP redirect ignored" })
+            }
+        }
+    }
+
+    /// A VXLAN packet: the inner frame comes in by the tunnel device, with none of the outer packet's notes.
+    fn tunnel_receive<R: Recorder>(&mut self, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let Some((port, vni)) = tunnel_key(&skb) else { return };
+        let device = self.ifaces().find(|i| match &i.kind {
+            IfKind::Vxlan(v) => v.port == port && v.vni == vni && i.up,
+            _ => false,
+        });
+        let Some(dev) = device.map(|i| i.id) else {
+            self.send_error(&skb, IcmpError::PortUnreachable, cx);
+            return self.refused(skb, DropReason::NoSocket, Some(IcmpError::PortUnreachable), cx);
+        };
+        self.note(cx, &mut skb, || Step::Decap { iface: dev });
+        let tag = skb.tag;
+        let Some(inner) = take_inner(*skb) else { return };
+        let mut skb = Box::new(Skb::received(inner, dev, tag));
+        skb.tag.snapshot = None;
+        self.note(cx, &mut skb, || Step::Rx { iface: dev });
+        self.receive(dev, skb, cx);
+    }
+}
+
+fn tunnel_key(skb: &Skb) -> Option<(u16, u32)> {
+    match &skb.ip()?.body {
+        Transport::Udp(Udp { dport, payload: Payload::Vxlan { vni, .. }, .. }) => Some((*dport, *vni)),
+        _ => None,
+    }
+}
+
+fn take_inner(skb: Skb) -> Option<Frame> {
+    let crate::packet::FrameBody::Ip(p) = skb.frame.body else { return None };
+    debug_assert_eq!(p.protocol(), proto::UDP);
+    match p.body {
+        Transport::Udp(Udp { payload: Payload::Vxlan { frame, .. }, .. }) => Some(*frame),
+        _ => None,
+    }
+}

@@ -1,0 +1,83 @@
+//! ICMP errors and TCP resets that this host sends about packets it does not want (RFC 1812, 4.3; `icmp_send`, `nf_send_reset`).
+
+use std::net::IpAddr;
+
+use super::Cx;
+use crate::linux::{Netns, Skb};
+use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, Transport};
+use crate::trace::Recorder;
+
+/// Types of ICMP that `icmp_ratelimit` holds back: 3, 4, 11, 12 (`icmp_ratemask`). Fragmentation-needed is exempt.
+const fn limited(error: IcmpError) -> bool {
+    !matches!(error, IcmpError::FragmentationNeeded { .. })
+}
+
+impl Netns {
+    /// Tells the sender of `skb` what went wrong with it, unless that is forbidden or too much.
+    pub(super) fn send_error<R: Recorder>(&mut self, skb: &Skb, error: IcmpError, cx: &mut Cx<'_, R>) {
+        let Some(p) = skb.ip() else { return };
+        if !may_be_told(skb, p) {
+            return;
+        }
+        let Ok(back) = self.path_to(p.src) else { return };
+        let interval = self.sys.icmp_ratelimit_ms;
+        if limited(error) && !back.local && !self.limits.allow(p.src, interval, cx.now) {
+            return;
+        }
+        // From the address that was addressed, if it is ours; else from the address towards the sender.
+        let src = if self.is_local(p.dst) { p.dst } else { back.src };
+        let quote = Box::new(p.clone());
+        let body = Transport::Icmp(Icmp::Error { error, quote });
+        // Precedence "internetwork control" (RFC 1812, 4.3.2.5).
+        let answer = IpPacket { tos: 0xc0, ttl: 0, ..IpPacket::new(src, p.src, body) };
+        let mut answer = Box::new(Skb::made(answer, cx.new_tag()));
+        if self.track {
+            self.conntrack.attach(&mut answer, skb);
+        }
+        let _ = self.send_made(answer, None, cx);
+    }
+
+    /// Answers a TCP segment with a reset in the name of the host it was meant for. It belongs to the same flow.
+    pub(super) fn send_reset<R: Recorder>(&mut self, skb: &Skb, cx: &mut Cx<'_, R>) {
+        let Some(p) = skb.ip() else { return };
+        let Transport::Tcp(t) = &p.body else { return };
+        if t.flags.has(TcpFlags::RST) || p.frag.is_some_and(|f| f.offset > 0) {
+            return;
+        }
+        let syn_fin = u32::from(t.flags.has(TcpFlags::SYN)) + u32::from(t.flags.has(TcpFlags::FIN));
+        let after = t.seq.wrapping_add(syn_fin).wrapping_add(t.payload.len() as u32);
+        let (seq, ack, flags) = if t.flags.has(TcpFlags::ACK) {
+            (t.ack, 0, TcpFlags::RST)
+        } else {
+            (0, after, TcpFlags::RST.with(TcpFlags::ACK))
+        };
+        let reset = Tcp {
+            sport: t.dport,
+            dport: t.sport,
+            seq,
+            ack,
+            flags,
+            window: 0,
+            mss: None,
+            payload: Payload::Empty,
+        };
+        let packet = IpPacket { ttl: 0, df: true, ..IpPacket::new(p.dst, p.src, Transport::Tcp(reset)) };
+        let mut answer = Box::new(Skb::made(packet, cx.new_tag()));
+        self.conntrack.attach(&mut answer, skb);
+        let _ = self.send_made(answer, None, cx);
+    }
+}
+
+fn may_be_told(skb: &Skb, p: &IpPacket) -> bool {
+    let about_error = matches!(&p.body, Transport::Icmp(Icmp::Error { .. } | Icmp::Redirect { .. }));
+    let broadcast = |a: IpAddr| a == IpAddr::from(std::net::Ipv4Addr::BROADCAST);
+    let group_frame = skb.iif.is_some() && skb.frame.dst.is_group();
+    !(about_error
+        || group_frame
+        || p.frag.is_some_and(|f| f.offset > 0)
+        || p.src.is_unspecified()
+        || p.src.is_multicast()
+        || p.dst.is_multicast()
+        || broadcast(p.src)
+        || broadcast(p.dst))
+}

@@ -1,0 +1,219 @@
+//! The netfilter hooks: tables and connection tracking in the order of their priorities.
+//!
+//! ```text
+//! hook         raw -300  conntrack -200  mangle -150  nat -100 (destination)  filter 0  nat 100 (source)  confirm
+//! PREROUTING   raw       track           mangle       nat
+//! INPUT                                  mangle                               filter    nat               confirm
+//! FORWARD                                mangle                               filter
+//! OUTPUT       raw       track           mangle       nat                     filter
+//! POSTROUTING                            mangle                                         nat               confirm
+//! ```
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Cx;
+use super::routing::Opinion;
+use crate::linux::conntrack::{CtState, NatRange};
+use crate::linux::netfilter::{Env, NatTarget, WalkEnd};
+use crate::linux::{Iface, Netns, Skb, SkbCt};
+use crate::trace::{
+    CtSummary, DropReason, Hook, IfId, NatKind, Recorder, RejectWith, RuleRef, Step, TableId, Verdict,
+};
+
+/// Where a packet is when a hook is called.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    /// The hook.
+    pub(super) hook: Hook,
+    /// Interface it came in by.
+    pub(super) iif: Option<IfId>,
+    /// Interface it will leave by.
+    pub(super) oif: Option<IfId>,
+}
+
+/// A hook ended a packet.
+#[derive(Clone, Debug)]
+pub(super) enum Stop {
+    /// Thrown away.
+    Drop(DropReason),
+    /// Thrown away, and the sender is told.
+    Reject(RuleRef, RejectWith),
+}
+
+impl Stop {
+    pub(super) fn verdict(self) -> Verdict {
+        match self {
+            Self::Drop(reason) => Verdict::Dropped { reason },
+            Self::Reject(rule, with) => Verdict::Rejected { rule: Some(rule), reason: None, with },
+        }
+    }
+}
+
+impl Netns {
+    /// Leads a packet through one hook. Nothing happens in a namespace without rules.
+    #[inline]
+    pub(super) fn hook<R: Recorder>(
+        &mut self,
+        at: At,
+        skb: &mut Skb,
+        cx: &mut Cx<'_, R>,
+    ) -> Result<(), Stop> {
+        if self.netfilter_on { self.run_hook(at, skb, cx) } else { Ok(()) }
+    }
+
+    fn run_hook<R: Recorder>(&mut self, at: At, skb: &mut Skb, cx: &mut Cx<'_, R>) -> Result<(), Stop> {
+        let bridged = skb.bridge_nf.is_some_and(|b| b.physout.is_some() || at.hook == Hook::Prerouting);
+        self.note(cx, skb, || Step::Hook { hook: at.hook, bridged });
+        let first = matches!(at.hook, Hook::Prerouting | Hook::Output);
+        if first {
+            self.walk(TableId::Raw, at, skb, cx)?;
+            self.track(skb, cx)?;
+        }
+        self.walk(TableId::Mangle, at, skb, cx)?;
+        if first {
+            self.translate(NatKind::Destination, at, skb, cx)?;
+        }
+        if matches!(at.hook, Hook::Input | Hook::Forward | Hook::Output) {
+            self.walk(TableId::Filter, at, skb, cx)?;
+        }
+        if matches!(at.hook, Hook::Input | Hook::Postrouting) {
+            self.translate(NatKind::Source, at, skb, cx)?;
+            self.confirm(skb, cx)?;
+        }
+        Ok(())
+    }
+
+    fn track<R: Recorder>(&mut self, skb: &mut Skb, cx: &mut Cx<'_, R>) -> Result<(), Stop> {
+        // A packet that comes back over `lo`, or that already belongs to a flow, is not looked at again.
+        if !self.track || skb.ct != SkbCt::None {
+            return Ok(());
+        }
+        self.conntrack.track(skb, cx.now).map_err(Stop::Drop)?;
+        if R::ON {
+            let view = self.conntrack.view(skb);
+            let state = match view.state {
+                CtState::Invalid => "INVALID",
+                CtState::New => "NEW",
+                CtState::Established => "ESTABLISHED",
+                CtState::Related => "RELATED",
+                CtState::Untracked => "UNTRACKED",
+            };
+            self.note(cx, skb, || Step::Conntrack(CtSummary { state, reply: view.reply }));
+        }
+        Ok(())
+    }
+
+    fn confirm<R: Recorder>(&mut self, skb: &mut Skb, cx: &Cx<'_, R>) -> Result<(), Stop> {
+        if matches!(skb.ct, SkbCt::New(_)) {
+            self.conntrack.confirm(skb, cx.now).map_err(Stop::Drop)?;
+        }
+        Ok(())
+    }
+
+    fn walk<R: Recorder>(
+        &mut self,
+        table: TableId,
+        at: At,
+        skb: &mut Skb,
+        cx: &mut Cx<'_, R>,
+    ) -> Result<(), Stop> {
+        match self.walk_table(table, at, skb, cx) {
+            None | Some(WalkEnd::Accept) => Ok(()),
+            Some(WalkEnd::Drop(rule)) => Err(Stop::Drop(DropReason::Netfilter(rule))),
+            Some(WalkEnd::Reject { rule, with }) => Err(Stop::Reject(rule, with)),
+            // Only the nat table may say so, and it is not walked here.
+            Some(WalkEnd::Nat { .. }) => Ok(()),
+        }
+    }
+
+    fn walk_table<R: Recorder>(
+        &mut self,
+        table: TableId,
+        at: At,
+        skb: &mut Skb,
+        cx: &mut Cx<'_, R>,
+    ) -> Option<WalkEnd> {
+        let v4 = skb.ip()?.dst.is_ipv4();
+        let rules = if v4 { &mut self.nf4 } else { &mut self.nf6 };
+        if rules.is_empty(table, at.hook) {
+            return None;
+        }
+        let ifaces = &self.ifaces;
+        let name = |id: Option<IfId>| Some(&*ifaces.get(id?.0 as usize)?.as_ref()?.name);
+        let bridge = skb.bridge_nf;
+        let mut env = Env {
+            now: cx.now,
+            ns: self.id,
+            hook: at.hook,
+            bridged: bridge.is_some(),
+            iif: name(at.iif),
+            oif: name(at.oif),
+            physin: name(bridge.map(|b| b.physin)),
+            physout: name(bridge.and_then(|b| b.physout)),
+            ct: self.conntrack.view(skb),
+            set_ct_mark: None,
+            dice: cx.dice,
+            addrs: &Opinion { local: &self.local, main: &self.main, ifaces },
+        };
+        let end = rules.walk(table, &mut env, skb, cx.rec);
+        if let Some(mark) = env.set_ct_mark {
+            self.conntrack.set_mark(skb, mark);
+        }
+        Some(end)
+    }
+
+    /// The nat table for a flow's first packet, then the flow's translation for every packet.
+    fn translate<R: Recorder>(
+        &mut self,
+        kind: NatKind,
+        at: At,
+        skb: &mut Skb,
+        cx: &mut Cx<'_, R>,
+    ) -> Result<(), Stop> {
+        if !self.track {
+            return Ok(());
+        }
+        if self.conntrack.nat_pending(skb, kind) {
+            let range = match self.walk_table(TableId::Nat, at, skb, cx) {
+                None | Some(WalkEnd::Accept) => None,
+                Some(WalkEnd::Drop(rule)) => return Err(Stop::Drop(DropReason::Netfilter(rule))),
+                Some(WalkEnd::Reject { rule, with }) => return Err(Stop::Reject(rule, with)),
+                Some(WalkEnd::Nat { target, .. }) => Some(self.nat_range(target, at, skb)),
+            };
+            self.conntrack
+                .nat_setup(skb, kind, range.as_ref(), cx.dice, u64::from(self.id.0), cx.now)
+                .map_err(Stop::Drop)?;
+        }
+        if let Some(kind) = self.conntrack.nat_apply(skb, at.hook).map_err(Stop::Drop)? {
+            self.note(cx, skb, || Step::Nat { kind });
+        }
+        Ok(())
+    }
+
+    /// Fills in the address that MASQUERADE and REDIRECT leave open.
+    fn nat_range(&self, target: NatTarget, at: At, skb: &Skb) -> NatRange {
+        let with = |range: NatRange, addr: Option<IpAddr>| NatRange { addrs: addr.map(|a| (a, a)), ..range };
+        match target {
+            NatTarget::Dnat(r) | NatTarget::Snat(r) => r,
+            NatTarget::Masquerade(r) => {
+                // The address towards the next hop on the outgoing interface (`inet_select_addr`).
+                let dst = skb.ip().map(|p| p.dst);
+                let next_hop = dst.and_then(|d| self.path_to(d).ok()).map(|p| p.next_hop);
+                let addr =
+                    at.oif.and_then(|o| self.iface(o)).zip(next_hop).and_then(|(i, n)| i.source_for(n));
+                with(r, addr)
+            }
+            NatTarget::Redirect(r) => {
+                let v4 = skb.ip().is_none_or(|p| p.dst.is_ipv4());
+                let lo =
+                    if v4 { IpAddr::from(Ipv4Addr::LOCALHOST) } else { IpAddr::from(Ipv6Addr::LOCALHOST) };
+                let first = |i: &Iface| i.addrs.iter().map(ipnet::IpNet::addr).find(|a| a.is_ipv4() == v4);
+                let addr = match at.iif {
+                    Some(iif) => self.iface(iif).and_then(first),
+                    None => Some(lo),
+                };
+                with(r, addr)
+            }
+        }
+    }
+}

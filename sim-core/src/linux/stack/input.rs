@@ -1,0 +1,152 @@
+//! Frames coming in, packets passing through.
+
+use super::hooks::{At, Stop};
+use super::routing::{BadInput, Path};
+use super::{Cx, lost};
+use crate::linux::{Netns, Skb};
+use crate::packet::{FrameBody, IcmpError};
+use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, Step, Verdict};
+
+impl Netns {
+    /// A frame arrives at an interface.
+    pub(in crate::linux) fn receive<R: Recorder>(
+        &mut self,
+        dev: IfId,
+        mut skb: Box<Skb>,
+        cx: &mut Cx<'_, R>,
+    ) {
+        let len = skb.frame.len() as u64;
+        let Some(iface) = self.ifaces.get_mut(dev.0 as usize).and_then(Option::as_mut) else {
+            return lost(cx.rec, cx.now, self.id, &mut skb, DropReason::Gone);
+        };
+        if !iface.up {
+            iface.stats.rx_dropped += 1;
+            return self.drop(cx, skb, DropReason::LinkDown { iface: dev });
+        }
+        iface.stats.rx_packets += 1;
+        iface.stats.rx_bytes += len;
+        let (master, mac, loopback) = (iface.master, iface.mac, iface.is_loopback());
+        if let Some(bridge) = master {
+            return self.bridge_receive(bridge, dev, skb, cx);
+        }
+        if !loopback && skb.frame.dst != mac && !skb.frame.dst.is_group() {
+            return self.drop(cx, skb, DropReason::OtherHost);
+        }
+        self.receive_for_host(dev, skb, false, cx);
+    }
+
+    /// A frame that is for this host. `pre_done` says that the bridge has led it through PREROUTING already.
+    pub(super) fn receive_for_host<R: Recorder>(
+        &mut self,
+        dev: IfId,
+        skb: Box<Skb>,
+        pre_done: bool,
+        cx: &mut Cx<'_, R>,
+    ) {
+        match &skb.frame.body {
+            FrameBody::Arp(arp) => {
+                let arp = *arp;
+                self.arp_input(dev, &arp, skb, cx);
+            }
+            FrameBody::Ip(_) => self.ip_input(dev, skb, pre_done, cx),
+        }
+    }
+
+    fn ip_input<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, pre_done: bool, cx: &mut Cx<'_, R>) {
+        if !pre_done {
+            let Some(whole) = self.defragment_for_tracking(skb, cx) else { return };
+            skb = whole;
+            let at = At { hook: Hook::Prerouting, iif: Some(dev), oif: None };
+            if let Err(stop) = self.hook(at, &mut skb, cx) {
+                return self.stopped(skb, stop, cx);
+            }
+        }
+        match self.route_in(&mut skb, dev, cx) {
+            Ok(path) if path.local => self.deliver(dev, skb, cx),
+            Ok(path) => self.forward(dev, path, skb, cx),
+            Err(BadInput::Drop(reason)) => self.drop(cx, skb, reason),
+            Err(BadInput::Refuse(no)) => {
+                let Some(p) = skb.ip() else { return };
+                let (src, dst) = (p.src, p.dst);
+                let forwarding = self.iface(dev).is_some_and(|i| i.conf.forwarding);
+                let told = no.icmp.filter(|_| forwarding && self.limits.allow_route_error(src, cx.now));
+                if let Some(error) = told {
+                    self.send_error(&skb, error, cx);
+                }
+                self.refused(skb, no.reason(dst), told, cx);
+            }
+        }
+    }
+
+    /// Connection tracking needs whole packets (`nf_defrag_ipv4`); without it pieces pass one by one.
+    pub(super) fn defragment_for_tracking<R: Recorder>(
+        &mut self,
+        skb: Box<Skb>,
+        cx: &Cx<'_, R>,
+    ) -> Option<Box<Skb>> {
+        if self.track && skb.ip().is_some_and(|p| p.frag.is_some()) {
+            self.fragments.add(skb, cx.now)
+        } else {
+            Some(skb)
+        }
+    }
+
+    fn forward<R: Recorder>(&mut self, dev: IfId, path: Path, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let Some(p) = skb.ip() else { return };
+        if p.ttl <= 1 {
+            self.send_error(&skb, IcmpError::TtlExceeded, cx);
+            return self.refused(skb, DropReason::TtlExceeded, Some(IcmpError::TtlExceeded), cx);
+        }
+        let mtu = self.path_mtu(&path, p.dst, cx.now);
+        if p.len() > mtu as usize && (p.df || p.dst.is_ipv6()) {
+            let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
+            self.send_error(&skb, error, cx);
+            return self.refused(skb, DropReason::PacketTooBig { mtu }, Some(error), cx);
+        }
+        if let Some(p) = skb.ip_mut() {
+            p.ttl -= 1;
+        }
+        let at = At { hook: Hook::Forward, iif: Some(dev), oif: Some(path.dev) };
+        if let Err(stop) = self.hook(at, &mut skb, cx) {
+            return self.stopped(skb, stop, cx);
+        }
+        self.ip_output(path, skb, cx);
+    }
+
+    /// A hook ended the packet: tells the sender, if the rule says so.
+    pub(super) fn stopped<R: Recorder>(&mut self, skb: Box<Skb>, stop: Stop, cx: &mut Cx<'_, R>) {
+        if let Stop::Reject(_, with) = &stop {
+            match *with {
+                RejectWith::Icmp(error) => self.send_error(&skb, error, cx),
+                RejectWith::TcpReset => self.send_reset(&skb, cx),
+            }
+        }
+        self.end(cx, skb, || stop.verdict());
+    }
+
+    /// The stack itself ended the packet.
+    pub(super) fn refused<R: Recorder>(
+        &self,
+        skb: Box<Skb>,
+        reason: DropReason,
+        told: Option<IcmpError>,
+        cx: &mut Cx<'_, R>,
+    ) {
+        self.end(cx, skb, || match told {
+            Some(error) => {
+                Verdict::Rejected { rule: None, reason: Some(reason), with: RejectWith::Icmp(error) }
+            }
+            None => Verdict::Dropped { reason },
+        });
+    }
+
+    /// A frame crosses an interface outwards: counters and the record.
+    pub(super) fn count_tx<R: Recorder>(&mut self, dev: IfId, skb: &mut Skb, cx: &mut Cx<'_, R>) {
+        let len = skb.frame.len() as u64;
+        if let Some(iface) = self.ifaces.get_mut(dev.0 as usize).and_then(Option::as_mut) {
+            iface.stats.tx_packets += 1;
+            iface.stats.tx_bytes += len;
+        }
+        self.note(cx, skb, || Step::Tx { iface: dev });
+    }
+}

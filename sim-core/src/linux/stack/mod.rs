@@ -1,0 +1,118 @@
+//! A packet's way through one network stack.
+//!
+//! ```text
+//! frame ─► input ─► bridge ─┬─► (bridge-nf hooks) ─► another port
+//!                           └─► PREROUTING ─► route ─┬─► INPUT ─► deliver ─► socket
+//!                                                    └─► FORWARD ─► POSTROUTING ─► neighbour ─► frame
+//!                                                socket ─► OUTPUT ─┘
+//! ```
+//!
+//! Everything here is a method of [`Netns`] that takes a [`Cx`]: the time, the dice, the recorder, and the list of effects that
+//! the world carries out afterwards. Nothing here waits; what takes time is a frame on a wire or a timer.
+
+mod arp;
+mod bridging;
+mod deliver;
+mod errors;
+mod hooks;
+mod input;
+mod output;
+mod routing;
+
+use super::{Netns, Skb};
+use crate::chance::Dice;
+use crate::packet::{Frame, FrameBody};
+use crate::time::SimTime;
+use crate::trace::{DropReason, IfId, NsId, PacketId, Recorder, SockId, Step, Tag, Verdict};
+
+/// What a stack needs from outside while it handles one thing.
+pub(super) struct Cx<'a, R> {
+    /// Now.
+    pub(super) now: SimTime,
+    /// Random draws.
+    pub(super) dice: &'a mut Dice,
+    /// Who watches.
+    pub(super) rec: &'a mut R,
+    /// What has to happen outside.
+    pub(super) fx: &'a mut Effects,
+    /// The number of the last packet that was made.
+    pub(super) last_packet: &'a mut u32,
+}
+
+/// What a stack wants the world to do.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// Frames to carry to the other end of an interface, in order.
+    pub(super) tx: Vec<(IfId, Box<Skb>)>,
+}
+
+impl<R: Recorder> Cx<'_, R> {
+    fn new_tag(&mut self) -> Tag {
+        *self.last_packet += 1;
+        Tag { packet: PacketId(*self.last_packet), snapshot: None }
+    }
+}
+
+impl Netns {
+    /// Notes one step of a packet.
+    #[inline]
+    fn note<R: Recorder>(&self, cx: &mut Cx<'_, R>, skb: &mut Skb, step: impl FnOnce() -> Step) {
+        if R::ON {
+            cx.rec.record(cx.now, self.id, &mut skb.tag, &skb.frame, step);
+        }
+    }
+
+    /// Ends a packet.
+    fn end<R: Recorder>(&self, cx: &mut Cx<'_, R>, mut skb: Box<Skb>, verdict: impl FnOnce() -> Verdict) {
+        self.note(cx, &mut skb, || Step::End(verdict()));
+    }
+
+    fn drop<R: Recorder>(&self, cx: &mut Cx<'_, R>, skb: Box<Skb>, reason: DropReason) {
+        self.end(cx, skb, || Verdict::Dropped { reason });
+    }
+
+    /// When this namespace wants to be woken.
+    pub(super) fn next_timer(&self) -> Option<SimTime> {
+        match (self.neigh.next_timer(), self.sockets.next_timer()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn on_timer<R: Recorder>(&mut self, cx: &mut Cx<'_, R>) {
+        while let Some(due) = self.neigh.on_timer(cx.now) {
+            self.neighbour_due(due, cx);
+        }
+        if self.sockets.next_timer().is_some_and(|t| t <= cx.now) {
+            self.sockets.on_timer(cx.now);
+            self.flush_sockets(cx);
+        }
+    }
+
+    /// Sends what the sockets have ready to go.
+    pub(super) fn flush_sockets<R: Recorder>(&mut self, cx: &mut Cx<'_, R>) {
+        while let Some((sock, packet)) = self.sockets.pop_output() {
+            let dst = packet.destination();
+            if let Err(errno) = self.send_local(packet, sock, cx)
+                && let Some(sock) = sock
+            {
+                let mtu = self.mtu_towards(dst.ip(), cx.now);
+                self.sockets.local_error(sock, errno, dst, Some(mtu), cx.now);
+            }
+        }
+    }
+}
+
+/// Puts the frame into words for [`Step`]s that end a packet nobody owns any more.
+pub(super) fn lost<R: Recorder>(rec: &mut R, at: SimTime, ns: NsId, skb: &mut Skb, reason: DropReason) {
+    rec.record(at, ns, &mut skb.tag, &skb.frame, || Step::End(Verdict::Dropped { reason }));
+}
+
+/// Whether a frame carries IPv4, which is what `bridge-nf-call-iptables` is about.
+fn is_ipv4(frame: &Frame) -> bool {
+    matches!(&frame.body, FrameBody::Ip(p) if p.dst.is_ipv4())
+}
+
+/// The socket that made a packet, if one did.
+type Maker = Option<SockId>;

@@ -1,0 +1,283 @@
+//! Packets going out: from sockets, from forwarding, down to the frame.
+
+use std::net::IpAddr;
+
+use super::hooks::At;
+use super::routing::Path;
+use super::{Cx, Maker};
+use crate::linux::link::IfKind;
+use crate::linux::neigh::{Due, Resolve};
+use crate::linux::reassembly::fragment;
+use crate::linux::{Errno, Netns, Skb};
+use crate::packet::{FrameBody, IcmpError, IpPacket, MacAddr};
+use crate::time::SimTime;
+use crate::trace::{DropReason, Hook, IfId, Recorder, RouteDecision, Step};
+
+impl Netns {
+    /// Sends a packet that this host made; a source address that is unspecified is filled in.
+    ///
+    /// # Errors
+    /// What the system call that sent it would answer.
+    pub(in crate::linux) fn send_local<R: Recorder>(
+        &mut self,
+        packet: IpPacket,
+        maker: Maker,
+        cx: &mut Cx<'_, R>,
+    ) -> Result<(), Errno> {
+        let skb = Box::new(Skb::made(packet, cx.new_tag()));
+        self.send_made(skb, maker, cx)
+    }
+
+    pub(super) fn send_made<R: Recorder>(
+        &mut self,
+        mut skb: Box<Skb>,
+        maker: Maker,
+        cx: &mut Cx<'_, R>,
+    ) -> Result<(), Errno> {
+        let Some(dst) = skb.ip().map(|p| p.dst) else { return Err(Errno::EINVAL) };
+        let mut path = match self.path_to(dst) {
+            Ok(path) => path,
+            Err(no) => {
+                self.note(cx, &mut skb, || Step::Made { socket: maker });
+                self.drop(cx, skb, no.reason(dst));
+                return Err(no.errno);
+            }
+        };
+        self.fill_in(&mut skb, &path);
+        self.note(cx, &mut skb, || Step::Made { socket: maker });
+        self.check_mtu(&skb, &path, cx.now)?;
+        self.note_path(&mut skb, &path, cx);
+        let before = key(&skb);
+        let at = At { hook: Hook::Output, iif: None, oif: Some(path.dev) };
+        if let Err(stop) = self.hook(at, &mut skb, cx) {
+            self.stopped(skb, stop, cx);
+            return Err(Errno::EPERM);
+        }
+        // Whatever changed addresses or the mark asks for a new route (`ip_route_me_harder`).
+        let after = key(&skb);
+        if after != before
+            && let Some((_, dst, _)) = after
+        {
+            path = match self.path_to(dst) {
+                Ok(path) => path,
+                Err(no) => {
+                    self.drop(cx, skb, no.reason(dst));
+                    return Err(no.errno);
+                }
+            };
+            self.note_path(&mut skb, &path, cx);
+        }
+        self.ip_output(path, skb, cx);
+        Ok(())
+    }
+
+    fn fill_in(&mut self, skb: &mut Skb, path: &Path) {
+        let (id, ttl) = (self.next_ip_id, self.sys.default_ttl);
+        let Some(p) = skb.ip_mut() else { return };
+        if p.src.is_unspecified() {
+            p.src = path.src;
+        }
+        if p.id == 0 && !p.df {
+            p.id = id;
+            self.next_ip_id = id.checked_add(1).unwrap_or(1);
+        }
+        if p.ttl == 0 {
+            p.ttl = ttl;
+        }
+    }
+
+    fn check_mtu(&self, skb: &Skb, path: &Path, now: SimTime) -> Result<(), Errno> {
+        let Some(p) = skb.ip() else { return Ok(()) };
+        let too_long = p.df && p.len() > self.path_mtu(path, p.dst, now) as usize;
+        if too_long { Err(Errno::EMSGSIZE) } else { Ok(()) }
+    }
+
+    fn note_path<R: Recorder>(&self, skb: &mut Skb, path: &Path, cx: &mut Cx<'_, R>) {
+        self.note(cx, skb, || {
+            Step::Route(RouteDecision::Out { iface: path.dev, via: path.via, route: path.route })
+        });
+    }
+
+    /// The longest packet for a path in bytes: the interface's MTU or what a router has reported less than ten minutes ago.
+    pub(in crate::linux) fn path_mtu(&self, path: &Path, dst: IpAddr, now: SimTime) -> u32 {
+        let link = self.iface(path.dev).map_or(1500, |i| i.mtu);
+        match self.pmtu.get(&dst) {
+            Some((mtu, until)) if now < *until => link.min(*mtu),
+            _ => link,
+        }
+    }
+
+    /// [`Netns::path_mtu`] for whatever path leads to `dst`.
+    pub(in crate::linux) fn mtu_towards(&self, dst: IpAddr, now: SimTime) -> u32 {
+        self.path_to(dst).map_or(1500, |path| self.path_mtu(&path, dst, now))
+    }
+
+    /// POSTROUTING, then fragments, then the neighbour.
+    pub(super) fn ip_output<R: Recorder>(&mut self, path: Path, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let at = At { hook: Hook::Postrouting, iif: None, oif: Some(path.dev) };
+        // A bridged frame that is routed is on no bridge any more.
+        if let Some(b) = &mut skb.bridge_nf {
+            b.physout = None;
+        }
+        if let Err(stop) = self.hook(at, &mut skb, cx) {
+            return self.stopped(skb, stop, cx);
+        }
+        let mtu = self.iface(path.dev).map_or(1500, |i| i.mtu);
+        let Some(p) = skb.ip() else { return };
+        if p.len() <= mtu as usize {
+            return self.send_to_next_hop(&path, skb, cx);
+        }
+        if p.df {
+            let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
+            self.send_error(&skb, error, cx);
+            return self.refused(skb, DropReason::PacketTooBig { mtu }, Some(error), cx);
+        }
+        for piece in fragment(p, mtu) {
+            let mut part = skb.clone();
+            part.tag.snapshot = None;
+            part.frame.body = FrameBody::Ip(piece);
+            self.send_to_next_hop(&path, part, cx);
+        }
+    }
+
+    fn send_to_next_hop<R: Recorder>(&mut self, path: &Path, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let arp = self.iface(path.dev).is_some_and(|i| i.uses_arp());
+        if !arp {
+            return self.transmit(path.dev, skb, cx);
+        }
+        if path.broadcast {
+            return self.transmit_to(path.dev, MacAddr::BROADCAST, skb, cx);
+        }
+        if path.next_hop.is_multicast() {
+            return self.transmit_to(path.dev, multicast_mac(path.next_hop), skb, cx);
+        }
+        self.resolve_and_send(path.dev, path.next_hop, skb, cx);
+    }
+
+    /// Sends to a next hop once its hardware address is known.
+    pub(super) fn resolve_and_send<R: Recorder>(
+        &mut self,
+        dev: IfId,
+        next_hop: IpAddr,
+        mut skb: Box<Skb>,
+        cx: &mut Cx<'_, R>,
+    ) {
+        if let Some(mac) = self.neigh.lookup(dev, next_hop, cx.now) {
+            self.note(cx, &mut skb, || Step::Neighbour { next_hop, mac });
+            return self.transmit_to(dev, mac, skb, cx);
+        }
+        self.note(cx, &mut skb, || Step::NeighbourWait { next_hop, iface: dev });
+        let src = skb.ip().map(|p| p.src);
+        let mut waiting = Some(skb);
+        match self.neigh.resolve(dev, next_hop, cx.now, &mut waiting) {
+            Resolve::Known(mac) => {
+                if let Some(skb) = waiting {
+                    self.transmit_to(dev, mac, skb, cx);
+                }
+            }
+            Resolve::Wait { ask: true } => self.ask(dev, next_hop, src, None, cx),
+            Resolve::Wait { ask: false } => {}
+            Resolve::Overflow(oldest) => self.drop(cx, oldest, DropReason::NeighQueueFull),
+        }
+    }
+
+    pub(super) fn neighbour_due<R: Recorder>(&mut self, due: Due, cx: &mut Cx<'_, R>) {
+        match due {
+            Due::Ask { dev, addr, unicast } => {
+                let src = self.neigh.first_waiting(dev, addr).and_then(Skb::ip).map(|p| p.src);
+                self.ask(dev, addr, src, unicast, cx);
+            }
+            Due::Failed { addr, queue } => {
+                for skb in queue {
+                    self.send_error(&skb, IcmpError::HostUnreachable, cx);
+                    let told = Some(IcmpError::HostUnreachable);
+                    self.refused(skb, DropReason::NeighFailed { next_hop: addr }, told, cx);
+                }
+            }
+        }
+    }
+
+    /// Writes the hardware addresses and sends.
+    pub(super) fn transmit_to<R: Recorder>(
+        &mut self,
+        dev: IfId,
+        mac: MacAddr,
+        mut skb: Box<Skb>,
+        cx: &mut Cx<'_, R>,
+    ) {
+        let Some(own) = self.iface(dev).map(|i| i.mac) else { return self.drop(cx, skb, DropReason::Gone) };
+        skb.frame.dst = mac;
+        skb.frame.src = own;
+        skb.tag.snapshot = None;
+        if skb.bridge_nf.is_some_and(|b| b.bridged_dnat) {
+            return self.bridge_resume(dev, skb, cx);
+        }
+        self.transmit(dev, skb, cx);
+    }
+
+    /// A frame leaves by an interface.
+    pub(super) fn transmit<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let Some(iface) = self.ifaces.get_mut(dev.0 as usize).and_then(Option::as_mut) else {
+            return self.drop(cx, skb, DropReason::Gone);
+        };
+        if !iface.up {
+            iface.stats.tx_dropped += 1;
+            return self.drop(cx, skb, DropReason::LinkDown { iface: dev });
+        }
+        enum Next {
+            Away,
+            Bridge,
+            Tunnel,
+            Nowhere,
+        }
+        let next = match iface.kind {
+            IfKind::Loopback | IfKind::Veth | IfKind::Wire => Next::Away,
+            IfKind::Bridge(_) => Next::Bridge,
+            IfKind::Vxlan(_) => Next::Tunnel,
+            IfKind::Dummy => Next::Nowhere,
+        };
+        self.count_tx(dev, &mut skb, cx);
+        match next {
+            Next::Away => cx.fx.tx.push((dev, skb)),
+            Next::Bridge => self.bridge_transmit(dev, skb, cx),
+            Next::Tunnel => self.tunnel_transmit(dev, skb, cx),
+            Next::Nowhere => self.end(cx, skb, || crate::trace::Verdict::Sent { iface: dev }),
+        }
+    }
+
+    fn tunnel_transmit<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let salt = self.hash_salt;
+        let Some(IfKind::Vxlan(vxlan)) = self.iface(dev).map(|i| &i.kind) else { return };
+        let mac = skb.frame.dst;
+        let Some(remote) = vxlan.remote(mac) else {
+            return self.drop(cx, skb, DropReason::NoFdbEntry { mac });
+        };
+        let vxlan = vxlan.clone();
+        self.note(cx, &mut skb, || Step::Encap { iface: dev, remote });
+        let tag = skb.tag;
+        let outer = vxlan.encapsulate(skb.frame, remote, salt);
+        // The outer packet is the same packet to a reader of the trace.
+        let mut outer = Box::new(Skb::made(outer, tag));
+        outer.tag.snapshot = None;
+        let _ = self.send_made(outer, None, cx);
+    }
+}
+
+/// What a new route depends on.
+fn key(skb: &Skb) -> Option<(IpAddr, IpAddr, u32)> {
+    skb.ip().map(|p| (p.src, p.dst, skb.mark))
+}
+
+/// RFC 1112, 6.4; RFC 2464, 7.
+fn multicast_mac(group: IpAddr) -> MacAddr {
+    match group {
+        IpAddr::V4(a) => {
+            let [_, b, c, d] = a.octets();
+            MacAddr([1, 0, 0x5e, b & 0x7f, c, d])
+        }
+        IpAddr::V6(a) => {
+            let o = a.octets();
+            MacAddr([0x33, 0x33, o[12], o[13], o[14], o[15]])
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Routing decisions for packets that come in and packets that go out.
+
+use std::net::IpAddr;
+
+use super::Cx;
+use crate::linux::link::IfConf;
+use crate::linux::netfilter::{AddrType, AddrTypes};
+use crate::linux::route::{Route, RouteKind, Table};
+use crate::linux::{Errno, Iface, Netns, Skb};
+use crate::packet::IcmpError;
+use crate::trace::{DropReason, IfId, Recorder, RouteDecision, RouteSummary, Step};
+
+/// Where a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::linux) struct Path {
+    /// Outgoing interface; `lo` for addresses of this host.
+    pub(in crate::linux) dev: IfId,
+    /// The address to find a hardware address for.
+    pub(in crate::linux) next_hop: IpAddr,
+    /// The gateway, if there is one.
+    pub(in crate::linux) via: Option<IpAddr>,
+    /// The source address that a packet without one gets.
+    pub(in crate::linux) src: IpAddr,
+    /// To this host itself.
+    pub(in crate::linux) local: bool,
+    /// A broadcast address of the link.
+    pub(in crate::linux) broadcast: bool,
+    /// The route, for the record.
+    pub(in crate::linux) route: RouteSummary,
+}
+
+/// Why there is no path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::linux) struct NoPath {
+    /// `none`, `blackhole`, `unreachable` or `prohibit`.
+    pub(in crate::linux) kind: &'static str,
+    /// What a local sender gets.
+    pub(in crate::linux) errno: Errno,
+    /// What a remote sender is told, if anything.
+    pub(in crate::linux) icmp: Option<IcmpError>,
+}
+
+const NONE: NoPath =
+    NoPath { kind: "none", errno: Errno::ENETUNREACH, icmp: Some(IcmpError::NetUnreachable) };
+
+impl NoPath {
+    pub(in crate::linux) fn reason(self, dst: IpAddr) -> DropReason {
+        if self.kind == "none" {
+            DropReason::NoRoute { dst }
+        } else {
+            DropReason::RouteRefused { kind: self.kind, dst }
+        }
+    }
+}
+
+/// Why a packet that came in is not routed.
+pub(super) enum BadInput {
+    /// Silently dropped.
+    Drop(DropReason),
+    /// The sender is told.
+    Refuse(NoPath),
+}
+
+impl Netns {
+    /// The path of a packet that this host sends (`ip_route_output`).
+    pub(in crate::linux) fn path_to(&self, dst: IpAddr) -> Result<Path, NoPath> {
+        if let Some(r) = self.local.lookup(dst) {
+            return self.local_path(r, dst);
+        }
+        let route = self.main.lookup(dst).ok_or(NONE)?;
+        let refused = |errno, icmp| Err(NoPath { kind: route.kind.name(), errno, icmp });
+        match route.kind {
+            RouteKind::Unicast => self.unicast_path(route, dst).ok_or(NONE),
+            RouteKind::Blackhole => refused(Errno::EINVAL, None),
+            RouteKind::Unreachable => refused(Errno::EHOSTUNREACH, Some(IcmpError::HostUnreachable)),
+            RouteKind::Prohibit => refused(Errno::EACCES, Some(IcmpError::AdminProhibited)),
+            RouteKind::Local | RouteKind::Broadcast => Err(NONE),
+        }
+    }
+
+    fn local_path(&self, route: &Route, dst: IpAddr) -> Result<Path, NoPath> {
+        let summary = RouteSummary { dst: route.dst, src: route.src };
+        if route.kind == RouteKind::Broadcast {
+            let dev = route.dev.ok_or(NONE)?;
+            let src = route.src.ok_or(NONE)?;
+            let path =
+                Path { dev, next_hop: dst, via: None, src, local: false, broadcast: true, route: summary };
+            return Ok(path);
+        }
+        let lo = self.ifaces().find(|i| i.is_loopback()).filter(|lo| lo.up).ok_or(NONE)?;
+        Ok(Path {
+            dev: lo.id,
+            next_hop: dst,
+            via: None,
+            src: dst,
+            local: true,
+            broadcast: false,
+            route: summary,
+        })
+    }
+
+    fn unicast_path(&self, route: &Route, dst: IpAddr) -> Option<Path> {
+        let dev = route.dev?;
+        let next_hop = route.via.unwrap_or(dst);
+        let iface = self.iface(dev)?;
+        // A device without an address of its own borrows one from another (`inet_select_addr`).
+        let borrow = || self.ifaces().filter(|i| !i.is_loopback()).find_map(|i| i.source_for(dst));
+        let src = route.src.or_else(|| iface.source_for(next_hop)).or_else(borrow)?;
+        let summary = RouteSummary { dst: route.dst, src: route.src };
+        Some(Path { dev, next_hop, via: route.via, src, local: false, broadcast: false, route: summary })
+    }
+
+    /// The decision for a packet that came in by `dev` (`ip_route_input`).
+    pub(super) fn route_in<R: Recorder>(
+        &self,
+        skb: &mut Skb,
+        dev: IfId,
+        cx: &mut Cx<'_, R>,
+    ) -> Result<Path, BadInput> {
+        let decision = self.decide_in(skb, dev);
+        self.note(cx, skb, || {
+            Step::Route(match &decision {
+                Ok(p) if p.local => RouteDecision::Local,
+                Ok(p) => RouteDecision::Out { iface: p.dev, via: p.via, route: p.route },
+                Err(BadInput::Refuse(n)) => RouteDecision::Refused { kind: n.kind },
+                Err(BadInput::Drop(_)) => RouteDecision::Refused { kind: "source check" },
+            })
+        });
+        decision
+    }
+
+    fn decide_in(&self, skb: &Skb, dev: IfId) -> Result<Path, BadInput> {
+        let Some(p) = skb.ip() else { return Err(BadInput::Drop(DropReason::Gone)) };
+        let (src, dst) = (p.src, p.dst);
+        let iface = self.iface(dev).ok_or(BadInput::Drop(DropReason::Gone))?;
+        if iface.is_loopback() {
+            return self.path_to(dst).map_err(BadInput::Refuse);
+        }
+        self.check_martian(src, dst, dev)?;
+        let multicast = dst.is_multicast() || dst == IpAddr::from(std::net::Ipv4Addr::BROADCAST);
+        if multicast {
+            return Err(BadInput::Drop(DropReason::NoSocket));
+        }
+        let path = self.path_to(dst);
+        self.check_source(src, iface)?;
+        match path {
+            Ok(p) if p.local || p.broadcast => Ok(Path { local: true, ..p }),
+            _ if !iface.conf.forwarding => Err(BadInput::Drop(DropReason::ForwardingDisabled)),
+            other => other.map_err(BadInput::Refuse),
+        }
+    }
+
+    fn check_martian(&self, src: IpAddr, dst: IpAddr, dev: IfId) -> Result<(), BadInput> {
+        let localnet = self.conf_or(dev, |c: &IfConf| c.route_localnet);
+        let zero = |a: IpAddr| a.is_unspecified();
+        if src.is_multicast() || zero(src) || (src.is_loopback() && !localnet) {
+            return Err(BadInput::Drop(DropReason::MartianSource));
+        }
+        if zero(dst) || (dst.is_loopback() && !localnet) {
+            return Err(BadInput::Drop(DropReason::MartianDestination));
+        }
+        Ok(())
+    }
+
+    /// The reverse path filter, and the ban on packets that claim to come from this host (`fib_validate_source`).
+    fn check_source(&self, src: IpAddr, iface: &Iface) -> Result<(), BadInput> {
+        let accept_local = self.conf_or(iface.id, |c| c.accept_local);
+        if self.is_local(src) {
+            let ok = accept_local || (src.is_loopback() && self.conf_or(iface.id, |c| c.route_localnet));
+            return if ok { Ok(()) } else { Err(BadInput::Drop(DropReason::MartianSource)) };
+        }
+        let filter = self.sys.all.rp_filter.max(iface.conf.rp_filter);
+        if filter == 0 || src.is_ipv6() {
+            return Ok(());
+        }
+        let back = self.path_to(src);
+        let ok = match filter {
+            1 => back.is_ok_and(|p| p.dev == iface.id),
+            _ => back.is_ok(),
+        };
+        if ok { Ok(()) } else { Err(BadInput::Drop(DropReason::RpFilter)) }
+    }
+}
+
+/// The routing tables' opinion of addresses, for `-m addrtype`.
+pub(super) struct Opinion<'a> {
+    pub(super) local: &'a Table,
+    pub(super) main: &'a Table,
+    pub(super) ifaces: &'a [Option<Iface>],
+}
+
+impl AddrTypes for Opinion<'_> {
+    fn addr_type(&self, addr: IpAddr, dev: Option<&str>) -> AddrType {
+        if addr.is_unspecified() {
+            return AddrType::Unspec;
+        }
+        if addr.is_multicast() {
+            return AddrType::Multicast;
+        }
+        if addr == IpAddr::from(std::net::Ipv4Addr::BROADCAST) {
+            return AddrType::Broadcast;
+        }
+        let on_dev = |r: &&Route| {
+            dev.is_none_or(|name| {
+                let iface = r.dev.and_then(|d| self.ifaces.get(d.0 as usize)?.as_ref());
+                iface.is_some_and(|i| *i.name == *name)
+            })
+        };
+        match self.local.lookup(addr).filter(on_dev).map(|r| r.kind) {
+            Some(RouteKind::Local) => return AddrType::Local,
+            Some(RouteKind::Broadcast) => return AddrType::Broadcast,
+            _ => {}
+        }
+        match self.main.lookup(addr).map(|r| r.kind) {
+            Some(RouteKind::Blackhole) => AddrType::Blackhole,
+            Some(RouteKind::Prohibit) => AddrType::Prohibit,
+            Some(RouteKind::Unreachable) => AddrType::Unreachable,
+            // The kernel answers unicast for an address without a route, too (`fib_lookup` failing leaves RTN_UNICAST).
+            Some(RouteKind::Unicast | RouteKind::Local | RouteKind::Broadcast) | None => AddrType::Unicast,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Sysctls: the switches of a network namespace.
+//!
+//! Only switches that change what the model does are here. Reading or writing any other name is an error, worded as `sysctl`
+//! words it.
+
+use super::link::{IfConf, Iface};
+
+/// Switches of one namespace that do not belong to one interface. Defaults are those of a fresh namespace
+/// (Documentation/networking/ip-sysctl.rst).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sysctls {
+    /// `net.ipv4.ip_forward`.
+    pub ip_forward: bool,
+    /// `net.ipv4.ip_default_ttl`.
+    pub default_ttl: u8,
+    /// `net.ipv4.icmp_ratelimit`, milliseconds between two errors to one host after a burst of six; 0 is no limit.
+    pub icmp_ratelimit_ms: u32,
+    /// `net.ipv4.icmp_echo_ignore_all`.
+    pub icmp_echo_ignore_all: bool,
+    /// `net.bridge.bridge-nf-call-iptables`.
+    pub bridge_nf_call_iptables: bool,
+    /// `net.bridge.bridge-nf-call-ip6tables`.
+    pub bridge_nf_call_ip6tables: bool,
+    /// `net.ipv6.conf.all.forwarding`.
+    pub ip6_forward: bool,
+    /// `net.ipv4.conf.all.*`.
+    pub all: IfConf,
+    /// `net.ipv4.conf.default.*`: what a new interface gets.
+    pub default: IfConf,
+}
+
+impl Default for Sysctls {
+    fn default() -> Self {
+        let conf = IfConf { send_redirects: true, ..IfConf::default() };
+        Self {
+            ip_forward: false,
+            default_ttl: 64,
+            icmp_ratelimit_ms: 1000,
+            icmp_echo_ignore_all: false,
+            bridge_nf_call_iptables: true,
+            bridge_nf_call_ip6tables: true,
+            ip6_forward: false,
+            all: conf,
+            default: conf,
+        }
+    }
+}
+
+/// Why a sysctl could not be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SysctlError {
+    /// The name is not known here.
+    #[error("sysctl: cannot stat /proc/sys/{}: No such file or directory", .0.replace('.', "/"))]
+    Unknown(String),
+    /// The value is not one that the switch takes.
+    #[error("sysctl: setting key \"{0}\": Invalid argument")]
+    Invalid(String),
+}
+
+/// One switch of [`Sysctls`].
+enum Switch<'a> {
+    Bool(&'a mut bool),
+    U8(&'a mut u8),
+    U32(&'a mut u32),
+}
+
+impl Switch<'_> {
+    fn show(&self) -> String {
+        match self {
+            Self::Bool(b) => u8::from(**b).to_string(),
+            Self::U8(v) => v.to_string(),
+            Self::U32(v) => v.to_string(),
+        }
+    }
+
+    fn set(self, value: &str) -> Option<()> {
+        match self {
+            Self::Bool(b) => *b = value.parse::<i64>().ok()? != 0,
+            Self::U8(v) => *v = value.parse().ok()?,
+            Self::U32(v) => *v = value.parse().ok()?,
+        }
+        Some(())
+    }
+}
+
+impl Sysctls {
+    fn switch(&mut self, name: &str) -> Option<Switch<'_>> {
+        Some(match name {
+            "net.ipv4.ip_forward" => Switch::Bool(&mut self.ip_forward),
+            "net.ipv4.ip_default_ttl" => Switch::U8(&mut self.default_ttl),
+            "net.ipv4.icmp_ratelimit" => Switch::U32(&mut self.icmp_ratelimit_ms),
+            "net.ipv4.icmp_echo_ignore_all" => Switch::Bool(&mut self.icmp_echo_ignore_all),
+            "net.bridge.bridge-nf-call-iptables" => Switch::Bool(&mut self.bridge_nf_call_iptables),
+            "net.bridge.bridge-nf-call-ip6tables" => Switch::Bool(&mut self.bridge_nf_call_ip6tables),
+            "net.ipv6.conf.all.forwarding" => Switch::Bool(&mut self.ip6_forward),
+            _ => return None,
+        })
+    }
+}
+
+fn conf_switch<'a>(conf: &'a mut IfConf, leaf: &str) -> Option<Switch<'a>> {
+    Some(match leaf {
+        "rp_filter" => Switch::U8(&mut conf.rp_filter),
+        "proxy_arp" => Switch::Bool(&mut conf.proxy_arp),
+        "route_localnet" => Switch::Bool(&mut conf.route_localnet),
+        "accept_local" => Switch::Bool(&mut conf.accept_local),
+        "forwarding" => Switch::Bool(&mut conf.forwarding),
+        "send_redirects" => Switch::Bool(&mut conf.send_redirects),
+        "arp_ignore" => Switch::U8(&mut conf.arp_ignore),
+        _ => return None,
+    })
+}
+
+/// Splits `net.ipv4.conf.DEV.LEAF` (or `net.ipv6.conf…`) into family, device and leaf. `sysctl` writes a dot in a device name as `/`.
+fn per_device(name: &str) -> Option<(bool, String, &str)> {
+    let v4 = name.strip_prefix("net.ipv4.conf.");
+    let rest = v4.or_else(|| name.strip_prefix("net.ipv6.conf."))?;
+    let (dev, leaf) = rest.rsplit_once('.')?;
+    Some((v4.is_some(), dev.replace('/', "."), leaf))
+}
+
+/// Sets a switch. `name` may use dots or slashes.
+///
+/// # Errors
+/// The name is unknown or the value unusable.
+pub(super) fn set<'a>(
+    sys: &mut Sysctls,
+    mut ifaces: impl Iterator<Item = &'a mut Iface>,
+    name: &str,
+    value: &str,
+) -> Result<(), SysctlError> {
+    let unknown = || SysctlError::Unknown(name.to_owned());
+    let invalid = || SysctlError::Invalid(name.to_owned());
+    let value = value.trim();
+    if let Some(s) = sys.switch(name) {
+        s.set(value).ok_or_else(invalid)?;
+        if name == "net.ipv4.ip_forward" {
+            let on = sys.ip_forward;
+            sys.all.forwarding = on;
+            sys.default.forwarding = on;
+            ifaces.for_each(|i| i.conf.forwarding = on);
+        }
+        return Ok(());
+    }
+    let (v4, dev, leaf) = per_device(name).ok_or_else(unknown)?;
+    if !v4 {
+        return set_v6(sys, ifaces, &dev, leaf, value).ok_or_else(unknown);
+    }
+    let conf = match dev.as_str() {
+        "all" => &mut sys.all,
+        "default" => &mut sys.default,
+        _ => &mut ifaces.find(|i| *i.name == *dev).ok_or_else(unknown)?.conf,
+    };
+    conf_switch(conf, leaf).ok_or_else(unknown)?.set(value).ok_or_else(invalid)?;
+    if dev == "all" && leaf == "forwarding" {
+        let on = sys.all.forwarding;
+        sys.ip_forward = on;
+        sys.default.forwarding = on;
+        ifaces.for_each(|i| i.conf.forwarding = on);
+    }
+    Ok(())
+}
+
+fn set_v6<'a>(
+    sys: &mut Sysctls,
+    mut ifaces: impl Iterator<Item = &'a mut Iface>,
+    dev: &str,
+    leaf: &str,
+    value: &str,
+) -> Option<()> {
+    if leaf != "disable_ipv6" {
+        return None;
+    }
+    let on = value.parse::<i64>().ok()? != 0;
+    match dev {
+        "all" => {
+            sys.all.disable_ipv6 = on;
+            sys.default.disable_ipv6 = on;
+            ifaces.for_each(|i| disable_v6(i, on));
+        }
+        "default" => sys.default.disable_ipv6 = on,
+        _ => disable_v6(ifaces.find(|i| *i.name == *dev)?, on),
+    }
+    Some(())
+}
+
+fn disable_v6(iface: &mut Iface, off: bool) {
+    iface.conf.disable_ipv6 = off;
+    if off {
+        iface.addrs.retain(|a| a.addr().is_ipv4());
+    }
+}
+
+/// Reads a switch.
+///
+/// # Errors
+/// The name is unknown.
+pub(super) fn get<'a>(
+    sys: &Sysctls,
+    mut ifaces: impl Iterator<Item = &'a Iface>,
+    name: &str,
+) -> Result<String, SysctlError> {
+    let unknown = || SysctlError::Unknown(name.to_owned());
+    let mut sys = *sys;
+    if let Some(s) = sys.switch(name) {
+        return Ok(s.show());
+    }
+    let (v4, dev, leaf) = per_device(name).ok_or_else(unknown)?;
+    let mut conf = match dev.as_str() {
+        "all" => sys.all,
+        "default" => sys.default,
+        _ => ifaces.find(|i| *i.name == *dev).ok_or_else(unknown)?.conf,
+    };
+    if !v4 && leaf == "disable_ipv6" {
+        return Ok(u8::from(conf.disable_ipv6).to_string());
+    }
+    conf_switch(&mut conf, leaf).filter(|_| v4).map(|s| s.show()).ok_or_else(unknown)
+}

@@ -1,0 +1,80 @@
+//! VXLAN devices (RFC 7348) as flannel uses them: static forwarding entries, no learning, no multicast.
+
+use std::net::IpAddr;
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
+use crate::packet::{FrameBody, IpPacket, MacAddr, Payload, Transport, Udp, proto};
+use crate::trace::IfId;
+
+/// Bytes that VXLAN over IPv4 adds to an IP packet: outer IP, UDP, VXLAN header, inner Ethernet header.
+pub const VXLAN_OVERHEAD: u32 = 50;
+
+/// A VXLAN device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vxlan {
+    /// Network identifier, 24 bits.
+    pub vni: u32,
+    /// Outer source address.
+    pub local: IpAddr,
+    /// Underlay interface, if bound to one (`dev eth0`).
+    pub underlay: Option<IfId>,
+    /// UDP destination port; Linux' own default is 8472, IANA's 4789.
+    pub port: u16,
+    /// Static forwarding entries: inner destination to outer destination.
+    pub fdb: IndexMap<MacAddr, IpAddr, FxBuildHasher>,
+}
+
+impl Vxlan {
+    /// Outer destination for an inner destination; the all-zero entry is the default.
+    #[must_use]
+    pub fn remote(&self, dst: MacAddr) -> Option<IpAddr> {
+        self.fdb.get(&dst).or_else(|| self.fdb.get(&MacAddr::ZERO)).copied()
+    }
+
+    /// The outer packet around a frame. `salt` makes the source port differ between hosts, as the kernel's hash seed does.
+    #[must_use]
+    pub fn encapsulate(&self, frame: crate::packet::Frame, remote: IpAddr, salt: u64) -> IpPacket {
+        let sport = source_port(&frame.body, salt);
+        let payload = Payload::Vxlan { vni: self.vni, frame: Box::new(frame) };
+        IpPacket::new(self.local, remote, Transport::Udp(Udp { sport, dport: self.port, payload }))
+    }
+}
+
+/// The outer source port: a hash of the inner flow into the local port range, so that a flow keeps its path
+/// (`udp_flow_src_port`). Protocols without ports hash alike in both directions.
+fn source_port(body: &FrameBody, salt: u64) -> u16 {
+    const FIRST: u64 = 32768;
+    const COUNT: u64 = 60999 - 32768;
+    let mut h = salt ^ 0xcbf2_9ce4_8422_2325;
+    let mut mix = |v: u64| {
+        h = (h ^ v).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        h ^= h >> 29;
+    };
+    match body {
+        FrameBody::Arp(_) => mix(0x0806),
+        FrameBody::Ip(p) => {
+            let (a, b) = (fold(p.src), fold(p.dst));
+            let symmetric = matches!(p.protocol(), proto::ICMP | proto::ICMPV6);
+            let (a, b) = if symmetric && b < a { (b, a) } else { (a, b) };
+            mix(a);
+            mix(b);
+            mix(u64::from(p.protocol()));
+            if let Some((s, d)) = p.ports() {
+                mix(u64::from(s) << 16 | u64::from(d));
+            }
+        }
+    }
+    (FIRST + (((h >> 32) * COUNT) >> 32)) as u16
+}
+
+fn fold(addr: IpAddr) -> u64 {
+    match addr {
+        IpAddr::V4(a) => u64::from(a.to_bits()),
+        IpAddr::V6(a) => {
+            let bits = a.to_bits();
+            (bits >> 64) as u64 ^ bits as u64
+        }
+    }
+}

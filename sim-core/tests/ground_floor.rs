@@ -1,0 +1,138 @@
+//! Two hosts with a bridge and a pod each, joined by a cable: packets really walk.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use sim_core::linux::route::Route;
+use sim_core::linux::socket::TcpRead;
+use sim_core::linux::{Errno, World};
+use sim_core::packet::Payload;
+use sim_core::time::SimTime;
+use sim_core::trace::{NsId, Step};
+
+struct Lab {
+    world: World,
+    nodes: [NsId; 2],
+    pods: [NsId; 2],
+}
+
+fn ip(s: &str) -> IpAddr {
+    s.parse().unwrap()
+}
+
+fn sock(s: &str) -> SocketAddr {
+    s.parse().unwrap()
+}
+
+fn lab() -> Lab {
+    let mut world = World::new(1);
+    let nodes = [world.add_netns("node1"), world.add_netns("node2")];
+    let pods = [world.add_netns("pod-a"), world.add_netns("pod-b")];
+    world.add_wire((nodes[0], "eth0"), (nodes[1], "eth0"), Duration::from_micros(100)).unwrap();
+    for i in 0..2 {
+        let (n, other) = (i + 1, 2 - i);
+        world.add_veth((nodes[i], "v-pod"), (pods[i], "eth0")).unwrap();
+        let node = world.ns_mut(nodes[i]);
+        node.add_bridge("cni0", "0a:00:00:00:00:01".parse().unwrap()).unwrap();
+        node.set_master("v-pod", "cni0").unwrap();
+        for dev in ["eth0", "cni0", "v-pod"] {
+            node.link_set(dev, true).unwrap();
+        }
+        node.addr_add("eth0", format!("10.0.0.{n}/24").parse().unwrap()).unwrap();
+        node.addr_add("cni0", format!("10.244.{n}.1/24").parse().unwrap()).unwrap();
+        node.sysctl_set("net.ipv4.ip_forward", "1").unwrap();
+        let eth0 = node.iface_id("eth0").unwrap();
+        node.route_add(Route::via(
+            format!("10.244.{other}.0/24").parse().unwrap(),
+            ip(&format!("10.0.0.{other}")),
+            eth0,
+        ))
+        .unwrap();
+        let pod = world.ns_mut(pods[i]);
+        pod.link_set("eth0", true).unwrap();
+        pod.addr_add("eth0", format!("10.244.{n}.10/24").parse().unwrap()).unwrap();
+        let eth0 = pod.iface_id("eth0").unwrap();
+        pod.route_add(Route::default_via(ip(&format!("10.244.{n}.1")), eth0)).unwrap();
+    }
+    Lab { world, nodes, pods }
+}
+
+/// Lets everything happen until `seconds` after the start, whoever becomes ready.
+fn until(world: &mut World, seconds: u64) {
+    while world.run(SimTime::from_secs(seconds)) {
+        while world.pop_ready().is_some() {}
+    }
+}
+
+#[test]
+fn a_ping_crosses_two_bridges_and_a_cable_with_ttl_62() {
+    let Lab { mut world, pods, .. } = lab();
+    world.start_recording();
+    let s = world.icmp_open(pods[0], Some(7)).unwrap();
+    world.icmp_echo(pods[0], s, ip("10.244.2.10"), 1, Payload::from(vec![0; 56])).unwrap();
+    assert!(world.run(SimTime::from_secs(1)));
+    assert_eq!(world.pop_ready(), Some((pods[0], s)));
+    let reply = world.recv(pods[0], s).unwrap().unwrap();
+    assert_eq!((reply.from.ip(), reply.ttl), (ip("10.244.2.10"), 62));
+    let trace = world.take_trace();
+    assert!(trace.events.iter().any(|e| matches!(e.step, Step::NeighbourWait { .. })));
+}
+
+#[test]
+fn nobody_answers_arp_for_three_seconds_then_host_unreachable() {
+    let Lab { mut world, pods, .. } = lab();
+    let s = world.icmp_open(pods[0], None).unwrap();
+    world.icmp_echo(pods[0], s, ip("10.244.2.99"), 1, Payload::Empty).unwrap();
+    assert!(world.run(SimTime::from_secs(10)));
+    assert!(world.now() >= SimTime::from_secs(3) && world.now() < SimTime::from_secs(4));
+    let got = world.recv(pods[0], s).unwrap().unwrap();
+    assert_eq!(got.from.ip(), ip("10.0.0.2"));
+}
+
+#[test]
+fn tcp_connects_sends_and_closes_and_a_closed_port_refuses() {
+    let Lab { mut world, pods, .. } = lab();
+    let listener = world.tcp_listen(pods[1], sock("0.0.0.0:80"), 128).unwrap();
+    let client = world.tcp_connect(pods[0], None, sock("10.244.2.10:80")).unwrap();
+    until(&mut world, 1);
+    let server = world.tcp_accept(pods[1], listener).unwrap();
+    world.tcp_send(pods[0], client, b"hello").unwrap();
+    until(&mut world, 2);
+    assert_eq!(world.tcp_recv(pods[1], server).unwrap(), TcpRead::Data(b"hello".to_vec()));
+    world.close(pods[0], client);
+    until(&mut world, 3);
+    assert_eq!(world.tcp_recv(pods[1], server).unwrap(), TcpRead::Eof);
+
+    let refused = world.tcp_connect(pods[0], None, sock("10.244.2.10:81")).unwrap();
+    until(&mut world, 4);
+    assert_eq!(world.take_error(pods[0], refused).map(|e| e.errno), Some(Errno::ECONNREFUSED));
+}
+
+#[test]
+fn a_large_datagram_is_cut_and_joined() {
+    let Lab { mut world, nodes, pods } = lab();
+    world.ns_mut(nodes[0]).set_mtu("eth0", 1000).unwrap();
+    let server = world.udp_bind(pods[1], sock("0.0.0.0:53")).unwrap();
+    let client = world.udp_bind(pods[0], sock("0.0.0.0:0")).unwrap();
+    world.udp_send(pods[0], client, sock("10.244.2.10:53"), Payload::from(vec![1; 4000])).unwrap();
+    world.run(SimTime::from_secs(1));
+    let got = world.recv(pods[1], server).unwrap().unwrap();
+    assert_eq!(got.bytes().len(), 4000);
+}
+
+#[test]
+fn without_forwarding_the_node_swallows_the_packet() {
+    let Lab { mut world, nodes, pods } = lab();
+    world.ns_mut(nodes[0]).sysctl_set("net.ipv4.ip_forward", "0").unwrap();
+    let s = world.icmp_open(pods[0], None).unwrap();
+    world.icmp_echo(pods[0], s, ip("10.244.2.10"), 1, Payload::Empty).unwrap();
+    assert!(!world.run(SimTime::from_secs(10)));
+}
+
+#[test]
+fn the_topology_is_a_graph() {
+    let Lab { world, .. } = lab();
+    assert_eq!(world.topology().edge_count(), 3);
+    assert!(world.to_dot().contains("n0 -- n1 [taillabel=\"eth0\", headlabel=\"eth0\"]"));
+}
