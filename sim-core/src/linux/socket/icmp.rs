@@ -81,17 +81,17 @@ impl Sockets {
     pub(super) fn icmp_icmp_error(
         &mut self,
         error: IcmpError,
+        echo_id: u16,
         outer: &IpPacket,
         sent: &IpPacket,
     ) -> Option<SockId> {
-        let Transport::Icmp(Icmp::EchoRequest { id, .. }) = &sent.body else { return None };
         let Transport::Icmp(message) = &outer.body else { return None };
-        for sock in self.echo_ids.get(id)? {
+        for sock in self.echo_ids.get(&echo_id)? {
             if let Some(slot) = self.slots.get_mut(sock) {
                 slot.common.icmp_error(error, outer, sent, false);
             }
         }
-        self.deliver_echo(*id, outer, message)
+        self.deliver_echo(echo_id, outer, message)
     }
 
     /// Every raw socket that wants a message gets a copy of it; the first is named.

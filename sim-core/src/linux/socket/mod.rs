@@ -86,10 +86,16 @@ impl Sockets {
     /// A packet with an ICMP error, for the socket that sent what it quotes; which socket that was, if it is still there.
     pub fn icmp_error(&mut self, packet: &IpPacket, now: SimTime) -> Option<SockId> {
         let Transport::Icmp(Icmp::Error { error, quote }) = &packet.body else { return None };
-        match &quote.body {
+        // The first piece of a packet that was cut up still shows the ports.
+        let body = match (&quote.body, quote.frag) {
+            (Transport::Piece { whole, .. }, Some(frag)) if frag.offset == 0 => whole,
+            (body, _) => body,
+        };
+        match body {
             Transport::Udp(_) => self.udp_icmp_error(*error, packet, quote),
             Transport::Tcp(segment) => self.tcp_icmp_error(*error, packet, quote, segment, now),
-            Transport::Icmp(_) => self.icmp_icmp_error(*error, packet, quote),
+            Transport::Icmp(Icmp::EchoRequest { id, .. }) => self.icmp_icmp_error(*error, *id, packet, quote),
+            Transport::Icmp(_) => None,
             Transport::Piece { .. } | Transport::Other { .. } => None,
         }
     }

@@ -146,7 +146,9 @@ impl Connection {
         }
         let data_end = start.wrapping_add(segment.payload.len() as u32);
         if self.orphan && self.state.may_receive() && seq::after(data_end, self.rcv.nxt) {
-            return self.abort(); // nobody will read it
+            // Nobody will read it.
+            self.emit(segment.ack, TcpFlags::RST, Payload::Empty);
+            return self.finish();
         }
         let finished = self.rcv.finished;
         if self.rcv.take(start, &segment.payload, fin) {
@@ -170,6 +172,7 @@ impl Connection {
 
     /// The peer has our FIN.
     pub(super) fn fin_acknowledged(&mut self, now: SimTime) {
+        self.snd.fin = false;
         match self.state {
             TcpState::FinWait1 => {
                 self.state = TcpState::FinWait2;
