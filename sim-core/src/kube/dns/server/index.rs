@@ -1,0 +1,304 @@
+//! What DNS needs of the store, kept so that a look-up costs the same in a large cluster: updated by what changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use rustc_hash::FxHashMap;
+
+use crate::kube::objects::endpoint_slice::{AddressType, SlicePort};
+use crate::kube::objects::{
+    Endpoint, EndpointSlice, Kind, Namespace, Object, Pod, PodPhase, Protocol, Resource, Service, ServiceType,
+};
+use crate::kube::store::{ChangeKind, Store};
+use crate::time::SimTime;
+
+/// Names, addresses and ports by where DNS looks for them.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    pod_names: bool,
+    cursor: u64,
+    filled: bool,
+    /// When a Service or a slice last changed.
+    modified: SimTime,
+    namespaces: BTreeSet<String>,
+    services: BTreeMap<String, BTreeMap<String, ServiceFacts>>,
+    /// Slices by namespace, then Service, then their own name.
+    slices: BTreeMap<String, BTreeMap<String, BTreeMap<String, SliceFacts>>>,
+    by_cluster_ip: FxHashMap<IpAddr, BTreeSet<Key>>,
+    /// How often each Service has the address among its ready endpoints.
+    by_endpoint: FxHashMap<IpAddr, BTreeMap<Key, usize>>,
+    by_pod: FxHashMap<IpAddr, BTreeSet<Key>>,
+}
+
+/// Namespace and name.
+pub(super) type Key = (String, String);
+
+/// A Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServiceFacts {
+    pub(super) kind: ServiceFlavour,
+    pub(super) ports: Vec<PortFacts>,
+}
+
+/// What a Service's name leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ServiceFlavour {
+    Virtual(Vec<IpAddr>),
+    Headless,
+    External(String),
+}
+
+/// A port; without a number for what declares no ports: it has addresses, but no SRV records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PortFacts {
+    pub(super) name: String,
+    pub(super) protocol: String,
+    pub(super) number: Option<u16>,
+}
+
+/// The ready endpoints of a slice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SliceFacts {
+    pub(super) endpoints: Vec<EndpointFacts>,
+    pub(super) ports: Vec<PortFacts>,
+}
+
+/// One address of a ready endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct EndpointFacts {
+    pub(super) addr: IpAddr,
+    /// Its label under the Service's name.
+    pub(super) label: String,
+}
+
+impl Index {
+    /// An empty index; `pod_names`: endpoints without a hostname are called as their pod.
+    #[must_use]
+    pub fn new(pod_names: bool) -> Self {
+        Self { pod_names, ..Self::default() }
+    }
+
+    /// Takes in what changed in the store since the last time.
+    pub fn sync(&mut self, store: &Store, now: SimTime) {
+        let changes = store.changes_since(self.cursor);
+        let complete = changes.first().map_or(self.cursor == store.changes().cursor(), |c| c.cursor == self.cursor + 1);
+        if !self.filled || !complete {
+            self.fill(store);
+            self.modified = now;
+            return;
+        }
+        for change in changes {
+            if matches!(change.kind(), Kind::Service | Kind::EndpointSlice) {
+                self.modified = now;
+            }
+            let old = change.old.as_deref().or((change.what == ChangeKind::Deleted).then_some(&*change.object));
+            if let Some(old) = old {
+                self.remove(old);
+            }
+            if change.what != ChangeKind::Deleted {
+                self.insert(&change.object);
+            }
+            self.cursor = change.cursor;
+        }
+    }
+
+    fn fill(&mut self, store: &Store) {
+        *self = Self { pod_names: self.pod_names, filled: true, cursor: store.changes().cursor(), ..Self::default() };
+        for kind in [Kind::Namespace, Kind::Service, Kind::EndpointSlice, Kind::Pod] {
+            store.iter(kind, None).for_each(|o| self.insert(o));
+        }
+    }
+
+    fn insert(&mut self, object: &Object) {
+        match object.kind() {
+            Kind::Namespace => self.namespaces.extend(Namespace::of(object).map(|n| n.metadata.name.clone())),
+            Kind::Service => Service::of(object).into_iter().for_each(|s| self.insert_service(s)),
+            Kind::EndpointSlice => EndpointSlice::of(object).into_iter().for_each(|s| self.insert_slice(s)),
+            Kind::Pod => Pod::of(object).into_iter().for_each(|p| self.insert_pod(p)),
+            _ => {}
+        }
+    }
+
+    fn remove(&mut self, object: &Object) {
+        match object.kind() {
+            Kind::Namespace => {
+                self.namespaces.remove(&object.meta().name);
+            }
+            Kind::Service => self.remove_service(object),
+            Kind::EndpointSlice => EndpointSlice::of(object).into_iter().for_each(|s| self.remove_slice(s)),
+            Kind::Pod => Pod::of(object).into_iter().for_each(|p| self.remove_pod(p)),
+            _ => {}
+        }
+    }
+
+    fn insert_service(&mut self, service: &Service) {
+        let facts = ServiceFacts::of(service);
+        let key = key(service);
+        if let ServiceFlavour::Virtual(ips) = &facts.kind {
+            for ip in ips {
+                self.by_cluster_ip.entry(*ip).or_default().insert(key.clone());
+            }
+        }
+        self.services.entry(key.0).or_default().insert(key.1, facts);
+    }
+
+    fn remove_service(&mut self, service: &Object) {
+        let meta = service.meta();
+        let Some(facts) = self.services.get_mut(&meta.namespace).and_then(|s| s.remove(&meta.name)) else { return };
+        let key = (meta.namespace.clone(), meta.name.clone());
+        if let ServiceFlavour::Virtual(ips) = &facts.kind {
+            for ip in ips {
+                if let Some(keys) = self.by_cluster_ip.get_mut(ip) {
+                    keys.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn insert_slice(&mut self, slice: &EndpointSlice) {
+        let Some(service) = slice.service_name() else { return };
+        let facts = SliceFacts::of(slice, self.pod_names);
+        let key = (slice.metadata.namespace.clone(), service.to_owned());
+        for endpoint in &facts.endpoints {
+            *self.by_endpoint.entry(endpoint.addr).or_default().entry(key.clone()).or_default() += 1;
+        }
+        let slices = self.slices.entry(key.0).or_default().entry(key.1).or_default();
+        slices.insert(slice.metadata.name.clone(), facts);
+    }
+
+    fn remove_slice(&mut self, slice: &EndpointSlice) {
+        let Some(service) = slice.service_name() else { return };
+        let namespace = &slice.metadata.namespace;
+        let slices = self.slices.get_mut(namespace).and_then(|s| s.get_mut(service));
+        let Some(facts) = slices.and_then(|s| s.remove(&slice.metadata.name)) else { return };
+        let key = (namespace.clone(), service.to_owned());
+        for endpoint in facts.endpoints {
+            let Some(users) = self.by_endpoint.get_mut(&endpoint.addr) else { continue };
+            if let Some(count) = users.get_mut(&key) {
+                *count -= 1;
+                if *count == 0 {
+                    users.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn insert_pod(&mut self, pod: &Pod) {
+        // As the plugin's own view of pods: one that has ended no longer has its address.
+        if matches!(pod.status.phase, PodPhase::Succeeded | PodPhase::Failed) {
+            return;
+        }
+        if let Some(ip) = pod.ip() {
+            self.by_pod.entry(ip).or_default().insert(key(pod));
+        }
+    }
+
+    fn remove_pod(&mut self, pod: &Pod) {
+        if let Some(pods) = pod.ip().and_then(|ip| self.by_pod.get_mut(&ip)) {
+            pods.remove(&key(pod));
+        }
+    }
+}
+
+impl Index {
+    /// When a Service or slice was last seen to change: the SOA's serial.
+    pub(super) const fn modified(&self) -> SimTime {
+        self.modified
+    }
+
+    pub(super) fn has_namespace(&self, name: &str) -> bool {
+        self.namespaces.contains(name)
+    }
+
+    pub(super) fn service(&self, namespace: &str, name: &str) -> Option<&ServiceFacts> {
+        self.services.get(namespace)?.get(name)
+    }
+
+    /// The slices of a Service, by name.
+    pub(super) fn slices(&self, namespace: &str, service: &str) -> impl Iterator<Item = &SliceFacts> {
+        self.slices.get(namespace).and_then(|s| s.get(service)).into_iter().flat_map(BTreeMap::values)
+    }
+
+    pub(super) fn services_at(&self, cluster_ip: IpAddr) -> impl Iterator<Item = &Key> {
+        self.by_cluster_ip.get(&cluster_ip).into_iter().flatten()
+    }
+
+    /// Services that have the address among their ready endpoints.
+    pub(super) fn services_behind(&self, endpoint: IpAddr) -> impl Iterator<Item = &Key> {
+        self.by_endpoint.get(&endpoint).into_iter().flat_map(BTreeMap::keys)
+    }
+
+    pub(super) fn pods_at(&self, addr: IpAddr) -> impl Iterator<Item = &Key> {
+        self.by_pod.get(&addr).into_iter().flatten()
+    }
+}
+
+impl ServiceFacts {
+    fn of(service: &Service) -> Self {
+        let kind = if service.spec.service_type() == ServiceType::ExternalName {
+            ServiceFlavour::External(service.spec.external_name.clone())
+        } else if service.is_headless() {
+            ServiceFlavour::Headless
+        } else {
+            ServiceFlavour::Virtual(service.cluster_ips().collect())
+        };
+        let ports = service.spec.ports.iter().map(|p| PortFacts::new(&p.name, p.protocol, Some(p.port)));
+        Self { kind, ports: PortFacts::or_none(ports.collect()) }
+    }
+}
+
+impl SliceFacts {
+    fn of(slice: &EndpointSlice, pod_names: bool) -> Self {
+        if slice.address_type == AddressType::Fqdn {
+            return Self::default();
+        }
+        let ready = slice.endpoints.iter().filter(|e| e.conditions.is_ready());
+        let endpoints = ready.flat_map(|e| EndpointFacts::all_of(e, pod_names)).collect();
+        let port = |p: &SlicePort| {
+            PortFacts::new(p.name.as_deref().unwrap_or_default(), p.protocol.unwrap_or_default(), p.port)
+        };
+        Self { endpoints, ports: PortFacts::or_none(slice.ports.iter().map(port).collect()) }
+    }
+}
+
+impl EndpointFacts {
+    fn all_of(endpoint: &Endpoint, pod_names: bool) -> impl Iterator<Item = Self> + '_ {
+        let addresses = endpoint.addresses.iter().filter_map(|a| Some((a, a.parse().ok()?)));
+        addresses.map(move |(text, addr)| Self { addr, label: label(endpoint, text, pod_names) })
+    }
+}
+
+/// Longest pod name that becomes a label.
+const LONGEST_LABEL: usize = 63;
+
+fn label(endpoint: &Endpoint, text: &str, pod_names: bool) -> String {
+    if let Some(hostname) = endpoint.hostname.as_ref().filter(|h| !h.is_empty()) {
+        return hostname.clone();
+    }
+    let pod = endpoint.target_ref.as_ref().map(|t| &t.name).filter(|n| !n.is_empty() && n.len() <= LONGEST_LABEL);
+    match pod {
+        Some(pod) if pod_names => pod.clone(),
+        _ if text.ends_with("::") => text.replace(':', "-") + "0",
+        _ => text.replace(['.', ':'], "-"),
+    }
+}
+
+impl PortFacts {
+    fn new(name: &str, protocol: Protocol, number: Option<u16>) -> Self {
+        Self { name: name.to_owned(), protocol: protocol.to_string(), number }
+    }
+
+    /// Something without ports still has its addresses.
+    fn or_none(ports: Vec<Self>) -> Vec<Self> {
+        if ports.is_empty() {
+            vec![Self { name: String::new(), protocol: String::new(), number: None }]
+        } else {
+            ports
+        }
+    }
+}
+
+fn key<T: Resource>(object: &T) -> Key {
+    let meta = object.metadata();
+    (meta.namespace.clone(), meta.name.clone())
+}
