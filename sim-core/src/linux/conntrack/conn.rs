@@ -8,6 +8,9 @@ use super::{Direction, TcpTrack, Tuple};
 use crate::time::SimTime;
 use crate::trace::NatKind;
 
+/// IANA protocol number of GRE, of which only the plain form without keys is tracked.
+pub(super) const GRE: u8 = 47;
+
 /// A flow in the table, never reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConnId(pub u32);
@@ -52,6 +55,8 @@ pub enum ProtoState {
     Tcp(TcpTrack),
     /// ICMP and ICMPv6 echo.
     Icmp,
+    /// GRE.
+    Gre,
     /// Any other protocol.
     Generic,
 }

@@ -37,14 +37,25 @@ pub struct Filter {
     pub state: Option<TcpState>,
     /// `-u`: status bits that must be set.
     pub status: Status,
-    /// `-u UNSET`-style: status bits that must not be set.
+    /// `-u UNREPLIED`: status bits of which none may be set.
     pub status_unset: Status,
     /// `-m`: mark and mask.
     pub mark: Option<(u32, u32)>,
-    /// `-n`: the source is translated, to this address if one is given.
-    pub src_nat: Option<Option<IpAddr>>,
-    /// `-g`: the destination is translated, to this address if one is given.
-    pub dst_nat: Option<Option<IpAddr>>,
+    /// `-n`: the source is translated.
+    pub src_nat: Option<Nat>,
+    /// `-g`: the destination is translated.
+    pub dst_nat: Option<Nat>,
+    /// `-j`: one of them is translated.
+    pub any_nat: Option<Nat>,
+}
+
+/// How one side of a flow must be translated; any way if nothing is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nat {
+    /// To this address.
+    pub addr: Option<IpAddr>,
+    /// To this port.
+    pub port: Option<u16>,
 }
 
 impl Filter {
@@ -69,8 +80,35 @@ impl Filter {
             && conn.status.has(self.status)
             && !conn.status.any(self.status_unset)
             && self.mark.is_none_or(|(mark, mask)| conn.mark & mask == mark)
-            && self.src_nat.is_none_or(|to| conn.status.has(Status::SRC_NAT) && to.is_none_or(|a| a == r.dst))
-            && self.dst_nat.is_none_or(|to| conn.status.has(Status::DST_NAT) && to.is_none_or(|a| a == r.src))
+            && self.src_nat.is_none_or(|to| src_nat(conn, to))
+            && self.dst_nat.is_none_or(|to| dst_nat(conn, to))
+            && self.any_nat.is_none_or(|to| src_nat(conn, to) || dst_nat(conn, to))
+    }
+}
+
+fn src_nat(conn: &Conn, to: Nat) -> bool {
+    let addr = (conn.orig.src, conn.reply.dst);
+    // The tool compares what is stored at the place of the ports. For ICMP that is the identifier on one side and the type
+    // on the other, so an ICMP flow counts as translated once the nat table has seen it.
+    let port = (conn.orig.sport, conn.reply.dport);
+    conn.status.has(Status::SRC_NAT_DONE) && to.fits(addr, port)
+}
+
+fn dst_nat(conn: &Conn, to: Nat) -> bool {
+    let addr = (conn.orig.dst, conn.reply.src);
+    let port = (conn.orig.dport, conn.reply.sport);
+    conn.status.has(Status::DST_NAT_DONE) && to.fits(addr, port)
+}
+
+impl Nat {
+    fn fits(&self, addr: (IpAddr, IpAddr), port: (u16, u16)) -> bool {
+        let addr_changed = addr.0 != addr.1;
+        let port_changed = port.0 != port.1;
+        if self.addr.is_none() && self.port.is_none() {
+            return addr_changed || port_changed;
+        }
+        self.addr.is_none_or(|a| addr_changed && a == addr.1)
+            && self.port.is_none_or(|p| port_changed && p == port.1)
     }
 }
 

@@ -20,7 +20,7 @@
 //! [`Conntrack::attach`] before it is sent.
 //!
 //! The behaviour follows Linux 6.18, `net/netfilter/nf_conntrack_*.c` and `nf_nat_core.c`. Not modelled: expectations and
-//! helpers, zones, labels, SCTP's and GRE's own state (they are tracked as protocols without ports).
+//! helpers, zones, labels, GRE with keys, SCTP's own state (it is tracked as a protocol without ports).
 
 mod conn;
 mod filter;
@@ -30,12 +30,14 @@ mod settings;
 mod stats;
 mod table;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod track;
 mod tuple;
 mod view;
 
 pub use conn::{Conn, ConnId, Counter, ProtoState, Status};
-pub use filter::Filter;
+pub use filter::{Filter, Nat};
 pub use nat::NatRange;
 pub use settings::{Settings, TcpTimeouts, Timeouts};
 pub use stats::Stats;

@@ -36,6 +36,10 @@ pub struct Timeouts {
     pub icmp: u32,
     /// `ICMPv6` echo.
     pub icmpv6: u32,
+    /// GRE in one direction.
+    pub gre: u32,
+    /// GRE in both directions.
+    pub gre_stream: u32,
     /// Protocols that are not known.
     pub generic: u32,
     /// TCP by state.
@@ -89,6 +93,8 @@ impl Default for Timeouts {
             udp_stream: 120,
             icmp: 30,
             icmpv6: 30,
+            gre: 30,
+            gre_stream: 180,
             generic: 600,
             tcp: TcpTimeouts {
                 syn_sent: 120,
@@ -113,10 +119,12 @@ enum Knob<'a> {
 
 impl Settings {
     /// Names of all knobs below `net.netfilter.`, sorted.
-    pub const NAMES: [&'static str; 22] = [
+    pub const NAMES: [&'static str; 24] = [
         "nf_conntrack_acct",
         "nf_conntrack_checksum",
         "nf_conntrack_generic_timeout",
+        "nf_conntrack_gre_timeout",
+        "nf_conntrack_gre_timeout_stream",
         "nf_conntrack_icmp_timeout",
         "nf_conntrack_icmpv6_timeout",
         "nf_conntrack_max",
@@ -171,6 +179,8 @@ impl Settings {
             "nf_conntrack_acct" => Knob::Switch(&mut self.acct),
             "nf_conntrack_checksum" => Knob::Switch(&mut self.checksum),
             "nf_conntrack_generic_timeout" => Knob::Number(&mut t.generic),
+            "nf_conntrack_gre_timeout" => Knob::Number(&mut t.gre),
+            "nf_conntrack_gre_timeout_stream" => Knob::Number(&mut t.gre_stream),
             "nf_conntrack_icmp_timeout" => Knob::Number(&mut t.icmp),
             "nf_conntrack_icmpv6_timeout" => Knob::Number(&mut t.icmpv6),
             "nf_conntrack_max" => Knob::Number(&mut self.max),

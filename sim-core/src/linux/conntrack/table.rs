@@ -96,9 +96,9 @@ impl Table {
     }
 
     /// Removes the flows that `choose` wants gone and returns them in order of insertion.
-    pub(super) fn remove_if(&mut self, mut choose: impl FnMut(&Conn) -> bool) -> Vec<Box<Conn>> {
+    pub(super) fn remove_if(&mut self, mut choose: impl FnMut(&Conn) -> bool) -> Vec<Conn> {
         let ids: Vec<_> = self.iter().filter(|(_, c)| choose(c)).map(|(id, _)| id).collect();
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+        ids.into_iter().filter_map(|id| self.remove(id)).map(|conn| *conn).collect()
     }
 
     /// Looks up a tuple; an entry whose time is over is removed and counts as not there.

@@ -1,6 +1,6 @@
 //! A namespace's connection tracking: which flow a packet belongs to.
 
-use super::conn::{Conn, ConnId, ProtoState, Status};
+use super::conn::{Conn, ConnId, GRE, ProtoState, Status};
 use super::table::Table;
 use super::tcp::{self, Outcome, TcpTrack};
 use super::{Counter, CtState, CtView, Direction, Filter, Settings, Stats, Tuple};
@@ -162,7 +162,7 @@ impl Conntrack {
     }
 
     /// Removes the entries that match and returns them (`conntrack -D`).
-    pub fn delete(&mut self, filter: &Filter) -> Vec<Box<Conn>> {
+    pub fn delete(&mut self, filter: &Filter) -> Vec<Conn> {
         self.table.remove_if(|c| filter.matches(c))
     }
 
@@ -298,6 +298,7 @@ impl Conn {
             Transport::Tcp(tcp) => ProtoState::Tcp(TcpTrack::begin(tcp, settings)?),
             Transport::Icmp(_) if !orig.is_icmp_request() => return None,
             Transport::Icmp(_) => ProtoState::Icmp,
+            Transport::Other { protocol: GRE, .. } => ProtoState::Gre,
             Transport::Piece { .. } | Transport::Other { .. } => ProtoState::Generic,
         })
     }
@@ -320,6 +321,11 @@ impl Conn {
             }
             (ProtoState::Icmp, _) if self.orig.protocol == proto::ICMPV6 => t.icmpv6,
             (ProtoState::Icmp, _) => t.icmp,
+            (ProtoState::Gre, _) if self.status.has(Status::SEEN_REPLY) => {
+                self.status |= Status::ASSURED;
+                t.gre_stream
+            }
+            (ProtoState::Gre, _) => t.gre,
             (ProtoState::Generic, _) => t.generic,
         };
         self.refresh(now, seconds, dir, if self.counters.is_some() { packet.len() } else { 0 });

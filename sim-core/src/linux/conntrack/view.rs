@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::conn::GRE;
 use super::{Conn, Counter, ProtoState, Status, Tuple};
 use crate::packet::proto;
 use crate::time::SimTime;
@@ -25,10 +26,7 @@ impl fmt::Display for ConnView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let conn = self.conn;
         write!(f, "{:<8} {} ", protocol_name(conn.orig.protocol), conn.orig.protocol)?;
-        // A deleted entry is shown without its remaining time.
-        if !conn.status.has(Status::DYING) {
-            write!(f, "{} ", conn.expires.since(self.now).as_secs())?;
-        }
+        write!(f, "{} ", conn.expires.since(self.now).as_secs())?;
         write_flow(conn, f)?;
         write!(f, " mark={} use=1", conn.mark)
     }
@@ -79,6 +77,7 @@ fn write_tuple(t: &Tuple, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, " type={} code={} id={}", t.icmp_type(), t.icmp_code(), t.sport)
         }
         proto::TCP | proto::UDP => write!(f, " sport={} dport={}", t.sport, t.dport),
+        GRE => f.write_str(" srckey=0x0 dstkey=0x0"),
         _ => Ok(()),
     }
 }
@@ -97,6 +96,7 @@ fn protocol_name(protocol: u8) -> &'static str {
         proto::UDP => "udp",
         proto::SCTP => "sctp",
         proto::ICMPV6 => "icmpv6",
+        GRE => "gre",
         _ => "unknown",
     }
 }

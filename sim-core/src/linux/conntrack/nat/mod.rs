@@ -2,8 +2,6 @@
 
 mod jhash;
 mod rewrite;
-#[cfg(test)]
-mod tests;
 mod unique;
 
 use std::net::IpAddr;

@@ -1,8 +1,6 @@
 //! TCP as the observer in the middle follows it (`nf_conntrack_proto_tcp.c`).
 
 mod state;
-#[cfg(test)]
-mod tests;
 mod window;
 
 pub use state::TcpState;
