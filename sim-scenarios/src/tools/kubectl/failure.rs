@@ -2,41 +2,21 @@
 
 use std::fmt;
 
+use sim_core::kube::store::{ApiError, Reason};
+
 /// A failure that kubectl reports on standard error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// `error: …`
     Plain(String),
-    /// The API server refused.
-    Api(ApiFailure),
+    /// The API server refused; with a manifest, what was being done with which file.
+    Api(ApiError, Option<(&'static str, String)>),
     /// Several, one per object.
     Many(Vec<Self>),
     /// A message as it is, with its exit status.
     Status(String, i32),
     /// What is wrong was said already.
     Said,
-}
-
-/// A refusal of the API server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ApiFailure {
-    /// `NotFound`, `AlreadyExists`, `Invalid`, …; empty if the server gave none.
-    pub(crate) reason: String,
-    /// The server's message.
-    pub(crate) message: String,
-    /// For `Invalid`: the kind and name of the object, and what is wrong with which field.
-    pub(crate) invalid: Option<Invalid>,
-}
-
-/// An object that the API server did not accept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Invalid {
-    /// The object's kind.
-    pub(crate) kind: String,
-    /// The object's name.
-    pub(crate) name: String,
-    /// `field: message`, one per mistake.
-    pub(crate) causes: Vec<String>,
 }
 
 impl Failure {
@@ -71,16 +51,13 @@ impl Failure {
 
     /// Whether the server has no such object.
     pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Api(api) if api.reason == "NotFound")
+        matches!(self, Self::Api(api, _) if api.reason == Reason::NotFound)
     }
 
     /// Adds the file that the object came from: `error when creating "x.yaml": …`.
-    pub(crate) fn when(self, doing: &str, source: &str) -> Self {
+    pub(crate) fn when(self, doing: &'static str, source: &str) -> Self {
         match self {
-            Self::Api(api) => Self::Api(ApiFailure {
-                message: format!("error when {doing} {source:?}: {}", api.message),
-                ..api
-            }),
+            Self::Api(api, _) => Self::Api(api, Some((doing, source.to_owned()))),
             Self::Plain(message) => Self::Plain(format!("error when {doing} {source:?}: {message}")),
             other => other,
         }
@@ -100,9 +77,9 @@ impl fmt::Display for Failure {
         match self {
             Self::Plain(message) if message.starts_with("error: ") => f.write_str(message),
             Self::Plain(message) => write!(f, "error: {message}"),
-            Self::Api(ApiFailure { invalid: Some(invalid), .. }) => invalid.fmt(f),
-            Self::Api(api) if api.reason.is_empty() => write!(f, "Error from server: {}", api.message),
-            Self::Api(api) => write!(f, "Error from server ({}): {}", api.reason, api.message),
+            Self::Api(api, doing) => {
+                f.write_str(&api.kubectl_text(doing.as_ref().map(|(verb, file)| (*verb, file.as_str()))))
+            }
             Self::Many(all) => {
                 let lines: Vec<String> = all.iter().map(Self::brief).collect();
                 f.write_str(&lines.join("\n"))
@@ -113,42 +90,26 @@ impl fmt::Display for Failure {
     }
 }
 
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "The {} {:?} is invalid", self.kind, self.name)?;
-        match self.causes.as_slice() {
-            [] => Ok(()),
-            [one] => write!(f, ": {one}"),
-            several => {
-                f.write_str(": ")?;
-                several.iter().try_for_each(|cause| write!(f, "\n* {cause}"))
-            }
-        }
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error, None)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use sim_core::kube::objects::Kind;
+    use sim_core::kube::store::Cause;
+
     use super::*;
 
     fn not_found(name: &str) -> Failure {
-        Failure::Api(ApiFailure {
-            reason: "NotFound".to_owned(),
-            message: format!("pods {name:?} not found"),
-            invalid: None,
-        })
+        ApiError::not_found(Kind::Pod, name).into()
     }
 
-    fn invalid(causes: &[&str]) -> Failure {
-        Failure::Api(ApiFailure {
-            reason: "Invalid".to_owned(),
-            message: "unused".to_owned(),
-            invalid: Some(Invalid {
-                kind: "Service".to_owned(),
-                name: "svc-a".to_owned(),
-                causes: causes.iter().map(|c| (*c).to_owned()).collect(),
-            }),
-        })
+    fn invalid(fields: &[&str]) -> Failure {
+        let cause = |f: &&str| Cause { field: (*f).to_owned(), message: "Required value".to_owned() };
+        ApiError::invalid(Kind::Service, "svc-a", fields.iter().map(cause).collect()).into()
     }
 
     #[test]
@@ -158,9 +119,8 @@ mod tests {
             not_found("x"),
             not_found("x").when("deleting", "x.yaml"),
             Failure::Many(vec![not_found("x"), Failure::plain("timed out")]),
-            invalid(&["spec.ports: Required value"]),
-            invalid(&["spec.ports: Required value", "spec.type: Required value"])
-                .when("creating", "svc.yaml"),
+            invalid(&["spec.ports"]),
+            invalid(&["spec.ports", "spec.type"]).when("creating", "svc.yaml"),
             Failure::usage("kubectl exec", "pod or type/name must be specified"),
         ];
         insta::assert_snapshot!(all.map(|f| f.to_string()).join("\n"), @r#"

@@ -2,7 +2,11 @@
 
 mod args;
 mod clock;
+mod describe;
 mod failure;
 mod printers;
+mod quantity;
+mod resource;
 mod selector;
+mod target;
 mod value;

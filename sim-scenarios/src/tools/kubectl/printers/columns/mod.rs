@@ -15,6 +15,8 @@ mod pod;
 mod service;
 mod simple;
 
+pub(crate) use node::roles;
+
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
