@@ -5,17 +5,24 @@
 
 pub mod config_map;
 pub mod container;
+pub mod decode;
 pub mod endpoint_slice;
 pub mod endpoints;
+pub mod json_text;
 pub mod kind;
+pub mod manifest;
 pub mod meta;
 pub mod namespace;
+pub mod nearest;
 pub mod node;
 pub mod object;
 pub mod pod;
 pub mod port;
+mod schema;
+pub mod served;
 pub mod service;
 pub mod timestamp;
+pub mod yaml;
 
 pub use config_map::ConfigMap;
 pub use container::{Container, ContainerPort, ContainerState, ContainerStatus};

@@ -120,7 +120,8 @@ impl ServiceSpec {
     pub fn affinity_seconds(&self) -> Option<u32> {
         (self.session_affinity == Some(SessionAffinity::ClientIp)).then(|| {
             let config = self.session_affinity_config.as_ref();
-            config.and_then(|c| c.client_ip.as_ref()).and_then(|c| c.timeout_seconds).unwrap_or(10_800)
+            let seconds = config.and_then(|c| c.client_ip.as_ref()).and_then(|c| c.timeout_seconds);
+            seconds.and_then(|s| u32::try_from(s).ok()).unwrap_or(10_800)
         })
     }
 }
@@ -217,7 +218,7 @@ pub struct SessionAffinityConfig {
 pub struct ClientIpConfig {
     /// Seconds, 1 to 86400.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout_seconds: Option<u32>,
+    pub timeout_seconds: Option<i32>,
 }
 
 /// `v1.ServiceStatus`.
