@@ -81,7 +81,8 @@ impl Index {
     /// Takes in what changed in the store since the last time.
     pub fn sync(&mut self, store: &Store, now: SimTime) {
         let changes = store.changes_since(self.cursor);
-        let complete = changes.first().map_or(self.cursor == store.changes().cursor(), |c| c.cursor == self.cursor + 1);
+        let complete =
+            changes.first().map_or(self.cursor == store.changes().cursor(), |c| c.cursor == self.cursor + 1);
         if !self.filled || !complete {
             self.fill(store);
             self.modified = now;
@@ -91,7 +92,8 @@ impl Index {
             if matches!(change.kind(), Kind::Service | Kind::EndpointSlice) {
                 self.modified = now;
             }
-            let old = change.old.as_deref().or((change.what == ChangeKind::Deleted).then_some(&*change.object));
+            let old =
+                change.old.as_deref().or((change.what == ChangeKind::Deleted).then_some(&*change.object));
             if let Some(old) = old {
                 self.remove(old);
             }
@@ -103,7 +105,12 @@ impl Index {
     }
 
     fn fill(&mut self, store: &Store) {
-        *self = Self { pod_names: self.pod_names, filled: true, cursor: store.changes().cursor(), ..Self::default() };
+        *self = Self {
+            pod_names: self.pod_names,
+            filled: true,
+            cursor: store.changes().cursor(),
+            ..Self::default()
+        };
         for kind in [Kind::Namespace, Kind::Service, Kind::EndpointSlice, Kind::Pod] {
             store.iter(kind, None).for_each(|o| self.insert(o));
         }
@@ -144,7 +151,9 @@ impl Index {
 
     fn remove_service(&mut self, service: &Object) {
         let meta = service.meta();
-        let Some(facts) = self.services.get_mut(&meta.namespace).and_then(|s| s.remove(&meta.name)) else { return };
+        let Some(facts) = self.services.get_mut(&meta.namespace).and_then(|s| s.remove(&meta.name)) else {
+            return;
+        };
         let key = (meta.namespace.clone(), meta.name.clone());
         if let ServiceFlavour::Virtual(ips) = &facts.kind {
             for ip in ips {
@@ -275,7 +284,8 @@ fn label(endpoint: &Endpoint, text: &str, pod_names: bool) -> String {
     if let Some(hostname) = endpoint.hostname.as_ref().filter(|h| !h.is_empty()) {
         return hostname.clone();
     }
-    let pod = endpoint.target_ref.as_ref().map(|t| &t.name).filter(|n| !n.is_empty() && n.len() <= LONGEST_LABEL);
+    let pod =
+        endpoint.target_ref.as_ref().map(|t| &t.name).filter(|n| !n.is_empty() && n.len() <= LONGEST_LABEL);
     match pod {
         Some(pod) if pod_names => pod.clone(),
         _ if text.ends_with("::") => text.replace(':', "-") + "0",

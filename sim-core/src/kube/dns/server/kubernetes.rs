@@ -207,7 +207,9 @@ impl<'a> Kubernetes<'a> {
             Err(NoSuchName) => Decision::NameError,
             Ok(entries) => {
                 let target = entries.first().and_then(Entry::alias).map(name::absolute);
-                Decision::found(target.map(|t| self.record(asked, RecordData::Cname(t))).into_iter().collect())
+                Decision::found(
+                    target.map(|t| self.record(asked, RecordData::Cname(t))).into_iter().collect(),
+                )
             }
         }
     }
@@ -219,14 +221,16 @@ impl<'a> Kubernetes<'a> {
     fn pointers(&self, asked: &str) -> Decision {
         let Some(addr) = name::address_of_reverse(asked) else { return self.nothing(asked) };
         let names = self.names_of(addr);
-        let record = |n| self.record(asked, RecordData::Ptr(format!("{n}.svc.{}", self.options.primary_zone())));
+        let record =
+            |n| self.record(asked, RecordData::Ptr(format!("{n}.svc.{}", self.options.primary_zone())));
         let records: Vec<Record> = names.into_iter().map(record).collect();
         if records.is_empty() { Decision::NameError } else { Decision::found(records) }
     }
 
     /// A Service by its cluster IP, else every Service with such an endpoint.
     fn names_of(&self, addr: IpAddr) -> Vec<String> {
-        let shown = |key: &&Key| self.options.namespaces.is_empty() || self.options.namespaces.contains(&key.0);
+        let shown =
+            |key: &&Key| self.options.namespaces.is_empty() || self.options.namespaces.contains(&key.0);
         if let Some((namespace, service)) = self.index.services_at(addr).find(shown) {
             return vec![format!("{service}.{namespace}")];
         }
@@ -283,7 +287,9 @@ impl<'a> Kubernetes<'a> {
         for (namespace, service) in keys {
             let name = format!("{service}.{namespace}.svc");
             match self.index.service(namespace, service).map(|s| &s.kind) {
-                Some(ServiceFlavour::Virtual(ips)) => servers.extend(ips.iter().map(|ip| (name.clone(), *ip))),
+                Some(ServiceFlavour::Virtual(ips)) => {
+                    servers.extend(ips.iter().map(|ip| (name.clone(), *ip)))
+                }
                 Some(ServiceFlavour::Headless) => {
                     let endpoints = self.index.slices(namespace, service).flat_map(|s| &s.endpoints);
                     servers.extend(endpoints.map(|e| (format!("{}.{name}", e.label), e.addr)));
@@ -359,7 +365,8 @@ impl<'a> Kubernetes<'a> {
 
     fn services(&self, request: &Request<'_>) -> Result<Vec<Entry<'a>>, NoSuchName> {
         let &Request { namespace, service, endpoint, port } = request;
-        let facts = self.index.service(namespace, service).filter(|_| self.shows(namespace)).ok_or(NoSuchName)?;
+        let facts =
+            self.index.service(namespace, service).filter(|_| self.shows(namespace)).ok_or(NoSuchName)?;
         let mut entries = Vec::new();
         match &facts.kind {
             ServiceFlavour::External(target) => {
@@ -376,7 +383,8 @@ impl<'a> Kubernetes<'a> {
                 }
                 for p in facts.ports.iter().filter(|p| p.is_asked(port)) {
                     let name = format!("{service}.{namespace}.svc");
-                    let entry = |ip: &IpAddr| Entry { host: Host::Addr(*ip), port: p.number, name: name.clone() };
+                    let entry =
+                        |ip: &IpAddr| Entry { host: Host::Addr(*ip), port: p.number, name: name.clone() };
                     entries.extend(ips.iter().map(entry));
                 }
             }
@@ -393,9 +401,11 @@ impl<'a> Kubernetes<'a> {
             for e in slice.endpoints.iter().filter(|e| asked(&e.label)) {
                 let name = format!("{}.{service}.{namespace}.svc", e.label);
                 let ports = slice.ports.iter().filter(|p| p.is_asked(port));
-                entries.extend(
-                    ports.map(|p| Entry { host: Host::Addr(e.addr), port: p.number, name: name.clone() }),
-                );
+                entries.extend(ports.map(|p| Entry {
+                    host: Host::Addr(e.addr),
+                    port: p.number,
+                    name: name.clone(),
+                }));
             }
         }
         entries

@@ -128,7 +128,9 @@ impl Server {
         let reply = Message::parse(reply).ok().filter(|r| r.response)?;
         let pending = self.pendings.take(&reply)?;
         let client = pending.client;
-        let out = if pending.is_chase() {
+        let out = if let Some(inner) = pending.inner_query() {
+            let mut reply = pending.forwarded(reply);
+            self.cache.put(&inner, &mut reply, &self.options, now);
             pending.chased(&reply, &self.options, &self.index)
         } else {
             pending.forwarded(reply)
@@ -186,11 +188,9 @@ impl Server {
         dice: &mut Dice,
     ) -> Answer {
         let rtype = query.question.as_ref().map_or(RecordType::A, |q| q.rtype);
-        let mut inner = Message::query(query.id, target, rtype);
-        inner.edns.clone_from(&query.edns);
         let pending = Pending::new(query, client, chain, (target.to_owned(), rtype));
         // The plugin asks the server itself, so that the cache is asked too.
-        if let Some(known) = self.cache.get(&inner, now) {
+        if let Some(known) = pending.inner_query().and_then(|inner| self.cache.get(&inner, now)) {
             let reply = pending.chased(&known, &self.options, &self.index);
             return self.deliver(&pending.query, client, reply, now, dice);
         }

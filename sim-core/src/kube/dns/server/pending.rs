@@ -32,8 +32,13 @@ impl Pending {
         Self { query, client, chain, asked, tries: 0, deadline: SimTime::MAX }
     }
 
-    pub(super) const fn is_chase(&self) -> bool {
-        !self.chain.is_empty()
+    /// For an alias that led out of the cluster: the question about its end.
+    pub(super) fn inner_query(&self) -> Option<Message> {
+        let (name, rtype) = &self.asked;
+        let mut inner = Message::query(self.query.id, name, *rtype);
+        inner.edns.clone_from(&self.query.edns);
+        inner.flags.cd = self.query.flags.cd;
+        (!self.chain.is_empty()).then_some(inner)
     }
 
     pub(super) const fn may_retry(&self) -> bool {
@@ -89,7 +94,8 @@ impl Pendings {
     /// The query that a reply belongs to.
     pub(super) fn take(&mut self, reply: &Message) -> Option<Pending> {
         let (name, rtype) = &self.0.get(&reply.id)?.asked;
-        let same = reply.question.as_ref().is_some_and(|q| q.name.eq_ignore_ascii_case(name) && q.rtype == *rtype);
+        let same =
+            reply.question.as_ref().is_some_and(|q| q.name.eq_ignore_ascii_case(name) && q.rtype == *rtype);
         if same { self.0.remove(&reply.id) } else { None }
     }
 
