@@ -38,7 +38,7 @@ fn bare(query: &[u8], rcode: Rcode) -> Vec<u8> {
 }
 
 /// The loadbalance plugin: CNAMEs first, then other types, then the addresses shuffled, then MX shuffled.
-pub(super) fn balance(section: &mut Vec<Record>, dice: &mut Dice, place: u64) {
+pub(super) fn balance(section: &mut [Record], dice: &mut Dice, place: u64) {
     if section.len() < 2 {
         return;
     }
