@@ -16,6 +16,7 @@ use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::diagnostic::Diagnostic;
+use crate::kube::objects::Protocol;
 use crate::kube::version::Version;
 
 /// A cluster block, every value checked.
@@ -167,16 +168,7 @@ pub struct Listen {
     /// The port.
     pub port: u16,
     /// The protocol.
-    pub proto: Proto,
-}
-
-/// A transport protocol that Services and listeners use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Proto {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
+    pub protocol: Protocol,
 }
 
 /// One of the block's `images`.

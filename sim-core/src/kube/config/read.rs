@@ -10,9 +10,10 @@ use super::reader::{Reader, set};
 use super::yaml::{self, Node, Position};
 use super::{
     ClusterConfig, Cni, HostConfig, ImageConfig, IpFamily, Listen, LoadBalancerMode, Networking, NodeConfig,
-    PodPin, Proto, ProxyMode, Role, ServicePin, Taint, check, net,
+    PodPin, ProxyMode, Role, ServicePin, Taint, check, net,
 };
 use crate::diagnostic::Diagnostic;
+use crate::kube::objects::Protocol;
 use crate::kube::version::Version;
 
 const FIELDS: [&str; 13] = [
@@ -371,14 +372,14 @@ impl FromStr for Listen {
 
     /// `PORT/tcp` or `PORT/udp`.
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (port, proto) = text.split_once('/').ok_or(())?;
-        let proto = match proto {
-            "tcp" => Proto::Tcp,
-            "udp" => Proto::Udp,
+        let (port, protocol) = text.split_once('/').ok_or(())?;
+        let protocol = match protocol {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
             _ => return Err(()),
         };
         match port.parse() {
-            Ok(port) if port > 0 => Ok(Self { port, proto }),
+            Ok(port) if port > 0 => Ok(Self { port, protocol }),
             _ => Err(()),
         }
     }

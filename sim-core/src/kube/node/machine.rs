@@ -1,5 +1,6 @@
 //! What a person sits at: a node, a container, a machine outside the cluster.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use indexmap::IndexMap;
@@ -64,6 +65,78 @@ pub struct Machine {
     pub cwd: String,
     /// Environment of a new shell.
     pub env: IndexMap<String, String>,
+}
+
+/// Every machine there is.
+#[derive(Clone, Debug, Default)]
+pub struct Machines {
+    /// Machines that are not containers.
+    whole: BTreeMap<Place, Machine>,
+    /// Containers of pods by namespace and name of the pod, in the order of the pod's spec.
+    pods: BTreeMap<(String, String), Vec<(String, Machine)>>,
+}
+
+impl Machines {
+    /// A machine, if it is there.
+    #[must_use]
+    pub fn get(&self, place: &Place) -> Option<&Machine> {
+        match place {
+            Place::Container { namespace, pod, container } => {
+                let all = self.pods.get(&(namespace.clone(), pod.clone()))?;
+                let found = match container {
+                    Some(name) => all.iter().find(|(n, _)| n == name),
+                    None => all.first(),
+                };
+                found.map(|(_, m)| m)
+            }
+            whole => self.whole.get(whole),
+        }
+    }
+
+    /// A machine, to be changed.
+    pub fn get_mut(&mut self, place: &Place) -> Option<&mut Machine> {
+        match place {
+            Place::Container { namespace, pod, container } => {
+                let all = self.pods.get_mut(&(namespace.clone(), pod.clone()))?;
+                let found = match container {
+                    Some(name) => all.iter_mut().find(|(n, _)| n == name),
+                    None => all.first_mut(),
+                };
+                found.map(|(_, m)| m)
+            }
+            whole => self.whole.get_mut(whole),
+        }
+    }
+
+    /// Adds a machine, or replaces it. A container comes last in its pod.
+    pub fn insert(&mut self, place: Place, machine: Machine) {
+        let Place::Container { namespace, pod, container } = place else {
+            self.whole.insert(place, machine);
+            return;
+        };
+        let name = container.unwrap_or_default();
+        let all = self.pods.entry((namespace, pod)).or_default();
+        match all.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, old)) => *old = machine,
+            None => all.push((name, machine)),
+        }
+    }
+
+    /// Removes the containers of a pod.
+    pub fn remove_pod(&mut self, namespace: &str, pod: &str) {
+        self.pods.remove(&(namespace.to_owned(), pod.to_owned()));
+    }
+
+    /// Names of a pod's containers that have a machine, in the order of the pod's spec.
+    pub fn containers(&self, namespace: &str, pod: &str) -> impl Iterator<Item = &str> {
+        let all = self.pods.get(&(namespace.to_owned(), pod.to_owned()));
+        all.into_iter().flatten().map(|(name, _)| name.as_str())
+    }
+
+    /// Places that are whole machines: workstation, nodes, hosts.
+    pub fn whole(&self) -> impl Iterator<Item = (&Place, &Machine)> {
+        self.whole.iter()
+    }
 }
 
 /// Which programs a machine has, by the image or system it was made from.

@@ -105,7 +105,8 @@ mod tests {
     use smallvec::smallvec;
 
     use super::*;
-    use crate::kube::node::proxy::model::{PortKey, Protocol};
+    use crate::kube::node::proxy::model::PortKey;
+    use crate::kube::objects::Protocol;
 
     fn service() -> ServicePort {
         let key = PortKey {

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 use std::net::IpAddr;
 
 use super::Settings;
-use crate::kube::node::proxy::model::{Endpoint, ServicePort};
+use crate::kube::node::proxy::model::{Endpoint, ServicePort, lower};
 use crate::kube::node::proxy::names::{ServiceChain, iptables_endpoint_chain, iptables_service_chain};
 use crate::kube::node::proxy::select::Selection;
 
@@ -25,7 +25,7 @@ pub struct Block {
 #[must_use]
 pub fn block(settings: &Settings, service: &ServicePort, endpoints: &Selection<'_>) -> Block {
     let name = service.key.to_string();
-    let proto = service.key.protocol.lower();
+    let proto = lower(service.key.protocol);
     let chain = |kind| iptables_service_chain(kind, &name, proto);
     let chains = Chains {
         cluster: chain(ServiceChain::Cluster),

@@ -4,8 +4,9 @@ use smallvec::smallvec;
 
 use super::block::probability;
 use super::*;
-use crate::kube::node::proxy::model::{Endpoint, Protocol, ServicePort};
+use crate::kube::node::proxy::model::{Endpoint, ServicePort};
 use crate::kube::node::proxy::select::{Viewpoint, select};
+use crate::kube::objects::Protocol;
 
 fn service(name: &str) -> ServicePort {
     let key = PortKey {

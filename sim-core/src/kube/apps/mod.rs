@@ -1,0 +1,11 @@
+//! What containers and outside machines do on the network.
+//!
+//! [`image`] knows images: their programs, their files, what they start. [`program`] reads a container's command line. [`runtime`] runs
+//! server processes; [`http`] and [`site`] are what web servers say, [`name_server`] is `CoreDNS` as a process.
+
+pub mod http;
+pub mod image;
+pub mod name_server;
+pub mod program;
+pub mod runtime;
+pub mod site;

@@ -1,0 +1,307 @@
+//! Server processes: who listens where, and what they do when a socket is ready.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use super::http::{self, Parsed};
+use super::name_server::NameServer;
+use super::site::{Site, Visit};
+use crate::kube::config::Listen;
+use crate::kube::dns::upstream::Upstream;
+use crate::kube::node::machine::{Machines, Place};
+use crate::kube::objects::{Protocol, Timestamp};
+use crate::kube::store::Store;
+use crate::linux::socket::TcpRead;
+use crate::linux::{Errno, World};
+use crate::packet::Payload;
+use crate::time::SimTime;
+use crate::trace::{NsId, SockId};
+
+/// A server process, by its number; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AppId(pub u32);
+
+/// All server processes of all machines.
+#[derive(Clone, Debug, Default)]
+pub struct Apps {
+    running: BTreeMap<AppId, App>,
+    last: u32,
+    /// Which process holds a socket; for look-ups only.
+    owners: FxHashMap<(NsId, SockId), AppId>,
+}
+
+/// What processes may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// API objects.
+    pub store: &'a Store,
+    /// Files and host names.
+    pub machines: &'a Machines,
+}
+
+/// What a server does with who connects.
+#[derive(Clone, Debug)]
+pub enum Service {
+    /// Speaks HTTP over TCP.
+    Site(Site),
+    /// `CoreDNS`.
+    Dns(Box<NameServer>),
+    /// The resolver outside the cluster.
+    Upstream(Upstream),
+    /// Sends back what it gets (UDP), or takes it and says nothing (TCP).
+    Plain,
+}
+
+/// One process.
+#[derive(Clone, Debug)]
+struct App {
+    place: Place,
+    ns: NsId,
+    service: Service,
+    started: SimTime,
+    /// Its listening and bound sockets.
+    open: Vec<SockId>,
+    connections: BTreeMap<SockId, Connection>,
+}
+
+/// A TCP connection that a process has accepted.
+#[derive(Clone, Debug, Default)]
+struct Connection {
+    received: Vec<u8>,
+    unsent: Vec<u8>,
+    /// Close it once everything is sent.
+    closing: bool,
+}
+
+const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+impl Apps {
+    /// Starts a process that listens on these ports.
+    ///
+    /// # Errors
+    /// The port that is taken; nothing was started.
+    pub fn start(
+        &mut self,
+        world: &mut World,
+        place: Place,
+        ns: NsId,
+        listen: &[Listen],
+        service: Service,
+    ) -> Result<AppId, (Listen, Errno)> {
+        let mut open = Vec::new();
+        for &at in listen {
+            let local = SocketAddr::new(ANY, at.port);
+            let opened = match at.protocol {
+                Protocol::Tcp => world.tcp_listen(ns, local, 511),
+                Protocol::Udp => world.udp_bind(ns, local),
+                Protocol::Sctp => Err(Errno::EINVAL),
+            };
+            match opened {
+                Ok(sock) => open.push(sock),
+                Err(errno) => {
+                    open.into_iter().for_each(|sock| world.close(ns, sock));
+                    return Err((at, errno));
+                }
+            }
+        }
+        self.last += 1;
+        let id = AppId(self.last);
+        self.owners.extend(open.iter().map(|sock| ((ns, *sock), id)));
+        let app = App { place, ns, service, started: world.now(), open, connections: BTreeMap::new() };
+        self.running.insert(id, app);
+        Ok(id)
+    }
+
+    /// Ends a process: its sockets are closed.
+    pub fn stop(&mut self, world: &mut World, id: AppId) {
+        let Some(app) = self.running.remove(&id) else { return };
+        for sock in app.open.iter().chain(app.connections.keys()) {
+            self.owners.remove(&(app.ns, *sock));
+            world.close(app.ns, *sock);
+        }
+        if let Service::Dns(dns) = &app.service {
+            for sock in dns.sockets() {
+                self.owners.remove(&(app.ns, sock));
+                world.close(app.ns, sock);
+            }
+        }
+    }
+
+    /// A socket has become ready: whether it belongs to a process here.
+    pub fn on_ready(&mut self, world: &mut World, view: View<'_>, ns: NsId, sock: SockId) -> bool {
+        let Some(id) = self.owners.get(&(ns, sock)).copied() else { return false };
+        let Some(app) = self.running.get_mut(&id) else { return false };
+        let mut opened = Vec::new();
+        app.on_ready(world, view, sock, &mut opened);
+        self.owners.extend(opened.into_iter().map(|sock| ((ns, sock), id)));
+        let app = &self.running[&id];
+        let gone = !app.open.contains(&sock) && !app.connections.contains_key(&sock) && !app.service.holds(sock);
+        if gone {
+            self.owners.remove(&(ns, sock));
+        }
+        true
+    }
+
+    /// When a process wants to do something by itself.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<SimTime> {
+        self.running.values().filter_map(|a| if let Service::Dns(d) = &a.service { d.next_timer() } else { None }).min()
+    }
+
+    /// Lets processes do what is due.
+    pub fn on_timer(&mut self, world: &mut World) {
+        let now = world.now();
+        for (id, app) in &mut self.running {
+            if let Service::Dns(dns) = &mut app.service
+                && dns.next_timer().is_some_and(|at| at <= now)
+            {
+                let mut opened = Vec::new();
+                dns.on_timer(world, app.ns, &mut opened);
+                self.owners.extend(opened.into_iter().map(|sock| ((app.ns, sock), *id)));
+            }
+        }
+    }
+}
+
+impl Service {
+    fn holds(&self, sock: SockId) -> bool {
+        matches!(self, Self::Dns(dns) if dns.sockets().any(|s| s == sock))
+    }
+}
+
+impl App {
+    fn on_ready(&mut self, world: &mut World, view: View<'_>, sock: SockId, opened: &mut Vec<SockId>) {
+        if self.service.holds(sock) {
+            if let Service::Dns(dns) = &mut self.service {
+                dns.on_upstream(world, self.ns, sock, opened);
+            }
+        } else if self.connections.contains_key(&sock) {
+            self.on_connection(world, view, sock, opened);
+        } else if world.ns(self.ns).sockets.tcp_state(sock).is_some() {
+            while let Some(connection) = world.tcp_accept(self.ns, sock) {
+                self.connections.insert(connection, Connection::default());
+                opened.push(connection);
+                self.on_connection(world, view, connection, opened);
+            }
+        } else {
+            self.on_datagrams(world, view, sock, opened);
+        }
+    }
+
+    fn on_datagrams(&mut self, world: &mut World, view: View<'_>, sock: SockId, opened: &mut Vec<SockId>) {
+        // An error that waits (an ICMP error about an earlier answer) is read like a datagram, and passed over.
+        for _ in 0..1024 {
+            let got = match world.recv(self.ns, sock) {
+                Ok(Some(got)) => got,
+                Ok(None) => break,
+                Err(_) => continue,
+            };
+            let reply = match &mut self.service {
+                Service::Plain => Some(got.bytes().to_vec()),
+                Service::Upstream(upstream) => upstream.answer(got.bytes()),
+                Service::Dns(dns) => dns.on_query(world, self.ns, view.store, (sock, got.from, None), got.bytes(), opened),
+                Service::Site(_) => None,
+            };
+            if let Some(reply) = reply {
+                // Nobody is there to hear of a failure.
+                let _ = world.udp_send(self.ns, sock, got.from, Payload::from(reply));
+            }
+        }
+    }
+
+    fn on_connection(&mut self, world: &mut World, view: View<'_>, sock: SockId, opened: &mut Vec<SockId>) {
+        let mut ended = false;
+        if let Some(connection) = self.connections.get_mut(&sock) {
+            loop {
+                match world.tcp_recv(self.ns, sock) {
+                    Ok(TcpRead::Data(bytes)) => connection.received.extend(bytes),
+                    Ok(TcpRead::WouldBlock) => break,
+                    Ok(TcpRead::Eof) | Err(_) => {
+                        ended = true;
+                        break;
+                    }
+                }
+            }
+        }
+        self.serve(world, view, sock, opened);
+        let Some(connection) = self.connections.get_mut(&sock) else { return };
+        if !connection.unsent.is_empty()
+            && let Ok(n) = world.tcp_send(self.ns, sock, &connection.unsent)
+        {
+            connection.unsent.drain(..n);
+        }
+        if ended || (connection.closing && connection.unsent.is_empty()) {
+            self.connections.remove(&sock);
+            world.close(self.ns, sock);
+        }
+    }
+
+    /// Turns what a connection has received into what is to be sent.
+    fn serve(&mut self, world: &mut World, view: View<'_>, sock: SockId, opened: &mut Vec<SockId>) {
+        let peer = world.ns(self.ns).sockets.peer_addr(sock).unwrap_or(SocketAddr::new(ANY, 0));
+        let Some(connection) = self.connections.get_mut(&sock) else { return };
+        match &mut self.service {
+            Service::Plain => connection.received.clear(),
+            Service::Site(site) => {
+                let Some(machine) = view.machines.get(&self.place) else { return };
+                let now = Timestamp::at(world.now());
+                while !connection.closing {
+                    let (request, length) = match http::parse(&connection.received) {
+                        Parsed::Incomplete => break,
+                        Parsed::Bad => {
+                            connection.closing = true;
+                            break;
+                        }
+                        Parsed::Request(request, length) => (request, length),
+                    };
+                    connection.received.drain(..length);
+                    let visit = Visit {
+                        request: &request,
+                        client: peer.ip(),
+                        hostname: &machine.hostname,
+                        files: &machine.files,
+                        now,
+                        started: Timestamp::at(self.started),
+                    };
+                    let response = site.answer(visit);
+                    connection.unsent.extend(response.to_bytes(&request));
+                    connection.closing = response.close;
+                }
+            }
+            Service::Dns(dns) => {
+                while let Some(message) = take_message(&mut connection.received) {
+                    let from = (sock, peer, Some(sock));
+                    if let Some(reply) = dns.on_query(world, self.ns, view.store, from, &message, opened) {
+                        connection.unsent.extend(framed(&reply));
+                    }
+                }
+            }
+            Service::Upstream(upstream) => {
+                while let Some(message) = take_message(&mut connection.received) {
+                    connection.unsent.extend(upstream.answer(&message).map(|r| framed(&r)).unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+/// Takes a DNS message from a TCP stream: two bytes of length, then the message (RFC 1035, 4.2.2).
+pub(super) fn take_message(stream: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let length = usize::from(u16::from_be_bytes([*stream.first()?, *stream.get(1)?]));
+    if stream.len() < 2 + length {
+        return None;
+    }
+    Some(stream.drain(..2 + length).skip(2).collect())
+}
+
+/// Puts a DNS message into a TCP stream.
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes(), message].concat()
+}
+
+/// How long a process takes from its start to its first `accept`.
+pub const START_TIME: Duration = Duration::from_millis(40);
