@@ -10,6 +10,8 @@ use sim_core::time::SimTime;
 
 pub mod registry;
 
+#[cfg_attr(not(test), expect(dead_code, reason = "registered as soon as the cluster has a network"))]
+mod conntrack;
 mod exec;
 mod files;
 mod kubectl;

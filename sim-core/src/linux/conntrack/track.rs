@@ -166,6 +166,16 @@ impl Conntrack {
         self.table.remove_if(|c| filter.matches(c))
     }
 
+    /// Sets the counters of the entries that match to zero (`conntrack -L -z`).
+    pub fn zero_counters(&mut self, filter: &Filter) {
+        let ids: Vec<_> = self.iter().filter(|(_, c)| filter.matches(c)).map(|(id, _)| id).collect();
+        for id in ids {
+            if let Some(counters) = self.table.get_mut(id).and_then(|c| c.counters.as_mut()) {
+                *counters = Default::default();
+            }
+        }
+    }
+
     /// The flows in the order in which they came into the table, expired ones included until they are swept.
     pub fn iter(&self) -> impl Iterator<Item = (ConnId, &Conn)> {
         self.table.iter()
