@@ -29,7 +29,6 @@ pub const DELAY: Duration = Duration::from_secs(5);
 pub const QUEUE: usize = 101;
 
 /// Packets that wait. They stay in the boxes in which they travel.
-#[expect(clippy::vec_box, reason = "moving a packet in and out of a queue must not copy it")]
 pub type Waiting = Vec<Box<Skb>>;
 
 /// The table of one namespace.

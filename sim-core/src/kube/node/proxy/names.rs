@@ -48,6 +48,15 @@ pub fn iptables_endpoint_chain(service_port_name: &str, protocol: &str, endpoint
     format!("KUBE-SEP-{}", hash(&[service_port_name, protocol, endpoint], 16))
 }
 
+/// Decimals of a probability since 1.17; before, there were five.
+pub const PROBABILITY_DIGITS: usize = 10;
+
+/// One in `endpoints`, as a rule that balances between that many is given it.
+#[must_use]
+pub fn probability(endpoints: usize, digits: usize) -> String {
+    format!("{:.digits$}", 1.0 / endpoints as f64)
+}
+
 /// What follows `service-`, `local-`, `external-` and `firewall-` in nftables mode.
 #[must_use]
 pub fn nftables_service_base(namespace: &str, name: &str, protocol: &str, port: &str) -> String {

@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write};
 use std::net::IpAddr;
 
+use super::super::names::{PROBABILITY_DIGITS, probability};
 use super::Settings;
 use crate::kube::node::proxy::model::{Endpoint, ServicePort, lower};
 use crate::kube::node::proxy::names::{ServiceChain, iptables_endpoint_chain, iptables_service_chain};
@@ -272,7 +273,7 @@ impl Writer<'_> {
         for (i, (at, sep)) in targets.iter().enumerate() {
             let left = targets.len() - i;
             if left > 1 {
-                let p = probability(left);
+                let p = probability(left, PROBABILITY_DIGITS);
                 let draw = format!("-m statistic --mode random --probability {p}");
                 self.rule(chain, format!("{} {draw} -j {sep}", comment(at)));
             } else {
@@ -295,10 +296,4 @@ impl Writer<'_> {
         };
         self.rule(&sep, format!("{comment} {recent}-m {proto} -p {proto} -j DNAT --to-destination {at}"));
     }
-}
-
-/// One in `n` with ten decimals, as kube-proxy writes it.
-#[must_use]
-pub(super) fn probability(n: usize) -> String {
-    format!("{:.10}", 1.0 / n as f64)
 }

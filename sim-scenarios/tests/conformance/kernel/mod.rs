@@ -1,0 +1,30 @@
+//! `kernel/*`: packets through the stack, compared with what a real kernel did.
+//!
+//! A case gives a topology, knobs, Services, changes and a probe; the simulator builds the same thing, sends the same packets, and
+//! is compared in outcome, in what the server saw, in every frame at every interface, and in connection tracking's tuples.
+
+mod change;
+mod compare;
+mod frames;
+mod probe;
+mod rules;
+mod topology;
+
+use serde_json::Value;
+
+use topology::Lab;
+
+/// Runs one case.
+pub(crate) fn run(file: &Value, case: &Value) -> Result<(), String> {
+    let name = case["topology"].as_str().ok_or("the case names no topology")?;
+    let mut lab = Lab::build(&file["topologies"][name], case)?;
+    for change in case["changes_after_start"].as_array().into_iter().flatten() {
+        change::apply(&mut lab, change.as_str().unwrap_or_default())?;
+    }
+    let want = &case["observed"];
+    lab.world.start_recording();
+    let got = probe::run(&mut lab, &case["probe"], want)?;
+    let trace = lab.world.take_trace();
+    let frames = frames::lines(&lab, &trace);
+    compare::all(&lab, case, &got, &frames)
+}

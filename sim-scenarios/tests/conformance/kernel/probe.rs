@@ -1,0 +1,297 @@
+//! The probes of the recordings: ping, UDP, TCP, and what the servers answer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sim_core::linux::Errno;
+use sim_core::linux::socket::{ErrorOrigin, PmtuDiscovery, QueuedError, ReceivedBody, SockOptions, TcpRead};
+use sim_core::packet::{Icmp, IcmpError, Payload};
+use sim_core::time::SimTime;
+use sim_core::trace::{NsId, SockId};
+
+use super::topology::{Lab, addr, str_err};
+
+/// What the probe and the servers observed, in the recordings' words.
+pub(crate) struct Observed {
+    /// As the recording's `observed`.
+    pub(crate) value: Value,
+    saw: Vec<Value>,
+    conns: Vec<(NsId, SockId)>,
+}
+
+/// Runs the probe of a case. Source port and echo id are taken from the recording, so that both speak of the same flow.
+pub(crate) fn run(lab: &mut Lab, probe: &Value, want: &Value) -> Result<Observed, String> {
+    let mut seen = Observed { value: json!({}), saw: Vec::new(), conns: Vec::new() };
+    let src = lab.ns(probe["src"].as_str().ok_or("the probe has no source")?)?;
+    let dst = addr(probe["dst"].as_str().ok_or("the probe has no destination")?)?;
+    for key in ["count", "same_socket", "gap_s"] {
+        if !probe[key].is_null() {
+            return Err(format!("probes with \"{key}\" are not played here"));
+        }
+    }
+    match probe["kind"].as_str() {
+        Some("ping") => ping(lab, &mut seen, src, dst, probe)?,
+        Some("udp") => udp(lab, &mut seen, src, dst, probe, want)?,
+        Some("tcp") => tcp(lab, &mut seen, src, dst, probe, want)?,
+        other => return Err(format!("probe kind {other:?} is not played here")),
+    }
+    settle(lab, &mut seen, Duration::from_millis(40));
+    if !seen.saw.is_empty() {
+        seen.value["server_saw"] = Value::Array(seen.saw.clone());
+    }
+    Ok(seen)
+}
+
+fn port(want: &Value, probe: &Value) -> u16 {
+    let given = probe["sport"].as_u64().map(|p| p as u16);
+    let recorded = want["client_addr"].as_str().and_then(|a| a.rsplit(':').next()?.parse().ok());
+    given.or(recorded).unwrap_or(41001)
+}
+
+fn options(probe: &Value) -> SockOptions {
+    SockOptions {
+        ttl: probe["ttl"].as_u64().unwrap_or(64) as u8,
+        pmtu: if probe["df"].as_bool() == Some(true) { PmtuDiscovery::Do } else { PmtuDiscovery::Dont },
+        recverr: true,
+        ..SockOptions::default()
+    }
+}
+
+fn timeout(probe: &Value, default: f64) -> Duration {
+    Duration::from_secs_f64(probe["timeout"].as_f64().unwrap_or(default))
+}
+
+/// Runs until `done` says so or time is up; the servers answer meanwhile.
+fn pump(lab: &mut Lab, seen: &mut Observed, until: SimTime, mut done: impl FnMut(&mut Lab) -> bool) -> bool {
+    loop {
+        serve(lab, seen);
+        if done(lab) {
+            return true;
+        }
+        if !lab.world.run(until) {
+            serve(lab, seen);
+            return done(lab);
+        }
+        while lab.world.pop_ready().is_some() {}
+    }
+}
+
+fn settle(lab: &mut Lab, seen: &mut Observed, time: Duration) {
+    let until = lab.world.now() + time;
+    pump(lab, seen, until, |_| false);
+}
+
+/// UDP servers answer with their name and the first bytes; TCP servers say their name and read until the end.
+fn serve(lab: &mut Lab, seen: &mut Observed) {
+    for i in 0..lab.servers.len() {
+        let (ns, sock, name, tcp, port) = {
+            let s = &lab.servers[i];
+            (s.ns, s.sock, s.name.clone(), s.tcp, s.port)
+        };
+        if tcp {
+            while let Some(conn) = lab.world.tcp_accept(ns, sock) {
+                let stack = &lab.world.ns(ns).sockets;
+                let (peer, me) = (stack.peer_addr(conn), stack.local_addr(conn));
+                let text = |a: Option<SocketAddr>| a.map_or_else(String::new, |a| a.to_string());
+                seen.saw.push(json!({"server": name, "proto": "tcp", "saw_src": text(peer), "saw_dst": text(me)}));
+                let _ = lab.world.tcp_send(ns, conn, format!("{name}\n").as_bytes());
+                seen.conns.push((ns, conn));
+            }
+            continue;
+        }
+        while let Ok(Some(got)) = lab.world.recv(ns, sock) {
+            let bytes = got.bytes().to_vec();
+            seen.saw.push(json!({
+                "server": name, "proto": "udp", "saw_src": got.from.to_string(), "bytes": bytes.len(),
+                "saw_dst": SocketAddr::new(got.to, port).to_string(), "saw_ttl": got.ttl,
+            }));
+            let mut answer = format!("{name} ").into_bytes();
+            answer.extend(bytes.iter().take(32));
+            let _ = lab.world.udp_send(ns, sock, got.from, Payload::from(answer));
+        }
+    }
+    let world = &mut lab.world;
+    seen.conns.retain(|(ns, conn)| match world.tcp_recv(*ns, *conn) {
+        Ok(TcpRead::Data(_) | TcpRead::WouldBlock) => true,
+        Ok(TcpRead::Eof) | Err(_) => {
+            world.close(*ns, *conn);
+            false
+        }
+    });
+}
+
+fn errno(e: Errno) -> String {
+    format!("{e:?}")
+}
+
+fn icmp_text(error: IcmpError) -> String {
+    let (ty, code) = error.type_code();
+    format!("{ty}/{code} {}", error.name())
+}
+
+fn ping(lab: &mut Lab, seen: &mut Observed, src: NsId, dst: IpAddr, probe: &Value) -> Result<(), String> {
+    let sock = lab.world.icmp_open(src, Some(101)).map_err(str_err)?;
+    lab.world.set_options(src, sock, SockOptions { recverr: false, ..options(probe) }).map_err(str_err)?;
+    let size = probe["size"].as_u64().unwrap_or(16) as usize;
+    let until = lab.world.now() + timeout(probe, 0.5);
+    if let Err(e) = lab.world.icmp_echo(src, sock, dst, 1, Payload::from(vec![b'p'; size])) {
+        seen.value = json!({"result": "local-error", "errno": errno(e)});
+        return Ok(());
+    }
+    let mut got = None;
+    pump(lab, seen, until, |lab| {
+        got = lab.world.recv(src, sock).transpose();
+        got.is_some()
+    });
+    seen.value = match got {
+        None => json!({"result": "timeout"}),
+        Some(Err(e)) => json!({"result": "error", "errno": errno(e)}),
+        Some(Ok(r)) => match r.body {
+            ReceivedBody::Icmp(Icmp::Error { error, .. }) => {
+                let mut v = json!({"result": "icmp-error", "icmp": icmp_text(error), "from_": r.from.ip().to_string()});
+                if let IcmpError::FragmentationNeeded { mtu } = error {
+                    v["mtu"] = mtu.into();
+                }
+                v
+            }
+            _ => json!({"result": "reply", "reply_from": r.from.ip().to_string(), "reply_ttl": r.ttl}),
+        },
+    };
+    lab.world.close(src, sock);
+    Ok(())
+}
+
+fn udp(
+    lab: &mut Lab,
+    seen: &mut Observed,
+    src: NsId,
+    dst: IpAddr,
+    probe: &Value,
+    want: &Value,
+) -> Result<(), String> {
+    let local = SocketAddr::from(([0, 0, 0, 0], port(want, probe)));
+    let remote = SocketAddr::new(dst, probe["port"].as_u64().ok_or("no port")? as u16);
+    let sock = lab.world.udp_bind(src, local).map_err(str_err)?;
+    lab.world.set_options(src, sock, options(probe)).map_err(str_err)?;
+    let size = probe["size"].as_u64().unwrap_or(16) as usize;
+    let payload = Payload::from(vec![b'x'; size]);
+    let connected = lab.world.udp_connect(src, sock, remote);
+    if connected.is_ok() {
+        let bound = lab.world.ns(src).sockets.local_addr(sock).ok_or("the socket is gone")?;
+        seen.value["client_addr"] = bound.to_string().into();
+    }
+    if let Err(e) = connected.and_then(|()| lab.world.udp_send(src, sock, remote, payload)) {
+        seen.value["result"] = "local-error".into();
+        seen.value["errno"] = errno(e).into();
+        seen.value["icmp_errors"] = errors(lab, src, sock).into();
+        return Ok(());
+    }
+    let until = lab.world.now() + timeout(probe, 0.5);
+    let mut queued = Vec::new();
+    let mut got = None;
+    pump(lab, seen, until, |lab| {
+        queued = errors(lab, src, sock);
+        if queued.is_empty() {
+            got = lab.world.recv(src, sock).transpose();
+        }
+        !queued.is_empty() || got.is_some()
+    });
+    if !queued.is_empty() {
+        let local = queued[0]["origin"] != "icmp";
+        seen.value["result"] = if local { "local-error" } else { "icmp-error" }.into();
+        seen.value["icmp_errors"] = queued.into();
+    } else {
+        match got {
+            None => seen.value["result"] = "timeout".into(),
+            Some(Ok(r)) => {
+                seen.value["result"] = "reply".into();
+                let text = String::from_utf8_lossy(r.bytes()).into_owned();
+                seen.value["answered_by"] = text.split(' ').next().unwrap_or_default().into();
+            }
+            Some(Err(e)) => {
+                seen.value["result"] = "error".into();
+                seen.value["errno"] = errno(e).into();
+            }
+        }
+    }
+    lab.world.close(src, sock);
+    Ok(())
+}
+
+fn errors(lab: &mut Lab, ns: NsId, sock: SockId) -> Vec<Value> {
+    std::iter::from_fn(|| lab.world.pop_queued_error(ns, sock)).map(error_value).collect()
+}
+
+fn error_value(e: QueuedError) -> Value {
+    let mut v = json!({"errno": errno(e.errno)});
+    match e.origin {
+        ErrorOrigin::Local => v["origin"] = "local".into(),
+        ErrorOrigin::Icmp { error, from } => {
+            v["origin"] = "icmp".into();
+            v["icmp"] = icmp_text(error).into();
+            v["from_"] = from.to_string().into();
+        }
+    }
+    if let Some(mtu) = e.mtu {
+        v["mtu"] = mtu.into();
+    }
+    v
+}
+
+fn tcp(
+    lab: &mut Lab,
+    seen: &mut Observed,
+    src: NsId,
+    dst: IpAddr,
+    probe: &Value,
+    want: &Value,
+) -> Result<(), String> {
+    if !probe["send"].is_null() {
+        return Err("probes that send a stream are not played here".to_owned());
+    }
+    let from = match probe["bind_ip"].as_str() {
+        Some(a) => addr(a)?,
+        None => IpAddr::from([0, 0, 0, 0]),
+    };
+    let from = SocketAddr::new(from, port(want, probe));
+    let remote = SocketAddr::new(dst, probe["port"].as_u64().ok_or("no port")? as u16);
+    let until = lab.world.now() + timeout(probe, 1.3);
+    let sock = match lab.world.tcp_connect(src, Some(from), remote) {
+        Ok(sock) => sock,
+        Err(e) => {
+            seen.value = json!({"result": "local-error", "errno": errno(e), "client_addr": from.to_string()});
+            return Ok(());
+        }
+    };
+    let bound = lab.world.ns(src).sockets.local_addr(sock).ok_or("the socket is gone")?;
+    seen.value["client_addr"] = bound.to_string().into();
+    let mut failed = None;
+    let mut banner = None;
+    pump(lab, seen, until, |lab| {
+        failed = lab.world.take_error(src, sock).map(|e| e.errno);
+        banner = match lab.world.tcp_recv(src, sock) {
+            Ok(TcpRead::Data(d)) => Some(String::from_utf8_lossy(&d).trim().to_owned()),
+            _ => None,
+        };
+        failed.is_some() || banner.is_some()
+    });
+    match (failed, banner) {
+        (Some(Errno::ECONNREFUSED), _) => {
+            seen.value["result"] = "refused".into();
+            seen.value["errno"] = "ECONNREFUSED".into();
+        }
+        (Some(e), _) => {
+            seen.value["result"] = "error".into();
+            seen.value["errno"] = errno(e).into();
+        }
+        (None, Some(name)) => {
+            seen.value["result"] = "connected".into();
+            seen.value["answered_by"] = name.into();
+        }
+        (None, None) => seen.value["result"] = "timeout".into(),
+    }
+    settle(lab, seen, Duration::from_millis(20));
+    lab.world.close(src, sock);
+    Ok(())
+}

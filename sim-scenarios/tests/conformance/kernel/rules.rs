@@ -1,0 +1,72 @@
+//! The rules of a recorded node: kube-proxy's and flannel's.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use sim_core::kube::node::proxy::iptables::{Changes, Settings, base_rules, sync};
+
+use super::topology::{Node, net};
+
+/// What `iptables-restore --noflush` is given on a node.
+pub(crate) fn text(node: &Node, case: &Value, topology: &Value) -> Result<String, String> {
+    let knobs = &case["knobs"];
+    match knobs["rules"].as_str() {
+        Some("iptables" | "legacy") | None => {}
+        Some(other) => return Err(format!("rules \"{other}\" are not built here")),
+    }
+    if case["services"].as_array().is_some_and(|s| !s.is_empty()) {
+        return Err("cases with Services are not built here".to_owned());
+    }
+    let on = |knob: &str| knobs[knob].as_bool() != Some(false);
+    let cluster = net(topology["clusterCIDR"].as_str().ok_or("no clusterCIDR")?)?;
+    let settings = Settings {
+        random_fully: on("random_fully"),
+        localhost_node_ports: on("localhost_nodeports"),
+        conntrack_liberal: !on("invalid_drop"),
+        ..Settings::kubeadm(cluster)
+    };
+    let mut text = base_rules(&settings, true);
+    text += &sync(&settings, &BTreeMap::new(), Changes { changed: None, stale: &[] });
+    let _ = writeln!(text, "{}", flannel(node, knobs, &cluster.to_string()));
+    Ok(text)
+}
+
+/// flannel's two chains, as the recording wrote them.
+fn flannel(node: &Node, knobs: &Value, cluster: &str) -> String {
+    let on = |knob: &str| knobs[knob].as_bool() != Some(false);
+    let pods = node.pod_cidr;
+    let random = if on("random_fully") { " --random-fully" } else { "" };
+    let mut t = String::from("*filter\n");
+    if let Some(policy) = knobs["forward_policy"].as_str() {
+        let _ = writeln!(t, ":FORWARD {policy} [0:0]");
+    }
+    t += ":FLANNEL-FWD - [0:0]\n";
+    if on("flannel_fwd") {
+        t += "-A FORWARD -m comment --comment \"flanneld forward\" -j FLANNEL-FWD\n";
+        for side in ["-s", "-d"] {
+            let _ = writeln!(t, "-A FLANNEL-FWD {side} {cluster} -m comment --comment \"flanneld forward\" -j ACCEPT");
+        }
+    }
+    t += "COMMIT\n*nat\n:FLANNEL-POSTRTG - [0:0]\n";
+    if on("cni_masq") {
+        t += "-A POSTROUTING -m comment --comment \"flanneld masq\" -j FLANNEL-POSTRTG\n";
+        let returns = [
+            "-m mark --mark 0x4000/0x4000".to_owned(),
+            format!("-s {pods} -d {cluster}"),
+            format!("-s {cluster} -d {pods}"),
+            format!("! -s {cluster} -d {pods}"),
+        ];
+        for matches in returns {
+            let _ = writeln!(t, "-A FLANNEL-POSTRTG {matches} -m comment --comment \"flanneld masq\" -j RETURN");
+        }
+        for matches in [format!("-s {cluster} ! -d 224.0.0.0/4"), format!("! -s {cluster} -d {cluster}")] {
+            let _ = writeln!(
+                t,
+                "-A FLANNEL-POSTRTG {matches} -m comment --comment \"flanneld masq\" -j MASQUERADE{random}"
+            );
+        }
+    }
+    t += "COMMIT";
+    t
+}
