@@ -27,6 +27,14 @@ impl SimTime {
         Self(seconds * 1_000_000_000)
     }
 
+    /// The last tick of the kernel's clock (a jiffy, with `CONFIG_HZ=250`). A kernel timer counts from here, so timers that were set
+    /// within one tick for the same time fire in the same instant.
+    #[must_use]
+    pub const fn tick(self) -> Self {
+        const JIFFY: u64 = 4_000_000;
+        Self(self.0 / JIFFY * JIFFY)
+    }
+
     /// Time since the start.
     #[must_use]
     pub const fn since_start(self) -> Duration {

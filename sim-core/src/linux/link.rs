@@ -26,6 +26,8 @@ pub struct Iface {
     pub mtu: u32,
     /// Administratively up (`ip link set … up`).
     pub up: bool,
+    /// The other end of the veth pair or wire is up (`LOWER_UP`); always so for other kinds.
+    pub carrier: bool,
     /// Addresses with their prefix lengths, in order of addition.
     pub addrs: Vec<IpNet>,
     /// The bridge it is a port of.

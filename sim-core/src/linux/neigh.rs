@@ -157,7 +157,7 @@ impl Neighbours {
                 let mac = n.mac;
                 n.state = NudState::Delay;
                 n.probes = 0;
-                self.arm(key, Some(now + DELAY));
+                self.arm(key, Some(now.tick() + DELAY));
                 Resolve::Known(mac)
             }
             NudState::Incomplete => {
@@ -187,7 +187,7 @@ impl Neighbours {
         };
         self.arm(key, None);
         self.entries.insert(key, n);
-        self.arm(key, Some(now + RETRANS));
+        self.arm(key, Some(now.tick() + RETRANS));
     }
 
     /// Takes what an ARP message says of its sender. `answer` says that it answers a request of ours; `create` that an unknown

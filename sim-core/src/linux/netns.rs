@@ -50,6 +50,8 @@ pub struct Netns {
     pub(super) pmtu: IndexMap<IpAddr, (u32, SimTime), FxBuildHasher>,
     pub(super) next_ip_id: u16,
     pub(super) hash_salt: u64,
+    /// Interfaces that went up or down since the world last looked.
+    pub(super) link_events: Vec<IfId>,
 }
 
 /// Why a configuration command failed. The texts are those of `ip` and `bridge`, which pass on the kernel's.
@@ -109,6 +111,7 @@ impl Netns {
             pmtu: IndexMap::default(),
             next_ip_id: 1,
             hash_salt,
+            link_events: Vec::new(),
         };
         let lo = ns.add_iface("lo", IfKind::Loopback, MacAddr::ZERO, 65536);
         let v4 = IpNet::new_assert(std::net::Ipv4Addr::LOCALHOST.into(), 8);
@@ -128,6 +131,7 @@ impl Netns {
             mac,
             mtu,
             up: false,
+            carrier: true,
             addrs: Vec::new(),
             master: None,
             hairpin: false,
@@ -398,6 +402,8 @@ impl Netns {
             return;
         }
         iface.up = up;
+        self.link_events.push(id);
+        let iface = self.iface_mut(id);
         let link_local = iface.link_local();
         let v6 = !iface.conf.disable_ipv6 && iface.master.is_none() && !iface.is_loopback();
         if up && v6 {
@@ -413,6 +419,19 @@ impl Netns {
             }
         }
         self.refresh_iface(id);
+    }
+
+    /// The other end of a veth pair or wire went up or down.
+    pub(super) fn set_carrier(&mut self, id: IfId, carrier: bool) {
+        let Some(iface) = self.ifaces.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+        iface.carrier = carrier;
+        let master = iface.master;
+        if !carrier {
+            self.neigh.flush(id, false);
+            if let Some(b) = master.and_then(|m| self.bridge_mut(m)) {
+                b.flush_port(id);
+            }
+        }
     }
 
     fn refresh_all(&mut self) {

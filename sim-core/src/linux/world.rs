@@ -33,6 +33,8 @@ pub struct World {
     backlog: VecDeque<(NsId, IfId, Box<Skb>)>,
     ready: VecDeque<(NsId, SockId)>,
     last_packet: u32,
+    /// Namespaces that were handed out to be configured since the links were last looked at.
+    touched: Vec<NsId>,
     trace: Option<Trace>,
 }
 
@@ -97,6 +99,7 @@ impl World {
             backlog: VecDeque::new(),
             ready: VecDeque::new(),
             last_packet: 0,
+            touched: Vec::new(),
             trace: None,
         }
     }
@@ -154,6 +157,14 @@ impl World {
 
     /// A namespace, to be configured.
     pub fn ns_mut(&mut self, id: NsId) -> &mut Netns {
+        if self.touched.last() != Some(&id) {
+            self.touched.push(id);
+        }
+        &mut self.namespaces[id.0 as usize].ns
+    }
+
+    /// A namespace, for what changes no link.
+    fn stack(&mut self, id: NsId) -> &mut Netns {
         &mut self.namespaces[id.0 as usize].ns
     }
 
@@ -202,6 +213,7 @@ impl World {
             let iface = self.ns_mut(end.0).iface_mut(end.1);
             iface.peer = Some(peer);
             iface.delay = delay;
+            iface.carrier = false;
         }
         self.graph.add_edge(
             self.namespaces[na.0 as usize].node,
@@ -262,6 +274,23 @@ impl World {
         out
     }
 
+    /// Tells the other ends of interfaces that went up or down.
+    fn sync_links(&mut self) {
+        for id in std::mem::take(&mut self.touched) {
+            let ns = &mut self.namespaces[id.0 as usize].ns;
+            let changed: Vec<(IfId, bool)> = ns
+                .link_events
+                .drain(..)
+                .map(|i| (i, ns.ifaces[i.0 as usize].as_ref().is_some_and(|f| f.up)))
+                .collect();
+            for (iface, up) in changed {
+                if let Some((peer_ns, peer)) = self.ns(id).iface(iface).and_then(|i| i.peer) {
+                    self.namespaces[peer_ns.0 as usize].ns.set_carrier(peer, up);
+                }
+            }
+        }
+    }
+
     // ---- recording
 
     /// Records every step from now on.
@@ -295,6 +324,7 @@ impl World {
     }
 
     fn run_with<R: Recorder>(&mut self, until: SimTime, rec: &mut R) -> bool {
+        self.sync_links();
         loop {
             self.drain(rec);
             if !self.ready.is_empty() {
@@ -403,6 +433,7 @@ impl World {
 
     /// Lets a namespace do something and everything that follows from it in the same instant.
     fn act<T>(&mut self, id: NsId, act: impl Act<T>) -> T {
+        self.sync_links();
         recorded!(self, rec => {
             let result = self.enter(id, rec, |ns, cx| act.run(ns, cx));
             self.drain(rec);
@@ -428,7 +459,7 @@ impl World {
     /// No route, or no such socket.
     pub fn udp_connect(&mut self, ns: NsId, sock: SockId, remote: SocketAddr) -> Result<(), Errno> {
         let src = self.source_for(ns, sock, remote.ip())?;
-        self.ns_mut(ns).sockets.udp_connect(sock, src, remote)
+        self.stack(ns).sockets.udp_connect(sock, src, remote)
     }
 
     /// `sendto` on a UDP socket.
@@ -474,7 +505,7 @@ impl World {
     /// # Errors
     /// The socket's pending error.
     pub fn recv(&mut self, ns: NsId, sock: SockId) -> Result<Option<Received>, Errno> {
-        self.ns_mut(ns).sockets.recv(sock)
+        self.stack(ns).sockets.recv(sock)
     }
 
     /// Opens a listening TCP socket.
@@ -502,7 +533,7 @@ impl World {
 
     /// Takes the next connection from a listener's queue.
     pub fn tcp_accept(&mut self, ns: NsId, listener: SockId) -> Option<SockId> {
-        self.ns_mut(ns).sockets.tcp_accept(listener)
+        self.stack(ns).sockets.tcp_accept(listener)
     }
 
     /// Queues bytes for sending.
@@ -536,12 +567,12 @@ impl World {
 
     /// Reads and clears a socket's pending error.
     pub fn take_error(&mut self, ns: NsId, sock: SockId) -> Option<SockError> {
-        self.ns_mut(ns).sockets.take_error(sock)
+        self.stack(ns).sockets.take_error(sock)
     }
 
     /// Takes the next entry of a socket's error queue.
     pub fn pop_queued_error(&mut self, ns: NsId, sock: SockId) -> Option<QueuedError> {
-        self.ns_mut(ns).sockets.pop_queued_error(sock)
+        self.stack(ns).sockets.pop_queued_error(sock)
     }
 
     /// Sets a socket's options.
@@ -549,7 +580,7 @@ impl World {
     /// # Errors
     /// There is no such socket.
     pub fn set_options(&mut self, ns: NsId, sock: SockId, options: SockOptions) -> Result<(), Errno> {
-        self.ns_mut(ns).sockets.set_options(sock, options)
+        self.stack(ns).sockets.set_options(sock, options)
     }
 
     fn check_local(&self, ns: NsId, addr: IpAddr) -> Result<(), Errno> {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use sim_core::kube::node::proxy::names::{
-    ServiceChain, iptables_endpoint_chain, iptables_service_chain, nftables_endpoint_base, nftables_service_base,
-    probability,
+    ServiceChain, iptables_endpoint_chain, iptables_service_chain, nftables_endpoint_base,
+    nftables_service_base, probability,
 };
 use sim_core::linux::netfilter::{RestoreOptions, Ruleset};
 use sim_core::trace::{Family, TableId};
@@ -17,10 +17,18 @@ pub(crate) fn cases(prefix: &str, file: &Value) -> Vec<Case> {
         cases.push(Case { name: format!("{prefix}/{name}"), run: Box::new(move || check(&item)) });
     };
     for item in list("/iptables/examples") {
-        add(format!("iptables/{}/{}", text(&item, "servicePortName"), text(&item, "protocol")), item, iptables);
+        add(
+            format!("iptables/{}/{}", text(&item, "servicePortName"), text(&item, "protocol")),
+            item,
+            iptables,
+        );
     }
     for item in list("/iptables/computedOnly") {
-        add(format!("iptables/{}/{}", text(&item, "servicePortName"), text(&item, "protocol")), item, computed);
+        add(
+            format!("iptables/{}/{}", text(&item, "servicePortName"), text(&item, "protocol")),
+            item,
+            computed,
+        );
     }
     for item in list("/nftables/examples") {
         add(format!("nftables/{}", text(&item, "input")), item, nftables);
@@ -57,7 +65,11 @@ fn iptables(item: &Value) -> Result<(), String> {
         }
     }
     for (endpoint, want) in item["endpoints"].as_object().into_iter().flatten() {
-        same(endpoint, &iptables_endpoint_chain(&name, &protocol, endpoint), want.as_str().unwrap_or_default())?;
+        same(
+            endpoint,
+            &iptables_endpoint_chain(&name, &protocol, endpoint),
+            want.as_str().unwrap_or_default(),
+        )?;
     }
     Ok(())
 }

@@ -13,7 +13,8 @@ pub(crate) fn load() -> Exclusions {
         lines
             .filter(|l| !l.is_empty() && !l.starts_with('#'))
             .map(|l| {
-                let (pattern, reason) = l.split_once(char::is_whitespace).expect("every exclusion has a reason");
+                let (pattern, reason) =
+                    l.split_once(char::is_whitespace).expect("every exclusion has a reason");
                 (pattern.to_owned(), reason.trim().to_owned())
             })
             .collect(),

@@ -3,7 +3,11 @@
 //! The vectors are in `tests/vectors`, or in the folder that `KSIM_VECTORS` names. What is left out is listed with its reason in
 //! `exclusions.txt` and counted in the closing line.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test program: it stops at what is wrong and says so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test program: it stops at what is wrong and says so"
+)]
 
 mod cases;
 mod chain_names;
@@ -24,7 +28,8 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| {
             let reason = exclusions.reason(&case.name);
-            Trial::test(case.name.clone(), move || (case.run)().map_err(Into::into)).with_ignored_flag(reason.is_some())
+            Trial::test(case.name.clone(), move || (case.run)().map_err(Into::into))
+                .with_ignored_flag(reason.is_some())
         })
         .collect();
     let done = libtest_mimic::run(&args, trials);

@@ -180,7 +180,7 @@ impl Netns {
 
     /// A frame leaves by a port that is up, and by the port it came in by only in hairpin mode.
     fn may_leave(&self, from: Option<IfId>, port: IfId) -> bool {
-        self.iface(port).is_some_and(|p| p.up && (from != Some(port) || p.hairpin))
+        self.iface(port).is_some_and(|p| p.up && p.carrier && (from != Some(port) || p.hairpin))
     }
 
     fn bridge_forward<R: Recorder>(

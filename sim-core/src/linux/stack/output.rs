@@ -220,7 +220,7 @@ impl Netns {
         let Some(iface) = self.ifaces.get_mut(dev.0 as usize).and_then(Option::as_mut) else {
             return self.drop(cx, skb, DropReason::Gone);
         };
-        if !iface.up {
+        if !iface.up || !iface.carrier {
             iface.stats.tx_dropped += 1;
             return self.drop(cx, skb, DropReason::LinkDown { iface: dev });
         }

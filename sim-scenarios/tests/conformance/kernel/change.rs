@@ -13,7 +13,8 @@ pub(crate) fn apply(lab: &mut Lab, text: &str) -> Result<(), String> {
     for part in what.split("; ") {
         // "ip route add A via B; C via D": the later parts leave out the verb.
         let words: Vec<&str> = part.split_whitespace().collect();
-        let words = if words.get(1) == Some(&"via") { [&["ip", "route", "add"], &words[..]].concat() } else { words };
+        let words =
+            if words.get(1) == Some(&"via") { [&["ip", "route", "add"], &words[..]].concat() } else { words };
         one(lab, place, &words).map_err(|e| format!("{text}: {e}"))?;
     }
     Ok(())
@@ -36,7 +37,9 @@ fn one(lab: &mut Lab, place: &str, words: &[&str]) -> Result<(), String> {
         ["ip", "link", "set", dev, "address", mac] => {
             lab.world.ns_mut(ns).set_mac(dev, mac.parse().map_err(str_err)?).map_err(str_err)
         }
-        ["ip", "route", verb @ ("add" | "replace"), ref rest @ ..] => route_add(lab, place, verb == "replace", rest),
+        ["ip", "route", verb @ ("add" | "replace"), ref rest @ ..] => {
+            route_add(lab, place, verb == "replace", rest)
+        }
         ["ip", "route", "del", dst, ..] => {
             let dst = prefix(dst)?;
             lab.world.ns_mut(ns).route_del(|r| r.dst == dst).map_err(str_err)

@@ -14,10 +14,19 @@ use serde_json::Value;
 
 use topology::Lab;
 
+/// Whether the recording shows a node asking for another: then its caches were empty. Elsewhere the nodes knew each other.
+fn asks_between_nodes(case: &Value) -> bool {
+    let frames = case["packet_trace"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    frames.into_iter().any(|f| f.starts_with("node") && f.contains("/eth0 out arp who-has"))
+}
+
 /// Runs one case.
 pub(crate) fn run(file: &Value, case: &Value) -> Result<(), String> {
     let name = case["topology"].as_str().ok_or("the case names no topology")?;
     let mut lab = Lab::build(&file["topologies"][name], case)?;
+    if !asks_between_nodes(case) {
+        probe::warm_up(&mut lab)?;
+    }
     for change in case["changes_after_start"].as_array().into_iter().flatten() {
         change::apply(&mut lab, change.as_str().unwrap_or_default())?;
     }

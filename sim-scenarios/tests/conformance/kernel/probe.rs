@@ -43,6 +43,24 @@ pub(crate) fn run(lab: &mut Lab, probe: &Value, want: &Value) -> Result<Observed
     Ok(seen)
 }
 
+/// The nodes and the client talk to each other once; connection tracking forgets it.
+pub(crate) fn warm_up(lab: &mut Lab) -> Result<(), String> {
+    let client = lab.ns("client")?;
+    let hosts: Vec<NsId> =
+        lab.nodes.iter().map(|n| lab.ns(&n.name)).chain([Ok(client)]).collect::<Result<_, _>>()?;
+    let mut seen = Observed { value: json!({}), saw: Vec::new(), conns: Vec::new() };
+    let targets: Vec<IpAddr> = lab.nodes.iter().map(|n| n.ip).collect();
+    for from in hosts {
+        for to in &targets {
+            ping(lab, &mut seen, from, *to, &json!({}))?;
+        }
+    }
+    for node in lab.nodes.iter().map(|n| lab.ns(&n.name)).collect::<Result<Vec<_>, _>>()? {
+        lab.world.ns_mut(node).conntrack.flush();
+    }
+    Ok(())
+}
+
 fn port(want: &Value, probe: &Value) -> u16 {
     let given = probe["sport"].as_u64().map(|p| p as u16);
     let recorded = want["client_addr"].as_str().and_then(|a| a.rsplit(':').next()?.parse().ok());
@@ -94,7 +112,9 @@ fn serve(lab: &mut Lab, seen: &mut Observed) {
                 let stack = &lab.world.ns(ns).sockets;
                 let (peer, me) = (stack.peer_addr(conn), stack.local_addr(conn));
                 let text = |a: Option<SocketAddr>| a.map_or_else(String::new, |a| a.to_string());
-                seen.saw.push(json!({"server": name, "proto": "tcp", "saw_src": text(peer), "saw_dst": text(me)}));
+                seen.saw.push(
+                    json!({"server": name, "proto": "tcp", "saw_src": text(peer), "saw_dst": text(me)}),
+                );
                 let _ = lab.world.tcp_send(ns, conn, format!("{name}\n").as_bytes());
                 seen.conns.push((ns, conn));
             }

@@ -45,7 +45,10 @@ fn flannel(node: &Node, knobs: &Value, cluster: &str) -> String {
     if on("flannel_fwd") {
         t += "-A FORWARD -m comment --comment \"flanneld forward\" -j FLANNEL-FWD\n";
         for side in ["-s", "-d"] {
-            let _ = writeln!(t, "-A FLANNEL-FWD {side} {cluster} -m comment --comment \"flanneld forward\" -j ACCEPT");
+            let _ = writeln!(
+                t,
+                "-A FLANNEL-FWD {side} {cluster} -m comment --comment \"flanneld forward\" -j ACCEPT"
+            );
         }
     }
     t += "COMMIT\n*nat\n:FLANNEL-POSTRTG - [0:0]\n";
@@ -58,7 +61,8 @@ fn flannel(node: &Node, knobs: &Value, cluster: &str) -> String {
             format!("! -s {cluster} -d {pods}"),
         ];
         for matches in returns {
-            let _ = writeln!(t, "-A FLANNEL-POSTRTG {matches} -m comment --comment \"flanneld masq\" -j RETURN");
+            let _ =
+                writeln!(t, "-A FLANNEL-POSTRTG {matches} -m comment --comment \"flanneld masq\" -j RETURN");
         }
         for matches in [format!("-s {cluster} ! -d 224.0.0.0/4"), format!("! -s {cluster} -d {cluster}")] {
             let _ = writeln!(

@@ -201,8 +201,13 @@ impl Lab {
             stack.route_add(Route::default_via(addr(gateway)?, eth0)).map_err(str_err)?;
         }
         if mode == "vxlan" {
-            let vxlan =
-                Vxlan { vni: 1, local: own, underlay: Some(eth0), port: 8472, fdb: indexmap::IndexMap::default() };
+            let vxlan = Vxlan {
+                vni: 1,
+                local: own,
+                underlay: Some(eth0),
+                port: 8472,
+                fdb: indexmap::IndexMap::default(),
+            };
             stack.add_vxlan("flannel.1", vtep_mac(n), vxlan).map_err(str_err)?;
             stack.set_mtu("flannel.1", number("vxlan_mtu", 1450) as u32).map_err(str_err)?;
             stack.link_set("flannel.1", true).map_err(str_err)?;
@@ -235,7 +240,8 @@ impl Lab {
         let (name, ip) = (self.pods[i].name.clone(), self.pods[i].ip);
         let node_name = self.pods[i].node.clone();
         let node = self.ns(&node_name)?;
-        let gateway = self.nodes.iter().find(|n| n.name == node_name).map(|n| nth(&n.pod_cidr, 1)).ok_or("node")?;
+        let gateway =
+            self.nodes.iter().find(|n| n.name == node_name).map(|n| nth(&n.pod_cidr, 1)).ok_or("node")?;
         let mtu = knobs["pod_mtu"].as_u64().unwrap_or(1500) as u32;
         let ns = self.space(&name);
         self.plain(ns, &serde_json::json!({ "knobs": knobs }))?;
@@ -261,11 +267,11 @@ impl Lab {
         for i in 0..self.nodes.len() {
             let text = rules::text(&self.nodes[i], case, topology)?;
             let ns = self.ns(&self.nodes[i].name)?;
-            let loaded = self
-                .world
-                .ns_mut(ns)
-                .netfilter(Family::V4, |r| r.restore(&text, RestoreOptions { noflush: true, ..Default::default() }));
-            loaded.map_err(|e| format!("{e}: {}", text.lines().nth(e.line as usize - 1).unwrap_or_default()))?;
+            let loaded = self.world.ns_mut(ns).netfilter(Family::V4, |r| {
+                r.restore(&text, RestoreOptions { noflush: true, ..Default::default() })
+            });
+            loaded
+                .map_err(|e| format!("{e}: {}", text.lines().nth(e.line as usize - 1).unwrap_or_default()))?;
         }
         Ok(())
     }

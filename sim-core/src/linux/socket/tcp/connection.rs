@@ -194,7 +194,7 @@ impl Connection {
     }
 
     pub(super) fn expire_after(&mut self, wait: Duration, now: SimTime) {
-        self.timer = Some((now + wait, Timer::Expire));
+        self.timer = Some((now.tick() + wait, Timer::Expire));
     }
 
     /// An ICMP error about one of its segments (`tcp_v4_err`).

@@ -292,7 +292,7 @@ impl Connection {
     }
 
     fn arm(&mut self, now: SimTime) {
-        self.timer = Some((now + self.rtx.rto(), Timer::Retransmit));
+        self.timer = Some((now.tick() + self.rtx.rto(), Timer::Retransmit));
     }
 
     /// The timer has run out.

@@ -2,7 +2,7 @@
 
 use smallvec::smallvec;
 
-use super::block::probability;
+use super::super::names::{PROBABILITY_DIGITS, probability};
 use super::*;
 use crate::kube::node::proxy::model::{Endpoint, ServicePort};
 use crate::kube::node::proxy::select::{Viewpoint, select};
@@ -97,7 +97,7 @@ fn only_the_chains_of_changed_services_are_rewritten() {
 
 #[test]
 fn probabilities_have_ten_decimals() {
-    let texts = [1, 3, 6, 7, 998, 100_001].map(probability);
+    let texts = [1, 3, 6, 7, 998, 100_001].map(|n| probability(n, PROBABILITY_DIGITS));
     assert_eq!(
         texts,
         ["1.0000000000", "0.3333333333", "0.1666666667", "0.1428571429", "0.0010020040", "0.0000099999"]
