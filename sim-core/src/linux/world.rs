@@ -19,7 +19,7 @@ use super::{Errno, NetError, Netns, Skb, SkbCt};
 use crate::chance::{Chance, Dice, Purpose};
 use crate::packet::{MacAddr, Payload};
 use crate::time::{EventQueue, SimTime};
-use crate::trace::{DropReason, IfId, NoTrace, NsId, Recorder, SockId, Step, Trace};
+use crate::trace::{DropReason, IfId, Names, NoTrace, NsId, Recorder, SockId, Step, Trace};
 
 /// Namespaces and the wires between them.
 #[derive(Clone, Debug)]
@@ -593,6 +593,17 @@ impl World {
         let bound = ns.sockets.local_addr(sock).ok_or(Errno::EBADF)?.ip();
         let path = ns.path_to(dst).map_err(|no| no.errno)?;
         Ok(if bound.is_unspecified() { path.src } else { bound })
+    }
+}
+
+impl Names for World {
+    fn ns(&self, ns: NsId) -> &str {
+        self.namespaces.get(ns.0 as usize).map_or("?", |s| &s.ns.name)
+    }
+
+    fn iface(&self, ns: NsId, iface: IfId) -> &str {
+        let stack = self.namespaces.get(ns.0 as usize).map(|s| &s.ns);
+        stack.and_then(|n| n.iface(iface)).map_or("(gone)", |i| &i.name)
     }
 }
 

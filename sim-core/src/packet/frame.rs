@@ -1,5 +1,6 @@
 //! Ethernet frames and ARP.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::{IpPacket, MacAddr};
@@ -45,6 +46,16 @@ impl Frame {
     }
 }
 
+impl fmt::Display for Frame {
+    /// What the frame carries, in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.body {
+            FrameBody::Ip(p) => p.fmt(f),
+            FrameBody::Arp(a) => a.fmt(f),
+        }
+    }
+}
+
 /// ARP for IPv4 over Ethernet (RFC 826).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arp {
@@ -58,6 +69,15 @@ pub struct Arp {
     pub target_mac: MacAddr,
     /// Target protocol address.
     pub target_ip: Ipv4Addr,
+}
+
+impl fmt::Display for Arp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.op {
+            ArpOp::Request => write!(f, "arp who-has {} tell {}", self.target_ip, self.sender_ip),
+            ArpOp::Reply => write!(f, "arp reply {} is-at {}", self.sender_ip, self.sender_mac),
+        }
+    }
 }
 
 /// ARP operation.

@@ -7,9 +7,11 @@
 mod event;
 mod place;
 mod recorder;
+mod render;
 mod verdict;
 
 pub use event::{BridgeDecision, CtSummary, Event, NatKind, RouteDecision, RouteSummary, RuleAction, Step};
 pub use place::{Family, Hook, IfId, NsId, RuleRef, SockId, TableId};
 pub use recorder::{NoTrace, PacketId, Recorder, SnapshotId, Tag, Trace};
+pub use render::{Journey, Names, StepView, verdict_text};
 pub use verdict::{DropReason, RejectWith, Verdict};

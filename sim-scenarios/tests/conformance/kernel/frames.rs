@@ -1,7 +1,6 @@
 //! The recordings' view of a trace: a line for every frame at every interface.
 
 use sim_core::linux::link::IfKind;
-use sim_core::packet::{ArpOp, Frame, FrameBody};
 use sim_core::trace::{Event, Step, Trace};
 
 use super::topology::Lab;
@@ -23,15 +22,5 @@ fn line(lab: &Lab, trace: &Trace, event: &Event) -> Option<String> {
     if &*ns.name == "underlay" || (matches!(dev.kind, IfKind::Loopback) && direction == "out") {
         return None;
     }
-    Some(format!("{}/{} {direction} {}", ns.name, dev.name, packet(trace.frame(event))))
-}
-
-fn packet(frame: &Frame) -> String {
-    match &frame.body {
-        FrameBody::Ip(p) => p.to_string(),
-        FrameBody::Arp(a) => match a.op {
-            ArpOp::Request => format!("arp who-has {} tell {}", a.target_ip, a.sender_ip),
-            ArpOp::Reply => format!("arp reply {} is-at {}", a.sender_ip, a.sender_mac),
-        },
-    }
+    Some(format!("{}/{} {direction} {}", ns.name, dev.name, trace.frame(event)))
 }
