@@ -5,12 +5,14 @@
 //! bool, always with the place and the reason.
 
 mod event;
+mod log;
 mod place;
 mod recorder;
 mod render;
 mod verdict;
 
 pub use event::{BridgeDecision, CtSummary, Event, NatKind, RouteDecision, RouteSummary, RuleAction, Step};
+pub use log::Log;
 pub use place::{Family, Hook, IfId, NsId, RuleRef, SockId, TableId};
 pub use recorder::{NoTrace, PacketId, Recorder, SnapshotId, Tag, Trace};
 pub use render::{Journey, Names, StepView, verdict_text};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Event, NsId, Step};
+use super::{Event, Log, NsId, Step};
 use crate::packet::Frame;
 use crate::time::SimTime;
 
@@ -46,9 +46,9 @@ impl Recorder for NoTrace {
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// The events in order.
-    pub events: Vec<Event>,
+    pub events: Log<Event>,
     /// The looks that events refer to.
-    pub snapshots: Vec<Frame>,
+    pub snapshots: Log<Frame>,
 }
 
 impl Trace {

@@ -40,7 +40,7 @@ impl Trace {
     pub fn journeys(&self) -> Vec<Journey<'_>> {
         let mut order: Vec<Journey<'_>> = Vec::new();
         let mut index: BTreeMap<PacketId, usize> = BTreeMap::new();
-        for event in &self.events {
+        for event in self.events.iter() {
             let at = *index.entry(event.packet).or_insert_with(|| {
                 order.push(Journey { packet: event.packet, events: Vec::new(), trace: self });
                 order.len() - 1
@@ -61,10 +61,10 @@ impl Trace {
             }
         }
         let mut sink = Sink(Sha256::new());
-        for event in &self.events {
+        for event in self.events.iter() {
             let _ = writeln!(sink, "{event:?}");
         }
-        for frame in &self.snapshots {
+        for frame in self.snapshots.iter() {
             let _ = writeln!(sink, "{frame:?}");
         }
         data_encoding::HEXLOWER.encode(&sink.0.finalize())
@@ -122,7 +122,7 @@ impl Journey<'_> {
     pub fn steps(&self, names: &dyn Names) -> Vec<StepView<'_>> {
         let mut before: Option<&Frame> = None;
         let mut views = Vec::new();
-        for event in &self.events {
+        for event in self.events.iter() {
             let after = self.trace.frame(event);
             views.push(StepView {
                 at_ns: event.at.0,
