@@ -1,6 +1,7 @@
 //! A deterministic simulator of a Kubernetes cluster's network.
 
 pub mod chance;
+pub mod cluster;
 pub mod diagnostic;
 pub mod kube;
 pub mod linux;

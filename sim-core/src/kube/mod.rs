@@ -1,5 +1,6 @@
 //! Kubernetes: objects, store, controllers, and the node agents that program the ground floor.
 
+pub mod apps;
 pub mod config;
 pub mod controllers;
 pub mod dns;

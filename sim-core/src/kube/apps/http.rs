@@ -85,7 +85,8 @@ fn parse_head(head: &str) -> Option<Request> {
     let headers = lines
         .map(|line| line.split_once(':').map(|(n, v)| (n.to_owned(), v.trim().to_owned())))
         .collect::<Option<Vec<_>>>()?;
-    let mut request = Request { method: method.to_owned(), target: target.to_owned(), http11, headers, body: 0 };
+    let mut request =
+        Request { method: method.to_owned(), target: target.to_owned(), http11, headers, body: 0 };
     request.body = request.header("Content-Length").map_or(Ok(0), str::parse).ok()?;
     Some(request)
 }
@@ -124,7 +125,8 @@ impl Response {
 #[must_use]
 pub fn date(at: Timestamp) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     // RFC 3339 in UTC: 2026-01-01T00:00:00Z.
     let text = at.to_string();
     let weekday = DAYS[at.unix_seconds().div_euclid(86_400).rem_euclid(7) as usize];

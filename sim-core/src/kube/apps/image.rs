@@ -6,7 +6,10 @@ use crate::kube::node::machine::ToolSet;
 use crate::kube::objects::Protocol;
 use crate::kube::version::Version;
 
-use super::site::{APACHE_INDEX, APACHE_ROOT, NGINX_50X, NGINX_INDEX, NGINX_INDEX_TO_1_20, NGINX_INDEX_TO_1_29_3, NGINX_ROOT, Site};
+use super::site::{
+    APACHE_INDEX, APACHE_ROOT, NGINX_50X, NGINX_INDEX, NGINX_INDEX_TO_1_20, NGINX_INDEX_TO_1_29_3,
+    NGINX_ROOT, Site,
+};
 
 /// What there is to know of an image.
 #[derive(Clone, Debug)]
@@ -66,7 +69,8 @@ impl Reference {
             Some((short, tag)) => (&text[..name_start + short.len()], tag),
             None => (text, if digest { "" } else { "latest" }),
         };
-        let name = ["docker.io/", "index.docker.io/"].iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name);
+        let name =
+            ["docker.io/", "index.docker.io/"].iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name);
         let name = name.strip_prefix("library/").unwrap_or(name);
         Self { name: name.to_owned(), tag: tag.to_owned() }
     }
@@ -95,7 +99,10 @@ pub fn find(config: &ClusterConfig, text: &str) -> Image {
     if let Some((_, entry)) = entry {
         let body = entry.respond.clone().unwrap_or_else(|| "{hostname}\n".to_owned());
         let speaks = if entry.respond.is_none() && image.known {
-            image.server.as_ref().map_or(Speaks::Http(Site::Text { body: body.clone() }), |s| s.speaks.clone())
+            image
+                .server
+                .as_ref()
+                .map_or(Speaks::Http(Site::Text { body: body.clone() }), |s| s.speaks.clone())
         } else {
             Speaks::Http(Site::Text { body })
         };
@@ -138,7 +145,10 @@ fn built_in(reference: &Reference) -> Image {
             entrypoint: words(&["/coredns"]),
             cmd: Vec::new(),
             server: Some(Server {
-                listen: vec![Listen { port: 53, protocol: Protocol::Udp }, Listen { port: 53, protocol: Protocol::Tcp }],
+                listen: vec![
+                    Listen { port: 53, protocol: Protocol::Udp },
+                    Listen { port: 53, protocol: Protocol::Tcp },
+                ],
                 speaks: Speaks::ClusterDns,
             }),
             ..shell(ToolSet::BARE, 22_384_805)

@@ -41,7 +41,12 @@ impl NameServer {
     /// A process with this configuration; `place` separates its random draws from those of others.
     #[must_use]
     pub fn new(options: Options, place: u64) -> Self {
-        Self { server: Server::new(options, place), upstream: None, streams: Vec::new(), waiting: FxHashMap::default() }
+        Self {
+            server: Server::new(options, place),
+            upstream: None,
+            streams: Vec::new(),
+            waiting: FxHashMap::default(),
+        }
     }
 
     /// Its sockets towards upstream servers.
@@ -106,7 +111,13 @@ impl NameServer {
     }
 
     /// Something came from an upstream server.
-    pub(super) fn on_upstream(&mut self, world: &mut World, ns: NsId, sock: SockId, opened: &mut Vec<SockId>) {
+    pub(super) fn on_upstream(
+        &mut self,
+        world: &mut World,
+        ns: NsId,
+        sock: SockId,
+        opened: &mut Vec<SockId>,
+    ) {
         let mut messages = Vec::new();
         if self.upstream == Some(sock) {
             for _ in 0..1024 {
@@ -150,11 +161,19 @@ impl NameServer {
         }
     }
 
-    fn finish(&mut self, world: &mut World, ns: NsId, (client, answer): (Client, Answer), opened: &mut Vec<SockId>) {
+    fn finish(
+        &mut self,
+        world: &mut World,
+        ns: NsId,
+        (client, answer): (Client, Answer),
+        opened: &mut Vec<SockId>,
+    ) {
         let tcp = client.transport == Transport::Tcp;
         match answer {
             Answer::Ignore => {}
-            Answer::Forward { query, to, transport } => self.forward(world, ns, &query, to, transport, opened),
+            Answer::Forward { query, to, transport } => {
+                self.forward(world, ns, &query, to, transport, opened)
+            }
             Answer::Reply(reply) => {
                 let Some(sock) = self.waiting.remove(&(client.addr, tcp)) else { return };
                 // The client may be gone by now; nobody is there to hear of it.

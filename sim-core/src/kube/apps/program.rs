@@ -47,7 +47,8 @@ impl Program {
 /// The image has no such program.
 pub fn of_container(container: &Container, image: &Image) -> Result<Program, NotFound> {
     let own = container.command.is_empty() && (container.args.is_empty() || image.entrypoint.is_empty());
-    let mut line = if container.command.is_empty() { image.entrypoint.clone() } else { container.command.clone() };
+    let mut line =
+        if container.command.is_empty() { image.entrypoint.clone() } else { container.command.clone() };
     if !container.args.is_empty() {
         line.extend(container.args.iter().cloned());
     } else if container.command.is_empty() {
@@ -73,7 +74,8 @@ fn guess(container: &Container, image: &Image) -> Program {
         container.ports.iter().map(|p| Listen { port: p.container_port, protocol: p.protocol }).collect();
     let (tcp, other): (Vec<_>, Vec<_>) = listen.into_iter().partition(|l| l.protocol == Protocol::Tcp);
     let site = Site::Text { body: "{hostname}\n".to_owned() };
-    let servers = [Server { listen: tcp, speaks: Speaks::Http(site) }, Server { listen: other, speaks: Speaks::Other }];
+    let servers =
+        [Server { listen: tcp, speaks: Speaks::Http(site) }, Server { listen: other, speaks: Speaks::Other }];
     let serves = servers.into_iter().filter(|s| !s.listen.is_empty()).collect();
     Program { serves, unknown: (!image.known).then(|| container.image.clone()), ..Program::forever() }
 }
@@ -98,15 +100,16 @@ fn run(line: &[String], image: &Image, attached: bool) -> Result<Program, NotFou
         "cat" if args.is_empty() && attached => Program::forever(),
         "top" | "ping" | "watch" | "pause" => Program::forever(),
         "httpd" if image.tools.busybox.is_some() => busybox_httpd(&args),
-        "nc" | "ncat" | "netcat" if args.iter().any(|a| a.starts_with('-') && a.contains('l')) => netcat(&args),
+        "nc" | "ncat" | "netcat" if args.iter().any(|a| a.starts_with('-') && a.contains('l')) => {
+            netcat(&args)
+        }
         "nginx" | "httpd" | "httpd-foreground" | "coredns" => match &image.server {
             Some(server) => Program::server(server.clone()),
             None => Program { unknown: Some(name.to_owned()), ..Program::forever() },
         },
-        "true" | ":" | "echo" | "printf" | "export" | "set" | "cd" | "mkdir" | "touch" | "chmod" | "cat" | "date" | "env"
-        | "hostname" | "ls" | "rm" | "cp" | "mv" | "trap" | "wait" | "test" | "[" | "head" | "tail" | "grep" => {
-            Program::ends(Duration::ZERO, 0)
-        }
+        "true" | ":" | "echo" | "printf" | "export" | "set" | "cd" | "mkdir" | "touch" | "chmod" | "cat"
+        | "date" | "env" | "hostname" | "ls" | "rm" | "cp" | "mv" | "trap" | "wait" | "test" | "["
+        | "head" | "tail" | "grep" => Program::ends(Duration::ZERO, 0),
         "false" => Program::ends(Duration::ZERO, 1),
         "exit" => Program::ends(Duration::ZERO, args.first().and_then(|a| a.parse().ok()).unwrap_or(0)),
         _ => Program { unknown: Some(name.to_owned()), ..Program::forever() },
@@ -186,7 +189,8 @@ fn shell(args: &[&str], image: &Image, attached: bool) -> Result<Program, NotFou
 /// Commands one after the other: their times add up until one runs for good.
 fn sequence(script: &str, image: &Image, attached: bool) -> Result<Program, NotFound> {
     let mut all = Program::ends(Duration::ZERO, 0);
-    for command in script.split([';', '\n', '&']).flat_map(|c| c.split("||")).filter(|c| !c.trim().is_empty()) {
+    for command in script.split([';', '\n', '&']).flat_map(|c| c.split("||")).filter(|c| !c.trim().is_empty())
+    {
         let line: Vec<String> = command
             .split_whitespace()
             .skip_while(|w| matches!(*w, "exec" | "do" | "then" | "{" | "nohup") || is_assignment(w))
@@ -226,8 +230,12 @@ mod tests {
 
     fn program(image: &str, command: &[&str], args: &[&str]) -> Result<Program, NotFound> {
         let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect();
-        let container =
-            Container { image: image.into(), command: words(command), args: words(args), ..Container::default() };
+        let container = Container {
+            image: image.into(),
+            command: words(command),
+            args: words(args),
+            ..Container::default()
+        };
         of_container(&container, &image::find(&ClusterConfig::default(), image))
     }
 
@@ -265,9 +273,15 @@ mod tests {
         assert_eq!(ports(program("nginx", &["nginx", "-g", "daemon off;"], &[]).unwrap()), [80]);
         assert_eq!(ports(program("nginx", &["sleep", "9"], &[]).unwrap()), [0_u16; 0]);
         assert_eq!(ports(program("busybox", &["httpd", "-f", "-p", "8080"], &[]).unwrap()), [8080]);
-        assert_eq!(ports(program("busybox", &["sh", "-c", "echo x > /index.html; httpd -f -p80"], &[]).unwrap()), [80]);
+        assert_eq!(
+            ports(program("busybox", &["sh", "-c", "echo x > /index.html; httpd -f -p80"], &[]).unwrap()),
+            [80]
+        );
         assert_eq!(ports(program("busybox", &["nc", "-lk", "-p", "9000"], &[]).unwrap()), [9000]);
-        assert_eq!(ports(program("busybox", &["sh", "-c", "while true; do nc -l -p 7; done"], &[]).unwrap()), [7]);
+        assert_eq!(
+            ports(program("busybox", &["sh", "-c", "while true; do nc -l -p 7; done"], &[]).unwrap()),
+            [7]
+        );
     }
 
     #[test]
@@ -279,8 +293,11 @@ mod tests {
     #[test]
     fn an_unknown_image_listens_where_the_manifest_says() {
         let mut container = Container { image: "example.com/shop".into(), ..Container::default() };
-        container.ports.push(crate::kube::objects::ContainerPort { container_port: 8080, ..Default::default() });
-        let program = of_container(&container, &image::find(&ClusterConfig::default(), &container.image)).unwrap();
+        container
+            .ports
+            .push(crate::kube::objects::ContainerPort { container_port: 8080, ..Default::default() });
+        let program =
+            of_container(&container, &image::find(&ClusterConfig::default(), &container.image)).unwrap();
         assert_eq!(program.serves[0].listen[0].port, 8080);
         assert_eq!(program.unknown.as_deref(), Some("example.com/shop"));
     }

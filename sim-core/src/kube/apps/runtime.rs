@@ -138,7 +138,8 @@ impl Apps {
         app.on_ready(world, view, sock, &mut opened);
         self.owners.extend(opened.into_iter().map(|sock| ((ns, sock), id)));
         let app = &self.running[&id];
-        let gone = !app.open.contains(&sock) && !app.connections.contains_key(&sock) && !app.service.holds(sock);
+        let gone =
+            !app.open.contains(&sock) && !app.connections.contains_key(&sock) && !app.service.holds(sock);
         if gone {
             self.owners.remove(&(ns, sock));
         }
@@ -148,7 +149,10 @@ impl Apps {
     /// When a process wants to do something by itself.
     #[must_use]
     pub fn next_timer(&self) -> Option<SimTime> {
-        self.running.values().filter_map(|a| if let Service::Dns(d) = &a.service { d.next_timer() } else { None }).min()
+        self.running
+            .values()
+            .filter_map(|a| if let Service::Dns(d) = &a.service { d.next_timer() } else { None })
+            .min()
     }
 
     /// Lets processes do what is due.
@@ -202,7 +206,9 @@ impl App {
             let reply = match &mut self.service {
                 Service::Plain => Some(got.bytes().to_vec()),
                 Service::Upstream(upstream) => upstream.answer(got.bytes()),
-                Service::Dns(dns) => dns.on_query(world, self.ns, view.store, (sock, got.from, None), got.bytes(), opened),
+                Service::Dns(dns) => {
+                    dns.on_query(world, self.ns, view.store, (sock, got.from, None), got.bytes(), opened)
+                }
                 Service::Site(_) => None,
             };
             if let Some(reply) = reply {
@@ -281,7 +287,9 @@ impl App {
             }
             Service::Upstream(upstream) => {
                 while let Some(message) = take_message(&mut connection.received) {
-                    connection.unsent.extend(upstream.answer(&message).map(|r| framed(&r)).unwrap_or_default());
+                    connection
+                        .unsent
+                        .extend(upstream.answer(&message).map(|r| framed(&r)).unwrap_or_default());
                 }
             }
         }

@@ -70,7 +70,10 @@ impl Site {
 
 /// What a path means below a folder.
 enum Found {
-    File { bytes: std::sync::Arc<[u8]>, name: String },
+    File {
+        bytes: std::sync::Arc<[u8]>,
+        name: String,
+    },
     /// A folder that was asked for without its final slash.
     Folder,
     /// A folder without an index.
@@ -180,7 +183,9 @@ fn nginx(version: &'static str, built: i64, visit: Visit<'_>) -> Response {
 
 /// Whether a file is one of those that came with an nginx image.
 fn image_page(bytes: &[u8]) -> bool {
-    [NGINX_INDEX, NGINX_INDEX_TO_1_29_3, NGINX_INDEX_TO_1_20, NGINX_50X].iter().any(|page| page.as_bytes() == bytes)
+    [NGINX_INDEX, NGINX_INDEX_TO_1_29_3, NGINX_INDEX_TO_1_20, NGINX_50X]
+        .iter()
+        .any(|page| page.as_bytes() == bytes)
 }
 
 fn apache(version: &'static str, visit: Visit<'_>) -> Response {
@@ -238,7 +243,8 @@ fn busybox(root: &str, visit: Visit<'_>) -> Response {
     let mut headers = vec![("Date", date(visit.now)), ("Connection", "close".to_owned())];
     match find(visit.files, root, visit.request.path()) {
         Found::File { bytes, name } => {
-            headers.push(("Content-type", content_type(&name).unwrap_or("application/octet-stream").to_owned()));
+            headers
+                .push(("Content-type", content_type(&name).unwrap_or("application/octet-stream").to_owned()));
             headers.push(("Accept-Ranges", "bytes".to_owned()));
             headers.push(("Last-Modified", date(visit.started)));
             headers.push(("Content-Length", bytes.len().to_string()));
@@ -310,12 +316,15 @@ mod tests {
     const NGINX: Site = Site::Nginx { version: "1.29.8", built: 0x69d4_ec68 };
 
     fn nginx_files() -> Files {
-        Files::new().with("/usr/share/nginx/html/index.html", NGINX_INDEX.as_bytes()).with_dir("/usr/share/nginx/html/sub")
+        Files::new()
+            .with("/usr/share/nginx/html/index.html", NGINX_INDEX.as_bytes())
+            .with_dir("/usr/share/nginx/html/sub")
     }
 
     #[test]
     fn pages_have_their_real_lengths() {
-        let lengths = [NGINX_INDEX, NGINX_INDEX_TO_1_29_3, NGINX_INDEX_TO_1_20, NGINX_50X, APACHE_INDEX].map(str::len);
+        let lengths =
+            [NGINX_INDEX, NGINX_INDEX_TO_1_29_3, NGINX_INDEX_TO_1_20, NGINX_50X, APACHE_INDEX].map(str::len);
         assert_eq!(lengths, [896, 615, 612, 497, 45]);
     }
 

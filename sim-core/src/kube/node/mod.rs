@@ -1,6 +1,15 @@
 //! Node agents: each programs its node.
+//!
+//! - [`kubelet`]: pods become namespaces, files and processes, and report how they are
+//! - [`cni`]: pods are wired to their node, nodes to each other
+//! - [`proxy`]: Services become rules
+//! - [`machine`], [`files`]: what a person sits at
 
+pub mod agents;
 pub mod cni;
 pub mod files;
+pub mod kubelet;
 pub mod machine;
 pub mod proxy;
+
+pub use agents::{Hands, NodeAgents, Timer};

@@ -1,0 +1,96 @@
+//! How time passes.
+
+use std::time::Duration;
+
+use super::Cluster;
+use crate::kube::apps::runtime::View;
+use crate::kube::node::Hands;
+use crate::time::SimTime;
+
+/// What a cluster is given to come to rest.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(600);
+
+impl Cluster {
+    /// Lets time pass until `done` says so or `until` is reached; whether `done` said so. `done` is asked at once, and after every
+    /// instant at which a socket became ready or an agent did something.
+    pub fn wait(&mut self, until: SimTime, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        loop {
+            if done(self) {
+                return true;
+            }
+            if !self.step(until) {
+                return done(self);
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, time: Duration) {
+        let until = self.now() + time;
+        while self.step(until) {}
+    }
+
+    /// Lets time pass until the control plane has come to rest: every pod that can start has started, and endpoints, rules and DNS are
+    /// in step. It does not wait for what only a timer will change: a back-off, a graceful termination. At most ten minutes.
+    pub fn settle(&mut self) {
+        let limit = self.now() + SETTLE_TIME_MAX;
+        self.reconcile();
+        while self.agents.is_busy() && self.step(limit) {}
+    }
+
+    /// Goes to the next instant at which something happens, `until` at the latest; whether anything happened.
+    fn step(&mut self, until: SimTime) -> bool {
+        self.reconcile();
+        let next = [self.timers.next_at(), self.apps.next_timer()].into_iter().flatten().min();
+        let stop = next.map_or(until, |at| at.min(until)).max(self.now());
+        if self.world.run(stop) {
+            self.serve();
+            return true;
+        }
+        let now = self.now();
+        let mut happened = false;
+        while let Some((_, timer)) = self.timers.pop_due(now) {
+            happened = true;
+            self.with_hands(|agents, hands| agents.on_timer(timer, hands));
+        }
+        if self.apps.next_timer().is_some_and(|at| at <= now) {
+            happened = true;
+            self.apps.on_timer(&mut self.world);
+        }
+        if happened {
+            self.reconcile();
+        }
+        happened || now < until
+    }
+
+    /// Gives ready sockets to the processes that hold them. Sockets of tools are looked at by the tools.
+    fn serve(&mut self) {
+        while let Some((ns, sock)) = self.world.pop_ready() {
+            let view = View { store: &self.store, machines: &self.machines };
+            self.apps.on_ready(&mut self.world, view, ns, sock);
+        }
+    }
+
+    /// Lets controllers and agents react to what changed in the store, until nothing changes any more.
+    pub(super) fn reconcile(&mut self) {
+        while self.store.revision() != self.seen {
+            self.seen = self.store.revision();
+            let now = self.now();
+            self.controllers.reconcile(&mut self.store, now);
+            self.with_hands(|agents, hands| agents.sync(hands));
+        }
+    }
+
+    fn with_hands(&mut self, act: impl FnOnce(&mut crate::kube::node::NodeAgents, &mut Hands<'_>)) {
+        let mut hands = Hands {
+            world: &mut self.world,
+            store: &mut self.store,
+            machines: &mut self.machines,
+            apps: &mut self.apps,
+            timers: &mut self.timers,
+            config: &self.config,
+            remarks: &mut self.remarks,
+        };
+        act(&mut self.agents, &mut hands);
+    }
+}

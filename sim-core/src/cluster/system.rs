@@ -1,0 +1,257 @@
+//! What is in a cluster before anybody applies anything: nodes, the API server's own Service, cluster DNS.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Cluster;
+use super::topology::mistake;
+use crate::diagnostic::Diagnostic;
+use crate::kube::apps::runtime::Service as AppService;
+use crate::kube::config::{ClusterConfig, Listen, NodeConfig, Role};
+use crate::kube::node::Hands;
+use crate::kube::node::machine::Place;
+use crate::kube::objects::meta::Condition;
+use crate::kube::objects::node::{NodeAddress, NodeInfo, NodeSpec, NodeStatus};
+use crate::kube::objects::{Kind, Node, ObjectMeta, Protocol, Taint, TaintEffect, Timestamp};
+use crate::kube::store::{ApiError, Store};
+use crate::time::SimTime;
+
+/// Port of the API server.
+const API_PORT: u16 = 6443;
+
+impl Cluster {
+    /// Brings the control plane up.
+    pub(super) fn boot(&mut self) -> Result<(), Diagnostic> {
+        let config = self.config.clone();
+        let mut hands = Hands {
+            world: &mut self.world,
+            store: &mut self.store,
+            machines: &mut self.machines,
+            apps: &mut self.apps,
+            timers: &mut self.timers,
+            config: &config,
+            remarks: &mut self.remarks,
+        };
+        self.agents.set_up_nodes(&mut hands).map_err(|e| mistake("cluster", &e))?;
+        self.api_server(&config)?;
+        objects(&mut self.store, &config).map_err(|e| mistake("cluster", &e.message))?;
+        self.settle();
+        Ok(())
+    }
+
+    /// The API server's port is open; what it says over TLS is not modelled.
+    fn api_server(&mut self, config: &ClusterConfig) -> Result<(), Diagnostic> {
+        for node in config.nodes.iter().filter(|n| n.role == Role::ControlPlane) {
+            let place = Place::Node(node.name.clone());
+            let Some(ns) = self.netns(&place) else { continue };
+            let listen = [Listen { port: API_PORT, protocol: Protocol::Tcp }];
+            let started = self.apps.start(&mut self.world, place, ns, &listen, AppService::Plain);
+            started.map_err(|(_, errno)| {
+                mistake("cluster", &format!("{}: port {API_PORT}: {errno}", node.name))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn objects(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError> {
+    let now = SimTime::ZERO;
+    for node in &config.nodes {
+        store.create(node_object(node, config), now)?;
+    }
+    let masters: Vec<&NodeConfig> = config.nodes.iter().filter(|n| n.role == Role::ControlPlane).collect();
+    let port = json!([{"name": "https", "port": API_PORT, "protocol": "TCP"}]);
+    let addresses: Vec<Value> = masters.iter().map(|m| json!({"ip": m.ip.to_string()})).collect();
+    let endpoints = json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {"name": "kubernetes", "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+        "subsets": [{"addresses": addresses, "ports": port}],
+    });
+    let addresses: Vec<Value> = masters
+        .iter()
+        .map(|m| json!({"addresses": [m.ip.to_string()], "conditions": {"ready": true}}))
+        .collect();
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "kubernetes", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "endpoints": addresses, "ports": port,
+    });
+    create_missing(store, Kind::Endpoints, "default", &endpoints)?;
+    create_missing(store, Kind::EndpointSlice, "default", &slice)?;
+    cluster_dns(store, config)
+}
+
+fn create_missing(store: &mut Store, kind: Kind, namespace: &str, body: &Value) -> Result<(), ApiError> {
+    let name = body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    if store.find(kind, namespace, name).is_none() {
+        store.create_value(kind, namespace, body, SimTime::ZERO)?;
+    }
+    Ok(())
+}
+
+/// The Service kube-dns and two pods behind it, as kubeadm's Deployment makes them.
+fn cluster_dns(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError> {
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {
+            "name": "kube-dns",
+            "annotations": {"prometheus.io/port": "9153", "prometheus.io/scrape": "true"},
+            "labels": {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"},
+        },
+        "spec": {
+            "clusterIP": config.networking.cluster_dns.to_string(),
+            "selector": {"k8s-app": "kube-dns"},
+            "ports": [
+                {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+                {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+                {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153},
+            ],
+        },
+    });
+    store.create_value(Kind::Service, "kube-system", &service, SimTime::ZERO)?;
+    let Some(node) = config.control_plane() else { return Ok(()) };
+    for _ in 0..2 {
+        store.create_value(Kind::Pod, "kube-system", &coredns_pod(&node.name), SimTime::ZERO)?;
+    }
+    Ok(())
+}
+
+/// Hash of the pod template that kubeadm 1.34 writes.
+const COREDNS_HASH: &str = "66bc5c9577";
+
+fn coredns_pod(node: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "generateName": format!("coredns-{COREDNS_HASH}-"),
+            "labels": {"k8s-app": "kube-dns", "pod-template-hash": COREDNS_HASH},
+        },
+        "spec": {
+            "nodeName": node,
+            "dnsPolicy": "Default",
+            "priorityClassName": "system-cluster-critical",
+            "serviceAccountName": "coredns",
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "tolerations": [
+                {"key": "CriticalAddonsOnly", "operator": "Exists"},
+                {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+            ],
+            "containers": [{
+                "name": "coredns",
+                "image": "registry.k8s.io/coredns/coredns:v1.12.1",
+                "imagePullPolicy": "IfNotPresent",
+                "args": ["-conf", "/etc/coredns/Corefile"],
+                "ports": [
+                    {"containerPort": 53, "name": "dns", "protocol": "UDP"},
+                    {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"},
+                    {"containerPort": 9153, "name": "metrics", "protocol": "TCP"},
+                ],
+            }],
+        },
+    })
+}
+
+fn node_object(node: &NodeConfig, config: &ClusterConfig) -> Node {
+    let mut labels: BTreeMap<String, String> = [
+        ("beta.kubernetes.io/arch", "amd64"),
+        ("beta.kubernetes.io/os", "linux"),
+        ("kubernetes.io/arch", "amd64"),
+        ("kubernetes.io/hostname", node.name.as_str()),
+        ("kubernetes.io/os", "linux"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .into();
+    let mut taints: Vec<Taint> = Vec::new();
+    if node.role == Role::ControlPlane {
+        labels.insert("node-role.kubernetes.io/control-plane".to_owned(), String::new());
+        labels.insert("node.kubernetes.io/exclude-from-external-load-balancers".to_owned(), String::new());
+        taints.push(Taint { key: "node-role.kubernetes.io/control-plane".to_owned(), ..Taint::default() });
+    }
+    labels.extend(node.labels.iter().map(|(k, v)| (k.clone(), v.clone())));
+    taints.extend(node.taints.iter().map(|t| Taint {
+        effect: match t.effect.as_str() {
+            "PreferNoSchedule" => TaintEffect::PreferNoSchedule,
+            "NoExecute" => TaintEffect::NoExecute,
+            _ => TaintEffect::NoSchedule,
+        },
+        key: t.key.clone(),
+        value: t.value.clone(),
+        time_added: None,
+    }));
+    Node {
+        metadata: ObjectMeta { labels, ..ObjectMeta::named(&node.name) },
+        spec: NodeSpec {
+            pod_cidr: node.pod_cidr.to_string(),
+            pod_cidrs: vec![node.pod_cidr.to_string()],
+            taints,
+            ..NodeSpec::default()
+        },
+        status: node_status(node, config),
+    }
+}
+
+fn node_status(node: &NodeConfig, config: &ClusterConfig) -> NodeStatus {
+    let at = Timestamp::at(SimTime::ZERO);
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| Condition {
+        kind: kind.to_owned(),
+        status: status.to_owned(),
+        last_heartbeat_time: Some(at),
+        last_transition_time: Some(at),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        observed_generation: None,
+    };
+    let resources: BTreeMap<String, String> = [
+        ("cpu", "2"),
+        ("ephemeral-storage", "50620216Ki"),
+        ("hugepages-1Gi", "0"),
+        ("hugepages-2Mi", "0"),
+        ("memory", "4018120Ki"),
+        ("pods", "110"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .into();
+    let version = format!("v{}", config.kubernetes_version);
+    let id = |what: &str| {
+        crate::kube::node::cni::mac_of(&format!("{what} {}", node.name)).to_string().replace(':', "")
+    };
+    NodeStatus {
+        addresses: vec![
+            NodeAddress { address: node.ip.to_string(), kind: "InternalIP".to_owned() },
+            NodeAddress { address: node.name.clone(), kind: "Hostname".to_owned() },
+        ],
+        allocatable: resources.clone(),
+        capacity: resources,
+        conditions: vec![
+            condition(
+                "MemoryPressure",
+                "False",
+                "KubeletHasSufficientMemory",
+                "kubelet has sufficient memory available",
+            ),
+            condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+            condition(
+                "PIDPressure",
+                "False",
+                "KubeletHasSufficientPID",
+                "kubelet has sufficient PID available",
+            ),
+            condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+        ],
+        node_info: Some(NodeInfo {
+            architecture: "amd64".to_owned(),
+            boot_id: id("boot"),
+            container_runtime_version: "containerd://2.1.5".to_owned(),
+            kernel_version: "6.12.57+deb13-amd64".to_owned(),
+            kube_proxy_version: String::new(),
+            kubelet_version: version,
+            machine_id: id("machine"),
+            operating_system: "linux".to_owned(),
+            os_image: "Debian GNU/Linux 13 (trixie)".to_owned(),
+            system_uuid: id("system"),
+            ..NodeInfo::default()
+        }),
+        ..NodeStatus::default()
+    }
+}

@@ -1,0 +1,307 @@
+//! Machines and cables: the node network with its switch, the gateway, and what lies behind it.
+//!
+//! ```text
+//!  master  node1  node2  workstation  hosts on the node network
+//!    └──────┴──────┴───┬───┴─────────────┘      eth0 of each
+//!                  underlay (a switch)
+//!                      │ eth0
+//!                   gateway ── eth1 ── underlay1 ── hosts of another network, …
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use ipnet::IpNet;
+
+use super::Cluster;
+use crate::chance::Dice;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::kube::apps::runtime::{Apps, Service};
+use crate::kube::apps::site::Site;
+use crate::kube::config::{ClusterConfig, HostConfig, Listen, NodeConfig};
+use crate::kube::controllers::Controllers;
+use crate::kube::dns::upstream::Upstream;
+use crate::kube::node::NodeAgents;
+use crate::kube::node::files::Files;
+use crate::kube::node::machine::{Machine, Machines, Place, ToolSet};
+use crate::kube::objects::Protocol;
+use crate::kube::store::{Pins, PodPin, ServicePin, Store, StoreConfig};
+use crate::linux::route::Route;
+use crate::linux::{NetError, World};
+use crate::packet::MacAddr;
+use crate::time::EventQueue;
+use crate::trace::NsId;
+
+/// Time that a frame takes from a machine to its switch.
+const CABLE_DELAY: Duration = Duration::from_micros(50);
+/// Time that a frame takes between the gateway and networks behind it.
+const FAR_DELAY: Duration = Duration::from_millis(2);
+
+/// Builds everything that is there before the control plane starts.
+pub(super) fn build(config: Arc<ClusterConfig>) -> Result<Cluster, Diagnostic> {
+    let mut builder = Builder {
+        world: World::new(config.seed),
+        machines: Machines::default(),
+        apps: Apps::default(),
+        config: &config,
+    };
+    builder.build().map_err(|e| mistake("cluster", &e.to_string()))?;
+    let Builder { world, machines, apps, .. } = builder;
+    let store = Store::new(store_config(&config), Dice::seeded(config.seed));
+    let agents = NodeAgents::new(&config, &machines);
+    Ok(Cluster {
+        world,
+        store,
+        machines,
+        apps,
+        agents,
+        controllers: Controllers::default(),
+        timers: EventQueue::default(),
+        remarks: Vec::new(),
+        seen: u64::MAX,
+        config,
+    })
+}
+
+/// A mistake that shows only when the cluster is built.
+pub(super) fn mistake(source: &str, message: &str) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        source: source.to_owned(),
+        line: 1,
+        column: 1,
+        length: 1,
+        message: message.to_owned(),
+        help: None,
+    }
+}
+
+fn store_config(config: &ClusterConfig) -> StoreConfig {
+    let pods = config.pins.pods.iter().map(|(name, pin)| {
+        let node = config.pinned_node(pin).map(str::to_owned);
+        (name.clone(), PodPin { node, ip: pin.ip })
+    });
+    let services = config.pins.services.iter().map(|(name, pin)| {
+        let cluster_ips = pin.cluster_ip.into_iter().collect();
+        (name.clone(), ServicePin { cluster_ips, node_port: pin.node_port })
+    });
+    StoreConfig {
+        service_subnets: vec![config.networking.service_subnet],
+        pins: Pins { pods: pods.collect(), services: services.collect() },
+    }
+}
+
+struct Builder<'a> {
+    world: World,
+    machines: Machines,
+    apps: Apps,
+    config: &'a ClusterConfig,
+}
+
+impl Builder<'_> {
+    fn build(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        let config = self.config;
+        let net = config.node_network();
+        let switch = self.switch("underlay", config.networking.mtu)?;
+        let gateway = config.gateway();
+        for node in &config.nodes {
+            let ns = self.machine(Place::Node(node.name.clone()), &node.name, ToolSet::NODE);
+            self.plug(ns, "eth0", switch, &node.name, (node.ip, net), CABLE_DELAY)?;
+            self.default_route(ns, gateway)?;
+            self.more_addresses(ns, node)?;
+            self.sysctls(ns, node)?;
+        }
+        let ns = self.machine(Place::Workstation, "workstation", ToolSet::WORKSTATION);
+        self.plug(ns, "eth0", switch, "workstation", (config.workstation(), net), CABLE_DELAY)?;
+        self.default_route(ns, gateway)?;
+        let router = self.machine(Place::Host("gateway".to_owned()), "gateway", ToolSet::HOST);
+        self.plug(router, "eth0", switch, "gateway", (gateway, net), CABLE_DELAY)?;
+        self.world.ns_mut(router).sysctl_set("net.ipv4.ip_forward", "1")?;
+        self.hosts(switch, router, net)?;
+        self.upstream_dns(router)
+    }
+
+    /// A bridge without an address and without netfilter.
+    fn switch(&mut self, name: &str, mtu: u32) -> Result<NsId, Box<dyn std::error::Error>> {
+        let ns = self.world.add_netns(name);
+        let host = self.world.ns_mut(ns);
+        host.sysctl_set("net.bridge.bridge-nf-call-iptables", "0")?;
+        host.sysctl_set("net.bridge.bridge-nf-call-ip6tables", "0")?;
+        host.add_bridge("br0", MacAddr([0x02, 0, 0, 0, 0, 0xfe]))?;
+        host.set_mtu("br0", mtu)?;
+        host.link_set("br0", true)?;
+        Ok(ns)
+    }
+
+    fn machine(&mut self, place: Place, name: &str, tools: ToolSet) -> NsId {
+        let ns = self.world.add_netns(name);
+        let resolv = format!("nameserver {}\n", self.config.gateway());
+        let files = Files::new()
+            .with("/etc/hostname", format!("{name}\n").into_bytes())
+            .with("/etc/hosts", hosts_file(self.config, name).into_bytes())
+            .with("/etc/resolv.conf", resolv.into_bytes())
+            .with_dir("/root")
+            .with_dir("/tmp");
+        let env = [
+            ("HOME", "/root"),
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("USER", "root"),
+        ];
+        let env: IndexMap<String, String> =
+            env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let machine = Machine { hostname: name.to_owned(), ns, files, tools, cwd: "/root".to_owned(), env };
+        self.machines.insert(place, machine);
+        ns
+    }
+
+    /// Connects a machine's interface to a switch.
+    fn plug(
+        &mut self,
+        ns: NsId,
+        dev: &str,
+        switch: NsId,
+        name: &str,
+        (ip, net): (IpAddr, IpNet),
+        delay: Duration,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        // Interface names have at most 15 characters; the switch's side is seen by nobody but in traces.
+        let port = format!("p{}-{}", self.world.ns(switch).ifaces().count(), name);
+        let port: String = port.chars().take(15).collect();
+        self.world.add_wire((ns, dev), (switch, &port), delay)?;
+        let mtu = self.config.networking.mtu;
+        let sw = self.world.ns_mut(switch);
+        sw.set_mtu(&port, mtu)?;
+        sw.set_master(&port, "br0")?;
+        sw.link_set(&port, true)?;
+        let host = self.world.ns_mut(ns);
+        host.set_mac(dev, card_mac(ip))?;
+        host.set_mtu(dev, mtu)?;
+        host.addr_add(dev, IpNet::new(ip, net.prefix_len())?)?;
+        host.link_set(dev, true)?;
+        Ok(())
+    }
+
+    fn default_route(&mut self, ns: NsId, gateway: IpAddr) -> Result<(), NetError> {
+        let host = self.world.ns_mut(ns);
+        let eth0 = host.by_name("eth0")?.id;
+        host.route_add(Route::default_via(gateway, eth0))
+    }
+
+    fn more_addresses(&mut self, ns: NsId, node: &NodeConfig) -> Result<(), NetError> {
+        for (dev, addr) in &node.addresses {
+            let host = self.world.ns_mut(ns);
+            host.add_bridge(dev, docker_mac(addr.addr()))?;
+            host.addr_add(dev, *addr)?;
+            host.link_set(dev, true)?;
+        }
+        Ok(())
+    }
+
+    /// What kubeadm asks for and kube-proxy switches on, then what the lab says.
+    fn sysctls(&mut self, ns: NsId, node: &NodeConfig) -> Result<(), Box<dyn std::error::Error>> {
+        let host = self.world.ns_mut(ns);
+        host.sysctl_set("net.ipv4.ip_forward", "1")?;
+        host.sysctl_set("net.bridge.bridge-nf-call-iptables", "1")?;
+        host.sysctl_set("net.ipv4.conf.all.route_localnet", "1")?;
+        for (name, value) in self.config.sysctl.iter().chain(&node.sysctl) {
+            host.sysctl_set(name, value)?;
+        }
+        Ok(())
+    }
+
+    /// Hosts on the node network are on its switch; others share a switch per network behind the gateway.
+    fn hosts(&mut self, switch: NsId, router: NsId, net: IpNet) -> Result<(), Box<dyn std::error::Error>> {
+        let mut far: BTreeMap<IpNet, Vec<&HostConfig>> = BTreeMap::new();
+        for host in &self.config.hosts {
+            if net.contains(&host.ip) {
+                let ns = self.machine(Place::Host(host.name.clone()), &host.name, ToolSet::HOST);
+                self.plug(ns, "eth0", switch, &host.name, (host.ip, net), CABLE_DELAY)?;
+                self.default_route(ns, self.config.gateway())?;
+                self.listen(host, ns)?;
+            } else {
+                let widest = if host.ip.is_ipv4() { 24 } else { 64 };
+                far.entry(IpNet::new(host.ip, widest)?.trunc()).or_default().push(host);
+            }
+        }
+        for (i, (net, hosts)) in far.into_iter().enumerate() {
+            let (dev, name) = (format!("eth{}", i + 1), format!("underlay{}", i + 1));
+            let switch = self.switch(&name, self.config.networking.mtu)?;
+            let taken = |ip: &IpAddr| hosts.iter().any(|h| h.ip == *ip);
+            let Some(gateway) = net.hosts().find(|ip| !taken(ip)) else { continue };
+            self.plug(router, &dev, switch, "gateway", (gateway, net), FAR_DELAY)?;
+            for host in hosts {
+                let ns = self.machine(Place::Host(host.name.clone()), &host.name, ToolSet::HOST);
+                self.plug(ns, "eth0", switch, &host.name, (host.ip, net), FAR_DELAY)?;
+                self.default_route(ns, gateway)?;
+                self.listen(host, ns)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn listen(&mut self, host: &HostConfig, ns: NsId) -> Result<(), Box<dyn std::error::Error>> {
+        let place = Place::Host(host.name.clone());
+        let (tcp, udp): (Vec<_>, Vec<_>) = host.listen.iter().partition(|l| l.protocol == Protocol::Tcp);
+        let site = Service::Site(Site::Text { body: "{hostname}\n".to_owned() });
+        for (ports, service) in [(tcp, site), (udp, Service::Plain)] {
+            if !ports.is_empty() {
+                let started = self.apps.start(&mut self.world, place.clone(), ns, &ports, service);
+                started.map_err(|(at, errno)| format!("host {}: port {}: {errno}", host.name, at.port))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The gateway answers the names of hosts and of `dns.upstream`.
+    fn upstream_dns(&mut self, router: NsId) -> Result<(), Box<dyn std::error::Error>> {
+        let hosts = self.config.hosts.iter().map(|h| (h.name.as_str(), vec![h.ip]));
+        let names = self.config.upstream.iter().map(|(name, ips)| (name.as_str(), ips.clone()));
+        let service = Service::Upstream(Upstream::new(hosts.chain(names)));
+        let listen = [Protocol::Udp, Protocol::Tcp].map(|protocol| Listen { port: 53, protocol });
+        let place = Place::Host("gateway".to_owned());
+        let started = self.apps.start(&mut self.world, place, router, &listen, service);
+        started.map_err(|(_, errno)| format!("gateway: port 53: {errno}"))?;
+        Ok(())
+    }
+}
+
+/// `/etc/hosts` of a machine of the node network: itself and the nodes.
+fn hosts_file(config: &ClusterConfig, own: &str) -> String {
+    let mut text = "127.0.0.1\tlocalhost\n".to_owned();
+    if own == "workstation" {
+        let _ = writeln!(text, "{}\tworkstation", config.workstation());
+    }
+    for node in &config.nodes {
+        let _ = writeln!(text, "{}\t{}", node.ip, node.name);
+    }
+    text
+}
+
+/// A network card of a virtual machine.
+fn card_mac(ip: IpAddr) -> MacAddr {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [_, b, c, d] = ip.octets();
+            MacAddr([0x52, 0x54, 0x00, b, c, d])
+        }
+        IpAddr::V6(ip) => {
+            let [.., b, c, d] = ip.octets();
+            MacAddr([0x52, 0x54, 0x00, b, c, d])
+        }
+    }
+}
+
+/// What Docker gives its bridge: `02:42` and the address.
+fn docker_mac(ip: IpAddr) -> MacAddr {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, c, d] = ip.octets();
+            MacAddr([0x02, 0x42, a, b, c, d])
+        }
+        IpAddr::V6(_) => card_mac(ip),
+    }
+}

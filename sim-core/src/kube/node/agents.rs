@@ -1,0 +1,258 @@
+//! All agents of all nodes, and what they work with.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use rustc_hash::FxHashMap;
+
+use super::cni;
+use super::kubelet::{Kubelet, Step};
+use super::machine::{Machines, Place};
+use super::proxy::agent::{NodeProxy, ServiceMap};
+use super::proxy::iptables::{Settings, base_rules};
+use crate::kube::apps::runtime::Apps;
+use crate::kube::config::{ClusterConfig, Cni, ProxyMode};
+use crate::kube::objects::{Kind, Object, Pod};
+use crate::kube::store::{ChangeKind, Store};
+use crate::linux::World;
+use crate::linux::netfilter::{RestoreError, RestoreOptions};
+use crate::time::{EventQueue, SimTime};
+use crate::trace::{Family, NsId};
+
+/// Everything that agents may touch.
+#[derive(Debug)]
+pub struct Hands<'a> {
+    /// Namespaces, wires, packets.
+    pub world: &'a mut World,
+    /// The API server.
+    pub store: &'a mut Store,
+    /// Machines and their files.
+    pub machines: &'a mut Machines,
+    /// Server processes.
+    pub apps: &'a mut Apps,
+    /// What agents will do later.
+    pub timers: &'a mut EventQueue<Timer>,
+    /// The cluster block.
+    pub config: &'a ClusterConfig,
+    /// What a person should know.
+    pub remarks: &'a mut Vec<String>,
+}
+
+impl Hands<'_> {
+    /// Virtual time now.
+    #[must_use]
+    pub const fn now(&self) -> SimTime {
+        self.world.now()
+    }
+
+    /// Notes what a person should know, once.
+    pub fn remark(&mut self, text: String) {
+        if !self.remarks.contains(&text) {
+            self.remarks.push(text);
+        }
+    }
+}
+
+/// What an agent will do later.
+#[derive(Clone, Debug)]
+pub enum Timer {
+    /// A kubelet goes on with a pod.
+    Pod {
+        /// The node.
+        node: String,
+        /// Uid of the pod: another pod of the same name is another matter.
+        uid: String,
+        /// Namespace and name of the pod.
+        pod: (String, String),
+        /// What comes next.
+        step: Step,
+        /// Whether the cluster is not at rest before it.
+        awaited: bool,
+    },
+    /// kube-proxy writes its rules on every node.
+    Proxy,
+}
+
+/// The agents of every node.
+#[derive(Clone, Debug)]
+pub struct NodeAgents {
+    kubelets: IndexMap<String, Kubelet>,
+    services: ServiceMap,
+    proxies: IndexMap<String, NodeProxy>,
+    settings: Settings,
+    proxy_on: bool,
+    proxy_armed: bool,
+    proxy_last: Option<SimTime>,
+    /// Timers that the cluster is not at rest before.
+    awaited: usize,
+    /// Changes of the store that have been seen.
+    cursor: u64,
+    /// For look-ups only.
+    pods: FxHashMap<NsId, (String, String)>,
+}
+
+/// How long after a change kube-proxy begins to write.
+const PROXY_DELAY: Duration = Duration::from_millis(20);
+/// The least time between two writings (`minSyncPeriod`).
+const PROXY_PERIOD_MIN: Duration = Duration::from_secs(1);
+
+impl NodeAgents {
+    /// The agents of the nodes of a cluster block, before they have done anything.
+    #[must_use]
+    pub fn new(config: &ClusterConfig, machines: &Machines) -> Self {
+        let mut kubelets = IndexMap::new();
+        let mut proxies = IndexMap::new();
+        for node in &config.nodes {
+            let ns = machines.get(&Place::Node(node.name.clone())).map_or(NsId(0), |m| m.ns);
+            let zone = node.labels.get("topology.kubernetes.io/zone").map_or("", String::as_str);
+            kubelets.insert(node.name.clone(), Kubelet::new(node, ns, config));
+            proxies.insert(node.name.clone(), NodeProxy::new(&node.name, zone, ns));
+        }
+        Self {
+            kubelets,
+            services: ServiceMap::default(),
+            proxies,
+            settings: Settings::kubeadm(config.networking.pod_subnet),
+            proxy_on: config.networking.proxy_mode == ProxyMode::Iptables,
+            proxy_armed: false,
+            proxy_last: None,
+            awaited: 0,
+            cursor: 0,
+            pods: FxHashMap::default(),
+        }
+    }
+
+    /// Whether something is under way that will come to an end by itself and soon.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        self.awaited > 0
+    }
+
+    /// The pod that a namespace belongs to.
+    #[must_use]
+    pub fn pod_of(&self, ns: NsId) -> Option<(&str, &str)> {
+        self.pods.get(&ns).map(|(namespace, name)| (namespace.as_str(), name.as_str()))
+    }
+
+    /// Sets nodes up: devices and routes of the CNI plugin, and the rules that are there before the first Service.
+    ///
+    /// # Errors
+    /// The rules or devices are refused: a contradiction within the cluster block.
+    pub fn set_up_nodes(&mut self, hands: &mut Hands<'_>) -> Result<(), String> {
+        let config = hands.config;
+        let nodes: Vec<cni::Node<'_>> = config
+            .nodes
+            .iter()
+            .map(|n| cni::Node { name: &n.name, ip: n.ip, pod_cidr: n.pod_cidr })
+            .collect();
+        let base = base_rules(&self.settings, self.proxy_on);
+        for node in &nodes {
+            let Some(kubelet) = self.kubelets.get(node.name) else { continue };
+            let ns = hands.world.ns_mut(kubelet.ns());
+            cni::set_up_node(ns, *node, &config.networking).map_err(|e| format!("{}: {e}", node.name))?;
+            for peer in nodes.iter().filter(|p| p.name != node.name) {
+                cni::add_peer(ns, *peer, &config.networking).map_err(|e| format!("{}: {e}", node.name))?;
+            }
+            let text = format!("{base}{}", cni::rules(*node, &config.networking));
+            restore(hands.world, kubelet.ns(), &text).map_err(|e| format!("{}: {e}", node.name))?;
+        }
+        Ok(())
+    }
+
+    /// Reacts to what changed in the store since the last call.
+    pub fn sync(&mut self, hands: &mut Hands<'_>) {
+        let changes = hands.store.changes_since(self.cursor).to_vec();
+        self.cursor = hands.store.changes().cursor();
+        let mut proxied = false;
+        for change in &changes {
+            match change.kind() {
+                Kind::Pod => {
+                    if let Object::Pod(pod) = &*change.object {
+                        self.pod_changed(pod, change.what, hands);
+                    }
+                }
+                Kind::Service | Kind::EndpointSlice => proxied = true,
+                _ => {}
+            }
+        }
+        if proxied && self.services.sync(hands.store, &changes) {
+            self.arm_proxy(hands);
+        }
+    }
+
+    fn pod_changed(&mut self, pod: &Pod, what: ChangeKind, hands: &mut Hands<'_>) {
+        let Some(kubelet) = self.kubelets.get_mut(&pod.spec.node_name) else { return };
+        kubelet.pod_changed(pod, what, hands);
+        self.take_notes(&pod.spec.node_name, hands);
+    }
+
+    /// Lets an agent do what it had put off.
+    pub fn on_timer(&mut self, timer: Timer, hands: &mut Hands<'_>) {
+        match timer {
+            Timer::Proxy => {
+                self.awaited -= 1;
+                self.proxy_armed = false;
+                self.write_rules(hands);
+            }
+            Timer::Pod { node, uid, pod, step, awaited } => {
+                self.awaited -= usize::from(awaited);
+                if let Some(kubelet) = self.kubelets.get_mut(&node) {
+                    kubelet.on_timer(&pod, &uid, step, hands);
+                    self.take_notes(&node, hands);
+                }
+            }
+        }
+    }
+
+    /// Puts what a kubelet wants done later into the queue, and learns of its namespaces.
+    fn take_notes(&mut self, node: &str, hands: &mut Hands<'_>) {
+        let Some(kubelet) = self.kubelets.get_mut(node) else { return };
+        for (at, timer) in kubelet.take_timers() {
+            if let Timer::Pod { awaited: true, .. } = timer {
+                self.awaited += 1;
+            }
+            hands.timers.push(at, timer);
+        }
+        for (ns, pod) in kubelet.take_namespaces() {
+            match pod {
+                Some(pod) => self.pods.insert(ns, pod),
+                None => self.pods.remove(&ns),
+            };
+        }
+    }
+
+    fn arm_proxy(&mut self, hands: &mut Hands<'_>) {
+        if !self.proxy_on || self.proxy_armed {
+            return;
+        }
+        let soon = hands.now() + PROXY_DELAY;
+        let at = self.proxy_last.map_or(soon, |last| soon.max(last + PROXY_PERIOD_MIN));
+        self.proxy_armed = true;
+        self.awaited += 1;
+        hands.timers.push(at, Timer::Proxy);
+    }
+
+    /// Writes the rules of changed Services on every node.
+    fn write_rules(&mut self, hands: &mut Hands<'_>) {
+        let changed = self.services.take_changed();
+        self.proxy_last = Some(hands.now());
+        let mut shared = None;
+        for proxy in self.proxies.values_mut() {
+            if let Err(e) = proxy.sync(&self.services, &self.settings, &changed, &mut shared, hands.world) {
+                hands.remarks.push(format!("kube-proxy on {}: {e}", proxy.node()));
+            }
+        }
+    }
+}
+
+/// `iptables-restore --noflush` in a namespace.
+pub(super) fn restore(world: &mut World, ns: NsId, text: &str) -> Result<(), RestoreError> {
+    let options = RestoreOptions { noflush: true, ..RestoreOptions::default() };
+    world.ns_mut(ns).netfilter(Family::V4, |rules| rules.restore(text, options))
+}
+
+/// Whether pods get a network at all.
+#[must_use]
+pub(super) fn has_network(config: &ClusterConfig) -> bool {
+    config.networking.cni != Cni::None
+}

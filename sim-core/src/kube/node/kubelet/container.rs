@@ -1,0 +1,356 @@
+//! One container's life.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::{Kubelet, Step, reference};
+use crate::kube::apps::image::{self, Image, Reference, Server, Speaks};
+use crate::kube::apps::name_server::NameServer;
+use crate::kube::apps::program::{self, Program};
+use crate::kube::apps::runtime::{AppId, START_TIME, Service};
+use crate::kube::config::ClusterConfig;
+use crate::kube::dns::server::Options;
+use crate::kube::node::agents::Hands;
+use crate::kube::node::machine::Place;
+use crate::kube::objects::container::ImagePullPolicy;
+use crate::kube::objects::pod::RestartPolicy;
+use crate::kube::objects::{Container, Pod};
+use crate::kube::store::EventType;
+use crate::time::SimTime;
+use crate::trace::NsId;
+
+/// A container on its node.
+#[derive(Clone, Debug)]
+pub(super) struct ContainerRun {
+    pub(super) spec: Container,
+    pub(super) image: Arc<Image>,
+    pub(super) reference: Reference,
+    pub(super) state: State,
+    pub(super) last: Option<Ended>,
+    /// How often it was started again.
+    pub(super) restarts: u32,
+    pub(super) id: String,
+    apps: Vec<AppId>,
+    /// Whether its process ends when it is asked to; the first process of a namespace ignores SIGTERM unless it has a handler.
+    obeys: bool,
+}
+
+/// What a container is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Waiting { reason: &'static str, message: String },
+    Running { since: SimTime },
+    Ended(Ended),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) code: i32,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+    pub(super) started: SimTime,
+    pub(super) finished: SimTime,
+    pub(super) id: String,
+}
+
+/// The first wait of a container that keeps ending, and the longest.
+const BACK_OFF: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+/// Runs longer than this clear the back-off.
+const BACK_OFF_RESET: Duration = Duration::from_secs(600);
+/// What a server takes to end in good order.
+const STOP_TIME: Duration = Duration::from_millis(300);
+
+impl ContainerRun {
+    pub(super) fn new(spec: &Container, config: &ClusterConfig) -> Self {
+        Self {
+            image: Arc::new(image::find(config, &spec.image)),
+            reference: Reference::parse(&spec.image),
+            spec: spec.clone(),
+            state: State::Waiting { reason: "ContainerCreating", message: String::new() },
+            last: None,
+            restarts: 0,
+            id: String::new(),
+            apps: Vec::new(),
+            obeys: false,
+        }
+    }
+
+    pub(super) const fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
+    /// Whether it has ended well.
+    pub(super) fn succeeded(&self) -> bool {
+        matches!(&self.state, State::Ended(e) if e.code == 0)
+    }
+
+    /// What it takes to end it with SIGTERM.
+    pub(super) const fn stop_time(&self) -> Duration {
+        if self.obeys { STOP_TIME } else { Duration::MAX }
+    }
+
+    /// Ends its processes.
+    pub(super) fn stop(&mut self, hands: &mut Hands<'_>) {
+        for app in self.apps.drain(..) {
+            hands.apps.stop(hands.world, app);
+        }
+    }
+
+    fn end(&mut self, code: i32, reason: &'static str, message: String, now: SimTime, hands: &mut Hands<'_>) {
+        let started = if let State::Running { since } = self.state { since } else { now };
+        self.stop(hands);
+        let id = self.id.clone();
+        self.state = State::Ended(Ended { code, reason, message, started, finished: now, id });
+    }
+}
+
+impl Kubelet {
+    /// Fetches a container's image if it is not there, or may be old.
+    pub(super) fn pull(&mut self, key: &(String, String), i: usize, hands: &mut Hands<'_>) {
+        let Some(run) = self.pods.get(key) else { return };
+        let Some(c) = run.containers.get(i) else { return };
+        let full = c.reference.full();
+        let there = self.images.contains(&full);
+        let always = match c.spec.image_pull_policy {
+            Some(policy) => policy == ImagePullPolicy::Always,
+            None => c.reference.tag == "latest",
+        };
+        let about = reference(&run.spec, &format!("spec.containers{{{}}}", c.spec.name));
+        let given = c.spec.image.clone();
+        let delay = if there && !always {
+            let message = format!("Container image \"{given}\" already present on machine");
+            self.event(&about, EventType::Normal, "Pulled", &message, hands);
+            Duration::from_millis(20)
+        } else {
+            let time = pull_time(&full, there);
+            let size = c.image.size;
+            self.event(&about, EventType::Normal, "Pulling", &format!("Pulling image \"{given}\""), hands);
+            let secs = format_time(time);
+            let message = format!(
+                "Successfully pulled image \"{given}\" in {secs} ({secs} including waiting). Image size: {size} bytes."
+            );
+            let (now, at) = (hands.now(), hands.now() + time);
+            debug_assert!(at >= now);
+            hands.store.event(&about, EventType::Normal, "Pulled", "kubelet", &message, at);
+            self.images.insert(full);
+            time
+        };
+        self.later(key, Step::Pulled(i), delay + CREATE_TIME, true, hands.now());
+    }
+
+    /// Starts a container, then turns to the next.
+    pub(super) fn start_container(&mut self, key: &(String, String), i: usize, hands: &mut Hands<'_>) {
+        let Some(run) = self.pods.get(key) else { return };
+        let Some(c) = run.containers.get(i) else { return };
+        let (spec, name) = (run.spec.clone(), c.spec.name.clone());
+        let about = reference(&spec, &format!("spec.containers{{{name}}}"));
+        self.event(&about, EventType::Normal, "Created", &format!("Created container: {name}"), hands);
+        let program = program::of_container(&c.spec, &c.image);
+        let again = c.restarts > 0 || c.last.is_some();
+        let now = hands.now();
+        let Some(run) = self.pods.get_mut(key) else { return };
+        let init = run.init;
+        let c = &mut run.containers[i];
+        c.id = container_id(&spec.metadata.uid, &name, c.restarts);
+        let exit = match program {
+            Ok(program) => {
+                if let Some(unknown) = &program.unknown {
+                    hands.remark(format!("pod {}/{}: what {unknown} does is not known", key.0, key.1));
+                }
+                c.state = State::Running { since: now };
+                c.obeys = !program.serves.is_empty();
+                let place = Place::Container {
+                    namespace: key.0.clone(),
+                    pod: key.1.clone(),
+                    container: Some(name.clone()),
+                };
+                let listening = serve(&program, &place, &spec, hands, &mut c.apps);
+                if listening { program.ends } else { Some((START_TIME, 1)) }
+            }
+            Err(e) => {
+                let message = format!(
+                    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: {e}"
+                );
+                c.end(128, "StartError", message.clone(), now, hands);
+                self.event(&about, EventType::Warning, "Failed", &format!("Error: {message}"), hands);
+                self.ended(key, i, hands);
+                return;
+            }
+        };
+        let number = c.restarts;
+        self.event(&about, EventType::Normal, "Started", &format!("Started container {name}"), hands);
+        if let Some((after, _)) = exit {
+            // What ends at once is waited for: a reader would see it end.
+            let soon = after < Duration::from_secs(1);
+            self.later(key, Step::Exit(i, number), after + START_TIME, soon, now);
+        }
+        // Init containers run one after the other to their end; the others are only started one after the other.
+        if i >= init && !again {
+            self.pull(key, i + 1, hands);
+        }
+        self.report(key, hands);
+    }
+
+    /// A container's process has ended by itself.
+    pub(super) fn container_ended(
+        &mut self,
+        key: &(String, String),
+        i: usize,
+        number: u32,
+        hands: &mut Hands<'_>,
+    ) {
+        let now = hands.now();
+        let Some(c) = self.pods.get_mut(key).and_then(|run| run.containers.get_mut(i)) else { return };
+        if c.restarts != number || !c.is_running() {
+            return;
+        }
+        let code = match program::of_container(&c.spec, &c.image) {
+            Ok(Program { ends: Some((_, code)), .. }) => code,
+            // It should have gone on: its port was taken.
+            _ => 1,
+        };
+        let reason = if code == 0 { "Completed" } else { "Error" };
+        c.end(code, reason, String::new(), now, hands);
+        self.ended(key, i, hands);
+    }
+
+    /// Decides what follows the end of a container.
+    fn ended(&mut self, key: &(String, String), i: usize, hands: &mut Hands<'_>) {
+        let Some(run) = self.pods.get_mut(key) else { return };
+        let now = hands.now();
+        let policy = run.spec.spec.restart_policy.unwrap_or_default();
+        let init = i < run.init;
+        let succeeded = run.containers[i].succeeded();
+        let restart = match policy {
+            RestartPolicy::Always if init => !succeeded,
+            RestartPolicy::Always => true,
+            RestartPolicy::OnFailure => !succeeded,
+            RestartPolicy::Never => false,
+        };
+        if restart {
+            self.restart(key, i, hands);
+        } else if init && succeeded {
+            if i + 1 == run.init {
+                run.initialized_at = Some(now);
+            }
+            self.pull(key, i + 1, hands);
+        } else if run.containers[run.init..].iter().all(|c| matches!(c.state, State::Ended(_))) || init {
+            // The sandbox goes with the last container; the status keeps the address.
+            if let Some(mut run) = self.pods.remove(key) {
+                self.remove_sandbox(&mut run, hands);
+                self.pods.insert(key.clone(), run);
+            }
+            hands.machines.remove_pod(&key.0, &key.1);
+        }
+        self.report(key, hands);
+    }
+
+    /// The first time at once, then after a wait that doubles.
+    fn restart(&mut self, key: &(String, String), i: usize, hands: &mut Hands<'_>) {
+        let now = hands.now();
+        let Some(run) = self.pods.get_mut(key) else { return };
+        let (spec, c) = (run.spec.clone(), &mut run.containers[i]);
+        let State::Ended(ended) = &c.state else { return };
+        let ended = ended.clone();
+        let long = ended.finished.since(ended.started) > BACK_OFF_RESET;
+        let wait = match c.restarts {
+            0 => Duration::ZERO,
+            _ if long => Duration::ZERO,
+            n => BACK_OFF.0.saturating_mul(1 << (n - 1).min(10)).min(BACK_OFF.1),
+        };
+        c.last = Some(ended);
+        if wait.is_zero() {
+            self.later(key, Step::Restart(i), wait, true, now);
+            return;
+        }
+        let (name, meta) = (c.spec.name.clone(), &spec.metadata);
+        let pod = format!("{}_{}({})", meta.name, meta.namespace, meta.uid);
+        let message = format!("back-off {} restarting failed container={name} pod={pod}", format_time(wait));
+        c.state = State::Waiting { reason: "CrashLoopBackOff", message };
+        let about = reference(&spec, &format!("spec.containers{{{name}}}"));
+        let text = format!("Back-off restarting failed container {name} in pod {pod}");
+        self.event(&about, EventType::Warning, "BackOff", &text, hands);
+        self.later(key, Step::Restart(i), wait, false, now);
+    }
+
+    /// Starts a container again.
+    pub(super) fn start_again(&mut self, key: &(String, String), i: usize, hands: &mut Hands<'_>) {
+        if let Some(c) = self.pods.get_mut(key).and_then(|run| run.containers.get_mut(i)) {
+            c.restarts += 1;
+        }
+        self.pull(key, i, hands);
+    }
+}
+
+/// What the runtime takes to make and start a container.
+const CREATE_TIME: Duration = Duration::from_millis(150);
+
+/// One to two seconds, always the same for an image; a look at the registry if the image is there.
+fn pull_time(image: &str, there: bool) -> Duration {
+    let hash = Sha256::digest(image);
+    let millis = u64::from(u16::from_be_bytes([hash[0], hash[1]]) % 1000);
+    Duration::from_millis(if there { 500 + millis / 4 } else { 1000 + millis })
+}
+
+/// A duration as Go prints it: `1.234s`, `20s`, `1m20s`, `500ms`.
+fn format_time(time: Duration) -> String {
+    let (secs, millis) = (time.as_secs(), time.subsec_millis());
+    let fraction =
+        if millis == 0 { String::new() } else { format!(".{millis:03}").trim_end_matches('0').to_owned() };
+    match secs {
+        0 => format!("{millis}ms"),
+        1..60 => format!("{secs}{fraction}s"),
+        _ => format!("{}m{}{fraction}s", secs / 60, secs % 60),
+    }
+}
+
+fn container_id(uid: &str, name: &str, run: u32) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{uid} {name} {run}")))
+}
+
+/// Starts the servers of a program; whether all could have their ports.
+fn serve(program: &Program, place: &Place, pod: &Pod, hands: &mut Hands<'_>, apps: &mut Vec<AppId>) -> bool {
+    let Some(ns) = hands.machines.get(place).map(|m| m.ns) else { return false };
+    for server in &program.serves {
+        let service = service(server, pod, hands, ns);
+        match hands.apps.start(hands.world, place.clone(), ns, &server.listen, service) {
+            Ok(app) => apps.push(app),
+            Err((at, errno)) => {
+                hands.remark(format!("{place}: cannot listen on port {}: {errno}", at.port));
+                return false;
+            }
+        }
+    }
+    true
+}
+
+fn service(server: &Server, pod: &Pod, hands: &Hands<'_>, ns: NsId) -> Service {
+    match &server.speaks {
+        Speaks::Http(site) => Service::Site(site.clone()),
+        Speaks::Other => Service::Plain,
+        Speaks::ClusterDns => {
+            let domain = &hands.config.networking.dns_domain;
+            let upstreams = vec![SocketAddr::new(hands.config.gateway(), 53)];
+            let options = Options::kubeadm(domain, pod.ips().collect(), upstreams);
+            Service::Dns(Box::new(NameServer::new(options, u64::from(ns.0))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_printed_as_go_prints_them() {
+        let of = |ms| format_time(Duration::from_millis(ms));
+        assert_eq!(
+            [of(500), of(1234), of(1500), of(20_000), of(80_000)],
+            ["500ms", "1.234s", "1.5s", "20s", "1m20s"]
+        );
+    }
+}

@@ -1,0 +1,294 @@
+//! The kubelet: makes a pod's namespace, files and processes, and tells the API server how they are.
+//!
+//! ```text
+//!  bound to the node ─► sandbox (namespace, address) ─► pull ─► start ─► running ─► exit ─► restart, at once or after a back-off
+//!                                                                          └─ deletion ─► SIGTERM … grace … ─► gone
+//! ```
+//!
+//! [`Kubelet`] decides; [`container`] is one container's life, [`sandbox`] the namespace, [`etc`] the files it writes into containers,
+//! [`env`] their environment, [`status`] what it reports.
+
+mod container;
+mod env;
+mod etc;
+mod sandbox;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::agents::{Hands, Timer};
+use super::cni::ipam::HostLocal;
+use crate::kube::config::{ClusterConfig, NodeConfig};
+use crate::kube::objects::{Kind, Object, ObjectReference, Pod};
+use crate::kube::store::{ChangeKind, DeleteOptions, EventType};
+use crate::time::SimTime;
+use crate::trace::NsId;
+
+use container::ContainerRun;
+
+/// What a kubelet does next with a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Makes the sandbox.
+    Sandbox,
+    /// Has the image of a container, by its place among all containers, init containers first.
+    Pulled(usize),
+    /// A container's process ends by itself; the run that it belongs to.
+    Exit(usize, u32),
+    /// Starts a container again.
+    Restart(usize),
+    /// Kills what is left after the grace period.
+    Kill,
+}
+
+/// The kubelet of one node.
+#[derive(Clone, Debug)]
+pub struct Kubelet {
+    node: String,
+    ns: NsId,
+    node_ip: IpAddr,
+    ipam: HostLocal,
+    pods: BTreeMap<(String, String), PodRun>,
+    /// Images on the node, by full name.
+    images: BTreeSet<String>,
+    timers: Vec<(SimTime, Timer)>,
+    namespaces: Vec<(NsId, Option<(String, String)>)>,
+}
+
+/// A pod on its node.
+#[derive(Clone, Debug)]
+struct PodRun {
+    spec: Arc<Pod>,
+    started: SimTime,
+    sandbox: Option<sandbox::Sandbox>,
+    /// Init containers first, in the order of the spec.
+    containers: Vec<ContainerRun>,
+    init: usize,
+    terminating: bool,
+    /// When it became what it is, for the conditions.
+    ready_since: Option<SimTime>,
+    initialized_at: Option<SimTime>,
+}
+
+impl Kubelet {
+    /// The kubelet of a node that has no pods yet.
+    #[must_use]
+    pub fn new(node: &NodeConfig, ns: NsId, config: &ClusterConfig) -> Self {
+        let promised = config.pins.pods.values().filter_map(|p| p.ip);
+        Self {
+            node: node.name.clone(),
+            ns,
+            node_ip: node.ip,
+            ipam: HostLocal::new(node.pod_cidr, promised),
+            pods: BTreeMap::new(),
+            // What kubeadm has pulled before.
+            images: BTreeSet::from(["registry.k8s.io/coredns/coredns:v1.12.1".to_owned()]),
+            timers: Vec::new(),
+            namespaces: Vec::new(),
+        }
+    }
+
+    /// The node's namespace.
+    #[must_use]
+    pub const fn ns(&self) -> NsId {
+        self.ns
+    }
+
+    /// What it wants to do later.
+    pub fn take_timers(&mut self) -> Vec<(SimTime, Timer)> {
+        std::mem::take(&mut self.timers)
+    }
+
+    /// Namespaces that it made for a pod, and those it deleted.
+    pub fn take_namespaces(&mut self) -> Vec<(NsId, Option<(String, String)>)> {
+        std::mem::take(&mut self.namespaces)
+    }
+
+    /// A pod of this node is different.
+    pub fn pod_changed(&mut self, pod: &Pod, what: ChangeKind, hands: &mut Hands<'_>) {
+        let key = (pod.metadata.namespace.clone(), pod.metadata.name.clone());
+        let known = self.pods.get(&key).filter(|run| run.spec.metadata.uid == pod.metadata.uid);
+        match (what, known) {
+            (ChangeKind::Deleted, Some(_)) => self.tear_down(&key, hands),
+            (ChangeKind::Deleted, None) => {}
+            (_, Some(run)) if pod.metadata.is_terminating() && !run.terminating => {
+                self.terminate(&key, pod, hands)
+            }
+            (_, Some(_)) => {}
+            (_, None) if pod.metadata.is_terminating() => self.forget(&key, hands),
+            (_, None) => self.admit(key, pod, hands),
+        }
+    }
+
+    /// Goes on with a pod.
+    pub fn on_timer(&mut self, key: &(String, String), uid: &str, step: Step, hands: &mut Hands<'_>) {
+        let Some(run) = self.pods.get(key).filter(|run| run.spec.metadata.uid == uid) else { return };
+        match step {
+            Step::Kill => {
+                self.tear_down(key, hands);
+                self.forget(key, hands);
+            }
+            _ if run.terminating => {}
+            Step::Sandbox => self.make_sandbox(key, hands),
+            Step::Pulled(i) => self.start_container(key, i, hands),
+            Step::Exit(i, number) => self.container_ended(key, i, number, hands),
+            Step::Restart(i) => self.start_again(key, i, hands),
+        }
+    }
+
+    fn admit(&mut self, key: (String, String), pod: &Pod, hands: &mut Hands<'_>) {
+        if pod.is_finished() {
+            return;
+        }
+        let init = pod.spec.init_containers.len();
+        let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
+        let containers = all.map(|c| ContainerRun::new(c, hands.config)).collect();
+        for c in &pod.spec.containers {
+            let probes = [&c.readiness_probe, &c.liveness_probe, &c.startup_probe];
+            if probes.iter().any(|p| p.is_some()) {
+                hands.remark(format!(
+                    "pod {}/{}: probes are not modelled yet and always succeed",
+                    key.0, key.1
+                ));
+            }
+            if c.ports.iter().any(|p| p.host_port.is_some()) {
+                hands.remark(format!("pod {}/{}: hostPort is not modelled yet", key.0, key.1));
+            }
+        }
+        let run = PodRun {
+            spec: Arc::new(pod.clone()),
+            started: hands.now(),
+            sandbox: None,
+            containers,
+            init,
+            terminating: false,
+            ready_since: None,
+            initialized_at: None,
+        };
+        self.pods.insert(key.clone(), run);
+        self.report(&key, hands);
+        self.later(&key, Step::Sandbox, sandbox::MAKE_TIME, true, hands.now());
+    }
+
+    /// Puts a step off.
+    fn later(&mut self, key: &(String, String), step: Step, delay: Duration, awaited: bool, now: SimTime) {
+        let Some(run) = self.pods.get(key) else { return };
+        let timer = Timer::Pod {
+            node: self.node.clone(),
+            uid: run.spec.metadata.uid.clone(),
+            pod: key.clone(),
+            step,
+            awaited,
+        };
+        self.timers.push((now + delay, timer));
+    }
+
+    fn make_sandbox(&mut self, key: &(String, String), hands: &mut Hands<'_>) {
+        let Some(run) = self.pods.get_mut(key) else { return };
+        match sandbox::make(&run.spec, (&self.node, self.ns, self.node_ip), &mut self.ipam, hands) {
+            Ok(sandbox) => {
+                if sandbox.ns != self.ns {
+                    self.namespaces.push((sandbox.ns, Some(key.clone())));
+                }
+                for c in &run.containers {
+                    sandbox::add_machine(&run.spec, c, &sandbox, hands);
+                }
+                run.sandbox = Some(sandbox);
+                if run.init == 0 {
+                    run.initialized_at = Some(hands.now());
+                }
+                self.report(key, hands);
+                self.pull(key, 0, hands);
+            }
+            Err(message) => {
+                let pod = reference(&run.spec, "");
+                let message = format!(
+                    "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: {message}"
+                );
+                self.event(&pod, EventType::Warning, "FailedCreatePodSandBox", &message, hands);
+            }
+        }
+    }
+
+    fn event(
+        &self,
+        about: &ObjectReference,
+        kind: EventType,
+        reason: &str,
+        message: &str,
+        hands: &mut Hands<'_>,
+    ) {
+        let now = hands.now();
+        hands.store.event(about, kind, reason, "kubelet", message, now);
+    }
+
+    /// Somebody wants the pod gone: its processes are told, and killed when the grace period is over.
+    fn terminate(&mut self, key: &(String, String), pod: &Pod, hands: &mut Hands<'_>) {
+        let Some(run) = self.pods.get_mut(key) else { return };
+        run.terminating = true;
+        run.spec = Arc::new(pod.clone());
+        let running: Vec<&ContainerRun> = run.containers.iter().filter(|c| c.is_running()).collect();
+        let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or(30);
+        let grace = Duration::from_secs(u64::try_from(grace).unwrap_or(0));
+        let needed = running.iter().map(|c| c.stop_time()).max().unwrap_or(Duration::ZERO);
+        let names: Vec<String> = running.iter().map(|c| c.spec.name.clone()).collect();
+        let spec = run.spec.clone();
+        for name in names {
+            let about = reference(&spec, &format!("spec.containers{{{name}}}"));
+            self.event(&about, EventType::Normal, "Killing", &format!("Stopping container {name}"), hands);
+        }
+        self.later(key, Step::Kill, needed.min(grace), false, hands.now());
+    }
+
+    /// Removes everything of a pod from the node.
+    fn tear_down(&mut self, key: &(String, String), hands: &mut Hands<'_>) {
+        let Some(mut run) = self.pods.remove(key) else { return };
+        for c in &mut run.containers {
+            c.stop(hands);
+        }
+        self.remove_sandbox(&mut run, hands);
+        hands.machines.remove_pod(&key.0, &key.1);
+    }
+
+    fn remove_sandbox(&mut self, run: &mut PodRun, hands: &mut Hands<'_>) {
+        let Some(sandbox) = run.sandbox.take() else { return };
+        if let Some(ip) = sandbox.allocated {
+            self.ipam.release(ip);
+        }
+        if sandbox.ns != self.ns {
+            self.namespaces.push((sandbox.ns, None));
+            hands.world.remove_netns(sandbox.ns);
+        }
+    }
+
+    /// Tells the API server that nothing of the pod is left.
+    fn forget(&self, key: &(String, String), hands: &mut Hands<'_>) {
+        let now = hands.now();
+        let at_once = DeleteOptions { grace_seconds: Some(0) };
+        // It may be gone already: deleted by force.
+        let _ = hands.store.delete(Kind::Pod, &key.0, &key.1, at_once, now);
+    }
+
+    /// Writes the pod's status.
+    fn report(&mut self, key: &(String, String), hands: &mut Hands<'_>) {
+        let Some(run) = self.pods.get_mut(key) else { return };
+        let now = hands.now();
+        let all_ready = run.containers.len() > run.init
+            && run.containers[run.init..].iter().all(ContainerRun::is_running);
+        run.ready_since = if all_ready { run.ready_since.or(Some(now)) } else { None };
+        let run = &*run;
+        let node_ip = self.node_ip;
+        // The pod may be gone already: deleted by force.
+        let _ = hands
+            .store
+            .edit_status::<Pod>(&key.0, &key.1, now, |pod| status::fill(&mut pod.status, run, node_ip, now));
+    }
+}
+
+/// A reference to a pod, or to a part of it.
+fn reference(pod: &Pod, field_path: &str) -> ObjectReference {
+    ObjectReference { field_path: field_path.to_owned(), ..Object::from(pod.clone()).reference() }
+}

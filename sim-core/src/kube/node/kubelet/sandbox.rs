@@ -1,0 +1,87 @@
+//! A pod's sandbox: its network namespace, and a machine per container in it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::container::ContainerRun;
+use super::{env, etc};
+use crate::kube::node::agents::{Hands, has_network};
+use crate::kube::node::cni::bridge::{self, Attachment};
+use crate::kube::node::cni::ipam::HostLocal;
+use crate::kube::node::cni::{pod_mtu, veth_name};
+use crate::kube::node::machine::{Machine, Place};
+use crate::kube::objects::Pod;
+use crate::trace::NsId;
+
+/// From the binding to the sandbox: the kubelet's notice, the pause container, the plugin.
+pub(super) const MAKE_TIME: Duration = Duration::from_millis(400);
+
+/// A sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sandbox {
+    pub(super) ns: NsId,
+    pub(super) ip: IpAddr,
+    /// The address to give back; none for a pod on the host network.
+    pub(super) allocated: Option<IpAddr>,
+}
+
+/// Makes the sandbox of a pod on a node (name, namespace, address).
+pub(super) fn make(
+    pod: &Pod,
+    (node, node_ns, node_ip): (&str, NsId, IpAddr),
+    ipam: &mut HostLocal,
+    hands: &mut Hands<'_>,
+) -> Result<Sandbox, String> {
+    if pod.spec.host_network {
+        return Ok(Sandbox { ns: node_ns, ip: node_ip, allocated: None });
+    }
+    if !has_network(hands.config) {
+        return Err("plugin type=\"\" failed (add): no network config found in /etc/cni/net.d: cni plugin not initialized".to_owned());
+    }
+    let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
+    let pin = hands.config.pins.pods.get(&format!("{namespace}/{name}"));
+    // A pin for another node does not hold here.
+    let wanted = pin.and_then(|p| p.ip).filter(|ip| ipam.range().contains(ip));
+    let ip = ipam.allocate(wanted).map_err(|e| format!("plugin type=\"bridge\" failed (add): {e}"))?;
+    let ns = hands.world.add_netns(&format!("{namespace}/{name}"));
+    let gateway = IpNet::new(ipam.gateway(), ipam.range().prefix_len()).map_err(|e| e.to_string())?;
+    let veth = veth_name(namespace, name, &pod.metadata.uid);
+    let mtu = pod_mtu(&hands.config.networking);
+    let to = Attachment { pod: ns, veth: &veth, ip, gateway, mtu };
+    if let Err(e) = bridge::attach(hands.world, node_ns, to) {
+        hands.world.remove_netns(ns);
+        ipam.release(ip);
+        return Err(format!("plugin type=\"bridge\" failed (add) on {node}: {e}"));
+    }
+    Ok(Sandbox { ns, ip, allocated: Some(ip) })
+}
+
+/// Makes the machine of a container: the image's files with those that the kubelet writes.
+pub(super) fn add_machine(pod: &Pod, c: &ContainerRun, sandbox: &Sandbox, hands: &mut Hands<'_>) {
+    let hostname = if pod.spec.host_network { pod.spec.node_name.as_str() } else { pod.hostname() };
+    // The kernel keeps 64 characters.
+    let hostname: String = hostname.chars().take(63).collect();
+    let files = c
+        .image
+        .files
+        .clone()
+        .with("/etc/hostname", format!("{hostname}\n").into_bytes())
+        .with("/etc/hosts", etc::hosts(pod, &hostname, sandbox.ip, hands).into_bytes())
+        .with("/etc/resolv.conf", etc::resolv_conf(pod, hands).into_bytes());
+    let machine = Machine {
+        env: env::of_container(pod, &c.spec, &hostname, sandbox.ip, hands),
+        hostname,
+        ns: sandbox.ns,
+        files,
+        tools: c.image.tools.clone(),
+        cwd: if c.spec.working_dir.is_empty() { "/".to_owned() } else { c.spec.working_dir.clone() },
+    };
+    let place = Place::Container {
+        namespace: pod.metadata.namespace.clone(),
+        pod: pod.metadata.name.clone(),
+        container: Some(c.spec.name.clone()),
+    };
+    hands.machines.insert(place, machine);
+}
