@@ -405,7 +405,7 @@ impl Netns {
         self.link_events.push(id);
         let iface = self.iface_mut(id);
         let link_local = iface.link_local();
-        let v6 = !iface.conf.disable_ipv6 && iface.master.is_none() && !iface.is_loopback();
+        let v6 = !iface.conf.disable_ipv6 && !iface.is_loopback();
         if up && v6 {
             iface.addrs.push(link_local);
         } else if !up {

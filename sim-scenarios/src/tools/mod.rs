@@ -14,6 +14,7 @@ pub mod registry;
 mod conntrack;
 mod exec;
 mod files;
+mod ip;
 mod kubectl;
 mod out;
 
