@@ -75,7 +75,7 @@ fn addresses_look_as_iproute2_prints_them() {
            valid_lft forever preferred_lft forever
     ");
     insta::assert_snapshot!(ip(&mut world, pod, "-br a"), @r"
-    lo               UNKNOWN        127.0.0.1/8 ::1/128
+    lo               UNKNOWN        127.0.0.1/8 ::1/128 
     eth0@if4         UP             10.244.1.5/24 fe80::e472:e3ff:fe06:52ff/64
     ");
     insta::assert_snapshot!(ip(&mut world, pod, "-o -4 a s eth0"), @r"2: eth0    inet 10.244.1.5/24 brd 10.244.1.255 scope global eth0\       valid_lft forever preferred_lft forever");
