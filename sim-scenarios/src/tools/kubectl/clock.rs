@@ -79,6 +79,14 @@ pub(crate) fn rfc1123(stamp: &str) -> String {
     )
 }
 
+/// A virtual instant as klog stamps its lines: `0101 00:00:05.000000`.
+pub(crate) fn klog(now: SimTime) -> String {
+    let (seconds, micros) = (EPOCH + (now.0 / 1_000_000_000) as i64, now.0 / 1_000 % 1_000_000);
+    let (_, month, day) = civil_from_days(seconds.div_euclid(86_400));
+    let s = seconds.rem_euclid(86_400);
+    format!("{month:02}{day:02} {:02}:{:02}:{:02}.{micros:06}", s / 3_600, s / 60 % 60, s % 60)
+}
+
 /// Days since 1970-01-01 in the proleptic Gregorian calendar: years start in March, so that the leap day comes last.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };

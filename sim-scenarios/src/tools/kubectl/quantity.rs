@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A quantity in thousandths, with the form it is written in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Quantity {
     milli: i128,
     binary: bool,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sim_core::kube::store::EventRecord;
+use sim_core::kube::version::Version;
 
 use super::super::clock;
 use super::super::value::text;
@@ -26,11 +27,11 @@ pub(super) fn describe(w: &mut Writer, object: &Value, look: Look<'_>) {
             0 | 1 => first,
             n => format!("{} (x{n} over {first})", age(&event.last)),
         };
-        let message = match event.object.field_path.as_str() {
-            "" => event.message.trim().to_owned(),
-            // The kubelet names the container of an event in its field path, and the description repeats it.
-            path => format!("{path}: {}", event.message.trim()),
-        };
+        let mut message = event.message.trim().to_owned();
+        // The kubelet names the container in the field path; since 1.35 the description repeats it.
+        if !event.object.field_path.is_empty() && look.version >= Version::new(1, 35, 0) {
+            message = format!("{}: {message}", event.object.field_path);
+        }
         w.line(1, format!("{}\t{}\t{age}\t{}\t{message}", event.kind, event.reason, event.from));
     }
 }

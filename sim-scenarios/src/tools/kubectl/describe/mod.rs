@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sim_core::kube::store::Store;
+use sim_core::kube::version::Version;
 use sim_core::time::SimTime;
 
 use super::target::Found;
@@ -16,6 +17,7 @@ mod node;
 mod pod;
 mod service;
 mod simple;
+pub(crate) mod verb;
 mod volumes;
 mod writer;
 
@@ -26,6 +28,7 @@ pub(crate) struct Look<'a> {
     pub(crate) now: SimTime,
     /// `--show-events`.
     pub(crate) events: bool,
+    pub(crate) version: Version,
 }
 
 /// The description of one object.

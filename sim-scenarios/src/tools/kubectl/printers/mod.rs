@@ -4,6 +4,7 @@ pub(crate) mod columns;
 pub(crate) mod custom_columns;
 pub(crate) mod json;
 pub(crate) mod jsonpath;
+pub(crate) mod output;
 pub(crate) mod table;
 pub(crate) mod tabwriter;
 pub(crate) mod yaml;

@@ -1,0 +1,115 @@
+//! `kubectl apply`.
+
+use sim_core::kube::store::{Applied, Store};
+
+use super::args::{Flag, Kind as F, flag, short};
+use super::ctl::{Ctl, DryRun};
+use super::failure::Failure;
+use super::get;
+use super::manifest::{self, Document};
+use super::printers::output::Output;
+use super::resource::Resource;
+use super::value;
+
+pub(crate) static FLAGS: &[Flag] = &[
+    short("filename", 'f', F::List),
+    short("kustomize", 'k', F::Text),
+    short("recursive", 'R', F::Bool),
+    short("output", 'o', F::Text),
+    short("selector", 'l', F::Text),
+    flag("template", F::Text),
+    flag("allow-missing-template-keys", F::Bool),
+    flag("show-managed-fields", F::Bool),
+    flag("dry-run", F::Optional("unchanged")),
+    flag("validate", F::Optional("strict")),
+    flag("overwrite", F::Bool),
+    flag("wait", F::Bool),
+    flag("timeout", F::Duration),
+    flag("force", F::Bool),
+    flag("grace-period", F::Int),
+    flag("cascade", F::Optional("background")),
+    flag("all", F::Bool),
+    flag("prune", F::Bool),
+    flag("prune-allowlist", F::Texts),
+    flag("server-side", F::Bool),
+    flag("force-conflicts", F::Bool),
+    flag("field-manager", F::Text),
+    flag("openapi-patch", F::Bool),
+    flag("subresource", F::Text),
+];
+
+/// The annotation in which kubectl keeps what was applied last.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Runs the verb: documents are sent in order, and one that fails does not keep the others back.
+///
+/// # Errors
+/// What kubectl reports at the end.
+pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
+    ctl.refuse(&[
+        "prune",
+        "prune-allowlist",
+        "server-side",
+        "force-conflicts",
+        "subresource",
+        "force",
+        "selector",
+    ])?;
+    if let Some(word) = ctl.args.words.first() {
+        return Err(Failure::usage(&ctl.path, format!("Unexpected args: [{word}]")));
+    }
+    let dry_run = ctl.dry_run()?;
+    let output = get::output(ctl)?;
+    let (documents, mut failures) = manifest::read(ctl)?;
+    if documents.is_empty() && failures.is_empty() {
+        return Err(Failure::plain("no objects passed to apply"));
+    }
+    for document in &documents {
+        if let Err(failure) = one(ctl, document, dry_run, &output) {
+            failures.push(failure);
+        }
+    }
+    Failure::from_many(failures).map(|()| 0)
+}
+
+fn one(ctl: &mut Ctl<'_, '_>, document: &Document, dry_run: DryRun, output: &Output) -> Result<(), Failure> {
+    ctl.warn_deprecated(Resource::Kind(document.kind));
+    let generated = value::text(&document.value, "/metadata/generateName");
+    if document.name().is_empty() && !generated.is_empty() {
+        return Err(Failure::plain(format!("from {generated}: cannot use generate name with apply")));
+    }
+    let old = ctl.store().find(document.kind, &document.namespace, document.name()).cloned();
+    if let Some(old) = old.as_ref().filter(|o| !o.meta().annotations.contains_key(LAST_APPLIED)) {
+        let object = format!("{}/{}", document.kind.qualified_resource(), old.meta().name);
+        ctl.warn(&format!(
+            "resource {object} is missing the {LAST_APPLIED} annotation which is required by {} apply. {0} apply should only be used \
+             on resources created declaratively by either {0} create --save-config or {0} apply. The missing annotation will be \
+             patched automatically.",
+            "kubectl"
+        ));
+    }
+    let doing = if old.is_some() { "patching" } else { "creating" };
+    let failed = |e: sim_core::kube::store::ApiError| Failure::from(e).when(doing, &document.source);
+    let send = |store: &mut Store, now| store.apply(document.kind, &document.namespace, &document.value, now);
+    let (object, applied) = match dry_run {
+        DryRun::None => {
+            let (store, now) = ctl.store_mut();
+            send(store, now).map_err(failed)?
+        }
+        // A dry run goes as far as the real one, on a copy.
+        DryRun::Server | DryRun::Client => {
+            let now = ctl.now();
+            let (object, applied) = send(&mut ctl.store().clone(), now).map_err(failed)?;
+            // Without the server's answer kubectl cannot tell whether anything would change.
+            let unknown = dry_run == DryRun::Client && applied == Applied::Unchanged;
+            (object, if unknown { Applied::Configured } else { applied })
+        }
+    };
+    if output.is_human() {
+        ctl.line(format!("{} {applied}{}", document.label(&object.meta().name), dry_run.suffix()));
+    } else {
+        let text = output.one(&object.to_value(), &document.kind.qualified_singular())?;
+        ctl.print(text);
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The table of verbs: a verb is one file and one line here.
+
+use super::args::{Flag, GLOBAL, parse, verb_at};
+use super::ctl::Ctl;
+use super::failure::Failure;
+use super::{apply, create, delete, describe, exec, get, version};
+use crate::tools::Cx;
+
+/// A verb.
+struct Verb {
+    name: &'static str,
+    flags: &'static [Flag],
+    run: fn(&mut Ctl<'_, '_>) -> Result<i32, Failure>,
+}
+
+static VERBS: &[Verb] = &[
+    Verb { name: "apply", flags: apply::FLAGS, run: apply::run },
+    Verb { name: "create", flags: create::FLAGS, run: create::run },
+    Verb { name: "delete", flags: delete::FLAGS, run: delete::run },
+    Verb { name: "describe", flags: describe::verb::FLAGS, run: describe::verb::run },
+    Verb { name: "exec", flags: exec::FLAGS, run: exec::run },
+    Verb { name: "get", flags: get::FLAGS, run: get::run },
+    Verb { name: "version", flags: version::FLAGS, run: version::run },
+];
+
+/// Every verb of kubectl 1.34, for suggestions.
+const ALL: &[&str] = &[
+    "annotate",
+    "api-resources",
+    "api-versions",
+    "apply",
+    "attach",
+    "auth",
+    "autoscale",
+    "certificate",
+    "cluster-info",
+    "completion",
+    "config",
+    "cordon",
+    "cp",
+    "create",
+    "debug",
+    "delete",
+    "describe",
+    "diff",
+    "drain",
+    "edit",
+    "events",
+    "exec",
+    "explain",
+    "expose",
+    "get",
+    "help",
+    "kustomize",
+    "label",
+    "logs",
+    "options",
+    "patch",
+    "plugin",
+    "port-forward",
+    "proxy",
+    "replace",
+    "rollout",
+    "run",
+    "scale",
+    "set",
+    "taint",
+    "top",
+    "uncordon",
+    "version",
+    "wait",
+];
+
+/// Words that people try in place of a verb, and the verb.
+const MEANT: &[(&str, &str)] = &[("list", "get"), ("ps", "get"), ("resize", "scale"), ("rm", "delete")];
+
+/// Runs a command line, and prints what went wrong.
+pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
+    match dispatch(cx) {
+        Ok(status) => status,
+        Err(failure) => {
+            let text = failure.to_string();
+            if !text.is_empty() {
+                cx.out.eprint(&text);
+                if !text.ends_with('\n') {
+                    cx.out.eprint("\n");
+                }
+            }
+            failure.status()
+        }
+    }
+}
+
+fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {
+    let mut words = cx.operands().to_vec();
+    let Some(at) = verb_at(&words) else {
+        // Flags alone: a wrong one is told, the rest is the help text.
+        parse("kubectl", &[GLOBAL], &words)?;
+        return Err(Failure::not_modelled("kubectl's help text"));
+    };
+    let name = words.remove(at);
+    let Some(verb) = VERBS.iter().find(|v| v.name == name) else { return Err(unknown(&name)) };
+    let path = format!("kubectl {name}");
+    let args = parse(&path, &[verb.flags, GLOBAL], &words)?;
+    if args.bool("help", false) {
+        return Err(Failure::not_modelled(format!("the help text of {path:?}")));
+    }
+    if let Some(flag) = args.first_given(&[
+        "as",
+        "as-group",
+        "as-uid",
+        "kubeconfig",
+        "context",
+        "cluster",
+        "server",
+        "user",
+        "token",
+    ]) {
+        return Err(Failure::not_modelled(format!("the flag --{flag} of kubectl")));
+    }
+    (verb.run)(&mut Ctl::new(cx, args, path))
+}
+
+fn unknown(name: &str) -> Failure {
+    if ALL.contains(&name) {
+        return Failure::not_modelled(format!("\"kubectl {name}\""));
+    }
+    let mut message = format!("unknown command {name:?} for \"kubectl\"");
+    let lower = name.to_lowercase();
+    let near = |v: &&&str| {
+        distance(&lower, v) <= 2
+            || v.starts_with(&lower)
+            || MEANT.iter().any(|(word, verb)| *word == lower && verb == *v)
+    };
+    let near: Vec<&str> = ALL.iter().filter(near).copied().collect();
+    if !near.is_empty() {
+        message += "\n\nDid you mean this?\n";
+        near.iter().for_each(|v| message += &format!("\t{v}\n"));
+    }
+    Failure::Plain(message)
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_verb_is_told_with_its_neighbours() {
+        let all = ["foo", "gte", "rm", "desc", "scale"].map(|v| unknown(v).to_string());
+        insta::assert_snapshot!(all.join("\n"));
+    }
+}

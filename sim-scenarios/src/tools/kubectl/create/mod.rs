@@ -1,0 +1,160 @@
+//! `kubectl create`: from files, and with its own small commands.
+
+use serde_json::Value;
+use sim_core::kube::objects::Kind;
+
+use super::args::{Flag, Kind as F, flag, short};
+use super::ctl::{Ctl, DryRun};
+use super::failure::Failure;
+use super::get;
+use super::manifest;
+use super::resource::Resource;
+use super::value;
+
+mod config_map;
+mod namespace;
+mod service;
+
+pub(crate) static FLAGS: &[Flag] = &[
+    short("filename", 'f', F::List),
+    short("kustomize", 'k', F::Text),
+    short("recursive", 'R', F::Bool),
+    short("output", 'o', F::Text),
+    short("selector", 'l', F::Text),
+    flag("template", F::Text),
+    flag("allow-missing-template-keys", F::Bool),
+    flag("show-managed-fields", F::Bool),
+    flag("dry-run", F::Optional("unchanged")),
+    flag("validate", F::Optional("strict")),
+    flag("save-config", F::Bool),
+    flag("field-manager", F::Text),
+    flag("edit", F::Bool),
+    flag("raw", F::Text),
+    flag("windows-line-endings", F::Bool),
+    // Of the small commands.
+    flag("from-literal", F::Texts),
+    flag("from-file", F::List),
+    flag("from-env-file", F::List),
+    flag("append-hash", F::Bool),
+    flag("tcp", F::List),
+    flag("clusterip", F::Text),
+    flag("node-port", F::Int),
+    flag("external-name", F::Text),
+];
+
+/// Runs the verb.
+///
+/// # Errors
+/// What kubectl reports at the end.
+pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
+    ctl.refuse(&["edit", "raw", "selector", "save-config"])?;
+    match ctl.args.words.first().map(String::as_str) {
+        None => from_files(ctl),
+        Some(command) => {
+            let make = match command {
+                "namespace" | "ns" => namespace::make,
+                "configmap" | "cm" => config_map::make,
+                "service" | "svc" => service::make,
+                _ => return Err(unknown(ctl, command)),
+            };
+            ctl.path = format!("{} {command}", ctl.path);
+            ctl.args.words.remove(0);
+            let (kind, body) = make(ctl)?;
+            let namespace = if kind.namespaced() { ctl.namespace() } else { String::new() };
+            send(ctl, kind, &namespace, &body, None, "created").map(|()| 0)
+        }
+    }
+}
+
+fn unknown(ctl: &Ctl<'_, '_>, command: &str) -> Failure {
+    const KNOWN: [&str; 15] = [
+        "clusterrole",
+        "clusterrolebinding",
+        "cronjob",
+        "deployment",
+        "deploy",
+        "ingress",
+        "job",
+        "poddisruptionbudget",
+        "priorityclass",
+        "quota",
+        "role",
+        "rolebinding",
+        "secret",
+        "serviceaccount",
+        "token",
+    ];
+    if KNOWN.contains(&command) {
+        return Failure::not_modelled(format!("\"kubectl create {command}\""));
+    }
+    Failure::Plain(format!(
+        "Unexpected args: {:?}\nSee '{} -h' for help and examples",
+        ctl.args.words, ctl.path
+    ))
+}
+
+fn from_files(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
+    let (documents, mut failures) = manifest::read(ctl)?;
+    if documents.is_empty() && failures.is_empty() {
+        return Err(Failure::plain("no objects passed to create"));
+    }
+    for d in &documents {
+        if let Err(failure) = send(ctl, d.kind, &d.namespace, &d.value, Some(&d.source), "created") {
+            failures.push(failure);
+        }
+    }
+    Failure::from_many(failures).map(|()| 0)
+}
+
+/// Creates one object and says so; `done` is the word for it (`created`, `exposed`).
+///
+/// # Errors
+/// The server refuses.
+pub(crate) fn send(
+    ctl: &mut Ctl<'_, '_>,
+    kind: Kind,
+    namespace: &str,
+    body: &Value,
+    source: Option<&str>,
+    done: &str,
+) -> Result<(), Failure> {
+    ctl.warn_deprecated(Resource::Kind(kind));
+    let output = get::output(ctl)?;
+    let dry_run = ctl.dry_run()?;
+    let created = match dry_run {
+        DryRun::None => {
+            let (store, now) = ctl.store_mut();
+            store.create_value(kind, namespace, body, now).map(|o| o.to_value())
+        }
+        DryRun::Server => {
+            let now = ctl.now();
+            ctl.store().clone().create_value(kind, namespace, body, now).map(|o| o.to_value())
+        }
+        DryRun::Client => Ok(body.clone()),
+    };
+    let object = created.map_err(|error| match source {
+        Some(source) => Failure::from(error).when("creating", source),
+        // The small commands say what they could not make.
+        None if error.reason == sim_core::kube::store::Reason::Invalid => Failure::from(error),
+        None => Failure::Plain(format!("failed to create {}: {}", kind.singular(), error.message)),
+    })?;
+    if output.is_human() {
+        let name = value::name(&object);
+        ctl.line(format!("{}/{name} {done}{}", kind.qualified_singular(), dry_run.suffix()));
+    } else {
+        let text = output.one(&object, &kind.qualified_singular())?;
+        ctl.print(text);
+    }
+    Ok(())
+}
+
+/// The one name that a small command takes.
+///
+/// # Errors
+/// None or several were given.
+fn one_name(ctl: &Ctl<'_, '_>) -> Result<String, Failure> {
+    match ctl.args.words.as_slice() {
+        [name] => Ok(name.clone()),
+        words => Err(Failure::usage(&ctl.path, format!("exactly one NAME is required, got {}", words.len()))),
+    }
+}

@@ -1,0 +1,93 @@
+//! Objects out of `-f`.
+
+use serde_json::Value;
+use sim_core::kube::objects::Kind;
+use sim_core::kube::objects::manifest;
+
+use super::ctl::Ctl;
+use super::failure::Failure;
+use super::files;
+use super::resource::Resource;
+use super::value;
+
+/// An object as a person wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Document {
+    pub(crate) kind: Kind,
+    pub(crate) value: Value,
+    /// The file, for messages.
+    pub(crate) source: String,
+    /// The namespace it goes to; empty for kinds that have none.
+    pub(crate) namespace: String,
+}
+
+impl Document {
+    pub(crate) fn name(&self) -> &str {
+        value::name(&self.value)
+    }
+
+    /// `pod/pod-a`: how results name it.
+    pub(crate) fn label(&self, name: &str) -> String {
+        format!("{}/{name}", self.kind.qualified_singular())
+    }
+}
+
+/// The objects of all files, in order, and what is wrong with the others.
+///
+/// # Errors
+/// No file was named, or one cannot be read.
+pub(crate) fn read(ctl: &Ctl<'_, '_>) -> Result<(Vec<Document>, Vec<Failure>), Failure> {
+    ctl.refuse(&["kustomize"])?;
+    if ctl.args.texts("filename").is_empty() {
+        return Err(Failure::plain("must specify one of -f and -k"));
+    }
+    let (mut documents, mut failures) = (Vec::new(), Vec::new());
+    for source in files::read_all(ctl)? {
+        let file = manifest::read(&source.text, &source.name, 1);
+        for document in file.documents {
+            match placed(ctl, &source.name, document.kind, document.value) {
+                Ok(document) => documents.push(document),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        failures.extend(file.broken.map(|b| Failure::plain(b.kubectl)));
+    }
+    Ok((documents, failures))
+}
+
+fn placed(
+    ctl: &Ctl<'_, '_>,
+    source: &str,
+    kind: Result<Kind, String>,
+    mut value: Value,
+) -> Result<Document, Failure> {
+    let kind = kind.map_err(Failure::plain)?;
+    let written = value::namespace(&value).to_owned();
+    if !kind.namespaced() {
+        return Ok(Document { kind, value, source: source.to_owned(), namespace: String::new() });
+    }
+    let namespace = match ctl.args.text("namespace") {
+        Some(given) if !written.is_empty() && written != given => {
+            return Err(Failure::plain(format!(
+                "the namespace from the provided object {written:?} does not match the namespace {given:?}. You must pass \
+                 '--namespace={written}' to perform this operation."
+            )));
+        }
+        _ if !written.is_empty() => written,
+        _ => ctl.namespace(),
+    };
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("namespace".to_owned(), Value::String(namespace.clone()));
+    }
+    Ok(Document { kind, value, source: source.to_owned(), namespace })
+}
+
+/// What `-f` names, for verbs that act on objects that are there.
+///
+/// # Errors
+/// As [`read`], and the first object that has a mistake.
+pub(crate) fn names(ctl: &Ctl<'_, '_>) -> Result<Vec<(Resource, String)>, Failure> {
+    let (documents, failures) = read(ctl)?;
+    Failure::from_many(failures)?;
+    Ok(documents.into_iter().map(|d| (Resource::Kind(d.kind), d.name().to_owned())).collect())
+}
