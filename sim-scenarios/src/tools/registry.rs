@@ -1,6 +1,6 @@
 //! Which tool is called what, and which machines have it.
 
-use super::Tool;
+use super::{Tool, kubectl};
 
 /// Kinds of machines, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Entry {
 }
 
 /// Every tool. The first row that fits name and machine is the one.
-static TABLE: &[Entry] = &[];
+static TABLE: &[Entry] = &[Entry { name: "kubectl", on: On::WORKSTATION.or(On::NODE), tool: kubectl::run }];
 
 /// The tool that `name` is on a machine of kind `kind`.
 #[must_use]

@@ -80,13 +80,8 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
         Ok(status) => status,
         Err(failure) => {
             let text = failure.to_string();
-            if !text.is_empty() {
-                cx.out.eprint(&text);
-                if !text.ends_with('\n') {
-                    cx.out.eprint("\n");
-                }
-            }
-            failure.status()
+            cx.out.err(text.strip_suffix('\n').unwrap_or(&text));
+            1
         }
     }
 }

@@ -10,13 +10,9 @@ pub(crate) enum Failure {
     /// `error: …`
     Plain(String),
     /// The API server refused; with a manifest, what was being done with which file.
-    Api(ApiError, Option<(&'static str, String)>),
+    Api(Box<ApiError>, Option<(&'static str, String)>),
     /// Several, one per object.
     Many(Vec<Self>),
-    /// A message as it is, with its exit status.
-    Status(String, i32),
-    /// What is wrong was said already.
-    Said,
 }
 
 impl Failure {
@@ -42,11 +38,6 @@ impl Failure {
             1 => Err(all.remove(0)),
             _ => Err(Self::Many(all)),
         }
-    }
-
-    /// The exit status.
-    pub(crate) fn status(&self) -> i32 {
-        if let Self::Status(_, status) = self { *status } else { 1 }
     }
 
     /// Whether the server has no such object.
@@ -84,15 +75,13 @@ impl fmt::Display for Failure {
                 let lines: Vec<String> = all.iter().map(Self::brief).collect();
                 f.write_str(&lines.join("\n"))
             }
-            Self::Status(message, _) => f.write_str(message),
-            Self::Said => Ok(()),
         }
     }
 }
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        Self::Api(error, None)
+        Self::Api(Box::new(error), None)
     }
 }
 

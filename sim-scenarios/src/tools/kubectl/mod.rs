@@ -26,3 +26,6 @@ mod value;
 mod version;
 
 pub(crate) use commands::run;
+
+#[cfg(test)]
+mod tests;

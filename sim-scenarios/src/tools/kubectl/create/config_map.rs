@@ -6,8 +6,9 @@ use sim_core::kube::objects::Kind;
 use super::super::ctl::Ctl;
 use super::super::failure::Failure;
 use super::super::files;
+use super::New;
 
-pub(super) fn make(ctl: &mut Ctl<'_, '_>) -> Result<(Kind, Value), Failure> {
+pub(super) fn make(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     ctl.refuse(&["from-env-file", "append-hash"])?;
     let name = super::one_name(ctl)?;
     let mut data = Map::new();
@@ -30,7 +31,7 @@ pub(super) fn make(ctl: &mut Ctl<'_, '_>) -> Result<(Kind, Value), Failure> {
     if !data.is_empty() {
         body["data"] = Value::Object(data);
     }
-    Ok((Kind::ConfigMap, body))
+    Ok(New { kind: Kind::ConfigMap, body, what: Some("configmap".to_owned()) })
 }
 
 fn insert(data: &mut Map<String, Value>, name: &str, key: &str, value: String) -> Result<(), Failure> {

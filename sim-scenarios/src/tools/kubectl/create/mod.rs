@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sim_core::kube::objects::Kind;
+use sim_core::kube::store::ApiError;
 
 use super::args::{Flag, Kind as F, flag, short};
 use super::ctl::{Ctl, DryRun};
@@ -59,9 +60,13 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
             };
             ctl.path = format!("{} {command}", ctl.path);
             ctl.args.words.remove(0);
-            let (kind, body) = make(ctl)?;
+            let New { kind, body, what } = make(ctl)?;
             let namespace = if kind.namespaced() { ctl.namespace() } else { String::new() };
-            send(ctl, kind, &namespace, &body, None, "created").map(|()| 0)
+            send(ctl, kind, &namespace, &body, "created", |error| match &what {
+                Some(what) => Failure::plain(format!("failed to create {what}: {error}")),
+                None => error.into(),
+            })
+            .map(|()| 0)
         }
     }
 }
@@ -99,14 +104,15 @@ fn from_files(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         return Err(Failure::plain("no objects passed to create"));
     }
     for d in &documents {
-        if let Err(failure) = send(ctl, d.kind, &d.namespace, &d.value, Some(&d.source), "created") {
+        let failed = |e| Failure::from(e).when("creating", &d.source);
+        if let Err(failure) = send(ctl, d.kind, &d.namespace, &d.value, "created", failed) {
             failures.push(failure);
         }
     }
     Failure::from_many(failures).map(|()| 0)
 }
 
-/// Creates one object and says so; `done` is the word for it (`created`, `exposed`).
+/// Creates one object and says so; `done` is the word for it (`created`, `exposed`), `failed` words a refusal.
 ///
 /// # Errors
 /// The server refuses.
@@ -115,8 +121,8 @@ pub(crate) fn send(
     kind: Kind,
     namespace: &str,
     body: &Value,
-    source: Option<&str>,
     done: &str,
+    failed: impl Fn(ApiError) -> Failure,
 ) -> Result<(), Failure> {
     ctl.warn_deprecated(Resource::Kind(kind));
     let output = get::output(ctl)?;
@@ -132,12 +138,7 @@ pub(crate) fn send(
         }
         DryRun::Client => Ok(body.clone()),
     };
-    let object = created.map_err(|error| match source {
-        Some(source) => Failure::from(error).when("creating", source),
-        // The small commands say what they could not make.
-        None if error.reason == sim_core::kube::store::Reason::Invalid => Failure::from(error),
-        None => Failure::Plain(format!("failed to create {}: {}", kind.singular(), error.message)),
-    })?;
+    let object = created.map_err(failed)?;
     if output.is_human() {
         let name = value::name(&object);
         ctl.line(format!("{}/{name} {done}{}", kind.qualified_singular(), dry_run.suffix()));
@@ -146,6 +147,14 @@ pub(crate) fn send(
         ctl.print(text);
     }
     Ok(())
+}
+
+/// What a small command makes.
+struct New {
+    kind: Kind,
+    body: Value,
+    /// What could not be made, where kubectl says so: `configmap`, `ClusterIP service`.
+    what: Option<String>,
 }
 
 /// The one name that a small command takes.

@@ -5,8 +5,9 @@ use sim_core::kube::objects::Kind;
 
 use super::super::ctl::Ctl;
 use super::super::failure::Failure;
+use super::New;
 
-pub(super) fn make(ctl: &mut Ctl<'_, '_>) -> Result<(Kind, Value), Failure> {
+pub(super) fn make(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     let service_type = match ctl.args.words.first().map(String::as_str) {
         Some("clusterip") => "ClusterIP",
         Some("nodeport") => "NodePort",
@@ -41,7 +42,7 @@ pub(super) fn make(ctl: &mut Ctl<'_, '_>) -> Result<(Kind, Value), Failure> {
     let body = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec, "status": {"loadBalancer": {}},
     });
-    Ok((Kind::Service, body))
+    Ok(New { kind: Kind::Service, body, what: Some(format!("{service_type} service")) })
 }
 
 /// `80`, `80:8080`, `80:web`.

@@ -25,9 +25,7 @@ fn write(out: &mut String, value: &Value, level: Option<usize>) {
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Number(n) => out.push_str(&n.to_string()),
         Value::String(s) => string(out, s),
-        Value::Array(items) => {
-            sequence(out, '[', ']', level, items, |out, item, inner| write(out, item, inner))
-        }
+        Value::Array(items) => sequence(out, '[', ']', level, items, write),
         Value::Object(map) => sequence(out, '{', '}', level, map, |out, (key, item), inner| {
             string(out, key);
             out.push_str(if inner.is_some() { ": " } else { ":" });

@@ -85,9 +85,7 @@ impl JsonPath {
 
 fn relaxed(path: &str) -> Result<String, String> {
     let unexpected = || {
-        format!(
-            "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{{name1.name2}}' or '{{.name1.name2}}'"
-        )
+        "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or '{.name1.name2}'".to_owned()
     };
     if path.is_empty() {
         return Ok(String::new());

@@ -1,0 +1,125 @@
+//! Whole command lines against a store.
+
+use indexmap::IndexMap;
+use sim_core::time::SimTime;
+
+use crate::tools::{Cluster, Cx, Out, Place, SessionState};
+
+/// Runs command lines one after the other in one cluster, as a transcript. Standard input of a line stands behind ` <<< `.
+fn session(cluster: &mut Cluster, lines: &[&str]) -> String {
+    let mut transcript = String::new();
+    for line in lines {
+        let (command, stdin) = line.split_once(" <<< ").unwrap_or((line, ""));
+        let args: Vec<String> = command.split(' ').map(str::to_owned).collect();
+        let (mut out, mut session) = (Out::new(), SessionState::default());
+        session.start_command(cluster.now());
+        let status = super::run(&mut Cx {
+            cluster: &mut *cluster,
+            place: &Place::Workstation,
+            args: &args,
+            stdin: stdin.as_bytes(),
+            out: &mut out,
+            cwd: "/root",
+            env: &IndexMap::new(),
+            session: &mut session,
+        });
+        let command = command.lines().next().unwrap_or("");
+        transcript += &format!("$ {command}\n{}", String::from_utf8_lossy(out.terminal()));
+        if status != 0 {
+            transcript += &format!("? {status}\n");
+        }
+    }
+    transcript
+}
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: pod-a, labels: {app: pod-a}}\nspec:\n  containers:\n  - {name: busybox, image: busybox}\n";
+const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: svc-a}\nspec:\n  selector: {app: pod-a}\n  ports: [{port: 80}]\n";
+
+#[test]
+fn wrong_command_lines_are_refused() {
+    let mut cluster = Cluster::default();
+    insta::assert_snapshot!(session(
+        &mut cluster,
+        &[
+            "kubectl gte pods",
+            "kubectl get",
+            "kubectl get foo",
+            "kubectl get pods --foo",
+            "kubectl get pods -o foo",
+            "kubectl get pods x y",
+            "kubectl get pod/x pods",
+            "kubectl get pods x -l app=a",
+            "kubectl get pods -l a=b,",
+            "kubectl get pods --field-selector foo=bar",
+            "kubectl get pods",
+            "kubectl get pods -n shop",
+            "kubectl get pods -A",
+            "kubectl get ep",
+            "kubectl get deployments",
+            "kubectl apply",
+            "kubectl apply -f x.yaml",
+            "kubectl apply -k .",
+            "kubectl delete",
+            "kubectl delete pod",
+            "kubectl delete pod x",
+            "kubectl delete pods --all",
+            "kubectl describe",
+            "kubectl describe pod x",
+            "kubectl exec",
+            "kubectl exec pod-a",
+            "kubectl exec pod-a ls",
+            "kubectl exec pod-a -- ls",
+            "kubectl create namespace",
+            "kubectl edit pod x",
+            "kubectl version --client",
+        ]
+    ));
+}
+
+#[test]
+fn objects_come_and_go() {
+    let mut cluster = Cluster::default();
+    let apply = format!("kubectl apply -f - <<< {POD}---\n{SERVICE}");
+    insta::assert_snapshot!(session(
+        &mut cluster,
+        &[
+            &apply.replace("-f -", "-f - --dry-run=client"),
+            "kubectl get pods",
+            &apply,
+            "kubectl get pods,svc -o name",
+            "kubectl get pod/pod-a -o jsonpath={.metadata.labels.app}",
+            "kubectl create namespace shop",
+            "kubectl create configmap conf -n shop --from-literal=a=1",
+            "kubectl get cm -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,A:.data.a",
+            "kubectl delete svc svc-a --dry-run=server",
+            "kubectl delete svc/svc-a",
+            "kubectl delete pod pod-a --force",
+            "kubectl get pods -o yaml",
+        ]
+    ));
+}
+
+#[test]
+fn a_broken_manifest_changes_nothing() {
+    let mut cluster = Cluster::default();
+    insta::assert_snapshot!(session(
+        &mut cluster,
+        &[
+            "kubectl apply -f - <<< kind: Pod\nmetadata: {name: x}\n",
+            "kubectl apply -f - <<< apiVersion: v1\nkind: Foo\nmetadata: {name: x}\n",
+            "kubectl apply -f - <<< a: b: c\n",
+            "kubectl apply -f - -n shop <<< apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: default}\n",
+            "kubectl get pods",
+        ]
+    ));
+}
+
+#[test]
+fn a_watch_ends_when_nobody_presses_control_c() {
+    let mut cluster = Cluster::default();
+    let transcript =
+        session(&mut cluster, &[&format!("kubectl apply -f - <<< {SERVICE}"), "kubectl get svc -w"]);
+    assert!(transcript.contains("svc-a"), "{transcript}");
+    assert!(transcript.ends_with("? 130\n"), "{transcript}");
+    assert!(cluster.now() >= SimTime::from_secs(10));
+}
