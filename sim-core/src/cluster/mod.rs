@@ -7,6 +7,8 @@
 mod builder;
 mod run;
 mod system;
+#[cfg(test)]
+mod tests;
 mod topology;
 
 use std::net::IpAddr;

@@ -78,6 +78,7 @@ impl Cluster {
             let now = self.now();
             self.controllers.reconcile(&mut self.store, now);
             self.with_hands(|agents, hands| agents.sync(hands));
+            self.apps.store_changed(&self.store, now);
         }
     }
 

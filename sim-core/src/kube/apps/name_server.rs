@@ -54,6 +54,10 @@ impl NameServer {
         self.upstream.into_iter().chain(self.streams.iter().map(|s| s.sock))
     }
 
+    pub(super) fn store_changed(&mut self, store: &Store, now: SimTime) {
+        self.server.sync(store, now);
+    }
+
     pub(super) fn next_timer(&self) -> Option<SimTime> {
         self.server.next_timer()
     }

@@ -1,6 +1,6 @@
 //! Server processes: who listens where, and what they do when a socket is ready.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct AppId(pub u32);
 #[derive(Clone, Debug, Default)]
 pub struct Apps {
     running: BTreeMap<AppId, App>,
+    /// Those of them that are name servers: only they follow the store and have timers.
+    name_servers: BTreeSet<AppId>,
     last: u32,
     /// Which process holds a socket; for look-ups only.
     owners: FxHashMap<(NsId, SockId), AppId>,
@@ -110,6 +112,9 @@ impl Apps {
         self.last += 1;
         let id = AppId(self.last);
         self.owners.extend(open.iter().map(|sock| ((ns, *sock), id)));
+        if matches!(service, Service::Dns(_)) {
+            self.name_servers.insert(id);
+        }
         let app = App { place, ns, service, started: world.now(), open, connections: BTreeMap::new() };
         self.running.insert(id, app);
         Ok(id)
@@ -118,6 +123,7 @@ impl Apps {
     /// Ends a process: its sockets are closed.
     pub fn stop(&mut self, world: &mut World, id: AppId) {
         let Some(app) = self.running.remove(&id) else { return };
+        self.name_servers.remove(&id);
         for sock in app.open.iter().chain(app.connections.keys()) {
             self.owners.remove(&(app.ns, *sock));
             world.close(app.ns, *sock);
@@ -146,25 +152,34 @@ impl Apps {
         true
     }
 
+    /// The store has changed: name servers take it in.
+    pub fn store_changed(&mut self, store: &Store, now: SimTime) {
+        for id in &self.name_servers {
+            if let Some(App { service: Service::Dns(dns), .. }) = self.running.get_mut(id) {
+                dns.store_changed(store, now);
+            }
+        }
+    }
+
     /// When a process wants to do something by itself.
     #[must_use]
     pub fn next_timer(&self) -> Option<SimTime> {
-        self.running
-            .values()
-            .filter_map(|a| if let Service::Dns(d) = &a.service { d.next_timer() } else { None })
-            .min()
+        let times = self.name_servers.iter().map(|id| match &self.running.get(id)?.service {
+            Service::Dns(dns) => dns.next_timer(),
+            _ => None,
+        });
+        times.flatten().min()
     }
 
     /// Lets processes do what is due.
     pub fn on_timer(&mut self, world: &mut World) {
         let now = world.now();
-        for (id, app) in &mut self.running {
-            if let Service::Dns(dns) = &mut app.service
-                && dns.next_timer().is_some_and(|at| at <= now)
-            {
+        for id in &self.name_servers {
+            let Some(App { service: Service::Dns(dns), ns, .. }) = self.running.get_mut(id) else { continue };
+            if dns.next_timer().is_some_and(|at| at <= now) {
                 let mut opened = Vec::new();
-                dns.on_timer(world, app.ns, &mut opened);
-                self.owners.extend(opened.into_iter().map(|sock| ((app.ns, sock), *id)));
+                dns.on_timer(world, *ns, &mut opened);
+                self.owners.extend(opened.into_iter().map(|sock| ((*ns, sock), *id)));
             }
         }
     }

@@ -58,6 +58,9 @@ pub struct Kubelet {
     namespaces: Vec<(NsId, Option<(String, String)>)>,
 }
 
+/// How long after a failure the sandbox is tried again.
+const SANDBOX_RETRY: Duration = Duration::from_secs(12);
+
 /// A pod on its node.
 #[derive(Clone, Debug)]
 struct PodRun {
@@ -209,6 +212,7 @@ impl Kubelet {
                     "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: {message}"
                 );
                 self.event(&pod, EventType::Warning, "FailedCreatePodSandBox", &message, hands);
+                self.later(key, Step::Sandbox, SANDBOX_RETRY, false, hands.now());
             }
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::cleanup::clean_up;
 use super::iptables::{Block, Changes, Settings, block, sync};
 use super::model::{Endpoint, PortKey, ServicePort};
 use super::select::{Viewpoint, depends_on_node, select};
@@ -272,14 +273,18 @@ impl NodeProxy {
         }
         let after = self.chains(changed);
         let stale: Vec<String> = before.difference(&after).cloned().collect();
+        let changed_keys = changed;
         let changed = self.synced.then_some(changed);
         self.synced = true;
         let text = || sync(settings, &self.blocks, Changes { changed, stale: &stale });
-        if !services.uneven.is_empty() {
-            return restore(world, self.ns, &text());
+        if services.uneven.is_empty() {
+            restore(world, self.ns, shared.text.get_or_insert_with(text))?;
+        } else {
+            restore(world, self.ns, &text())?;
         }
-        let text = shared.text.get_or_insert_with(text);
-        restore(world, self.ns, text)
+        let ports = changed_keys.iter().filter_map(|k| services.ports.get(k));
+        clean_up(&mut world.ns_mut(self.ns).conntrack, ports.map(|e| (&e.service, &e.endpoints[..])));
+        Ok(())
     }
 
     fn write(&mut self, key: &PortKey, entry: &Entry, settings: &Settings, shared: &mut Shared) {

@@ -1,0 +1,207 @@
+//! A whole cluster at work.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::*;
+use crate::kube::config::Cni;
+use crate::linux::Errno;
+use crate::linux::socket::TcpRead;
+use crate::packet::Payload;
+use crate::trace::SockId;
+
+const PODS: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: pod-a, labels: {app: pod-a}}
+spec: {containers: [{name: busybox, image: busybox, command: [sleep, '3600']}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec: {containers: [{name: nginx, image: nginx}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: svc-web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: svc-none}
+spec: {selector: {app: nobody}, ports: [{port: 80}]}
+";
+
+fn cluster(cni: Cni) -> Cluster {
+    let ip = |text: &str| Some(text.parse().unwrap());
+    let mut cluster = Cluster::builder()
+        .cni(cni)
+        .pin_pod("default", "pod-a", Some("node1"), ip("10.244.1.5"))
+        .pin_pod("default", "web", Some("node2"), ip("10.244.2.9"))
+        .pin_service("default", "svc-web", "10.96.123.4".parse().unwrap())
+        .pin_service("default", "svc-none", "10.96.123.5".parse().unwrap())
+        .build()
+        .unwrap();
+    cluster.apply(PODS).unwrap();
+    cluster.settle();
+    cluster
+}
+
+/// Pings from a place; the time to live of the answer.
+fn ping(cluster: &mut Cluster, from: &Place, to: &str) -> Option<u8> {
+    let ns = cluster.netns(from).unwrap();
+    let sock = cluster.world.icmp_open(ns, None).unwrap();
+    cluster.world.icmp_echo(ns, sock, to.parse().unwrap(), 1, Payload::from(vec![0; 56])).unwrap();
+    let mut ttl = None;
+    let until = cluster.now() + Duration::from_secs(5);
+    cluster.wait(until, |c| {
+        ttl = c.world.recv(ns, sock).ok().flatten().map(|r| r.ttl);
+        ttl.is_some()
+    });
+    cluster.world.close(ns, sock);
+    ttl
+}
+
+/// Fetches a page over HTTP.
+fn get(cluster: &mut Cluster, from: &Place, to: &str) -> Result<String, Errno> {
+    let ns = cluster.netns(from).unwrap();
+    let sock: SockId = cluster.world.tcp_connect(ns, None, to.parse::<SocketAddr>().unwrap())?;
+    let (mut sent, mut got, mut result) = (false, Vec::new(), Err(Errno::ETIMEDOUT));
+    let until = cluster.now() + Duration::from_secs(200);
+    cluster.wait(until, |c| {
+        if !sent {
+            match c.world.tcp_send(ns, sock, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") {
+                Ok(_) => sent = true,
+                Err(Errno::EAGAIN) => return false,
+                Err(e) => {
+                    result = Err(e);
+                    return true;
+                }
+            }
+        }
+        loop {
+            match c.world.tcp_recv(ns, sock) {
+                Ok(TcpRead::Data(bytes)) => got.extend(bytes),
+                Ok(TcpRead::WouldBlock) => return false,
+                Ok(TcpRead::Eof) => {
+                    result = Ok(String::from_utf8_lossy(&got).into_owned());
+                    return true;
+                }
+                Err(e) => {
+                    result = Err(e);
+                    return true;
+                }
+            }
+        }
+    });
+    cluster.world.close(ns, sock);
+    result
+}
+
+#[test]
+fn a_cluster_comes_up_with_cluster_dns() {
+    let cluster = Cluster::builder().build().unwrap();
+    let dns: Vec<_> =
+        cluster.pods(Some("kube-system")).map(|p| (p.status.pod_ip.clone(), p.is_ready())).collect();
+    assert_eq!(dns, [("10.244.0.2".to_owned(), true), ("10.244.0.3".to_owned(), true)]);
+    let mut remarks = cluster.fork();
+    assert_eq!(remarks.take_remarks(), [""; 0]);
+}
+
+#[test]
+fn pods_reach_each_other_across_nodes() {
+    for (cni, ttl) in [(Cni::Flannel, 62), (Cni::FlannelHostGw, 62), (Cni::Bridge, 62)] {
+        let mut cluster = cluster(cni);
+        let a = Place::pod("default", "pod-a");
+        assert_eq!(ping(&mut cluster, &a, "10.244.2.9"), Some(ttl), "{cni:?}");
+        assert_eq!(ping(&mut cluster, &a, "10.244.1.1"), Some(64), "{cni:?}");
+        assert_eq!(
+            ping(&mut cluster, &a, "192.168.100.10"),
+            Some(63),
+            "{cni:?}: the workstation, masqueraded"
+        );
+        assert_eq!(ping(&mut cluster, &Place::Workstation, "192.168.100.101"), Some(64), "{cni:?}");
+        assert_eq!(
+            ping(&mut cluster, &Place::Workstation, "10.244.2.9"),
+            None,
+            "{cni:?}: nobody routes pods there"
+        );
+    }
+}
+
+#[test]
+fn a_service_leads_to_its_pod() {
+    for cni in [Cni::Flannel, Cni::Bridge] {
+        let mut cluster = cluster(cni);
+        let a = Place::pod("default", "pod-a");
+        for from in [a, Place::Node("node1".into()), Place::pod("default", "web")] {
+            let page = get(&mut cluster, &from, "10.96.123.4:80").unwrap();
+            assert!(page.starts_with("HTTP/1.1 200 OK\r\nServer: nginx/"), "{from}: {page}");
+        }
+    }
+}
+
+#[test]
+fn what_nobody_serves_is_refused() {
+    let mut cluster = cluster(Cni::Flannel);
+    let a = Place::pod("default", "pod-a");
+    assert_eq!(get(&mut cluster, &a, "10.96.123.5:80"), Err(Errno::ECONNREFUSED));
+    assert_eq!(get(&mut cluster, &a, "10.244.2.9:81"), Err(Errno::ECONNREFUSED));
+    assert_eq!(get(&mut cluster, &Place::pod("default", "web"), "10.244.1.5:80"), Err(Errno::ECONNREFUSED));
+}
+
+#[test]
+fn a_pod_without_work_is_restarted_and_then_backed_off() {
+    let mut cluster = Cluster::builder().build().unwrap();
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: idle}, spec: {containers: [{name: c, image: busybox}]}}";
+    cluster.apply(pod).unwrap();
+    cluster.settle();
+    let status = |cluster: &Cluster| {
+        let c = cluster.store.read::<Pod>("default", "idle").unwrap().status.container_statuses[0].clone();
+        (c.restart_count, c.state.waiting.map(|w| w.reason).unwrap_or_default())
+    };
+    assert_eq!(status(&cluster), (1, "CrashLoopBackOff".to_owned()));
+    cluster.advance(Duration::from_secs(12));
+    cluster.settle();
+    assert_eq!(status(&cluster), (2, "CrashLoopBackOff".to_owned()));
+}
+
+#[test]
+fn a_deleted_pod_leaves_nothing_behind() {
+    let mut cluster = cluster(Cni::Flannel);
+    let a = Place::pod("default", "pod-a");
+    let ns = cluster.netns(&a).unwrap();
+    cluster.store.delete(Kind::Pod, "default", "pod-a", Default::default(), cluster.world.now()).unwrap();
+    // The shell of busybox ignores SIGTERM: the grace period runs out.
+    cluster.advance(Duration::from_secs(29));
+    assert!(cluster.exists(Kind::Pod, "default", "pod-a"));
+    cluster.advance(Duration::from_secs(2));
+    assert!(!cluster.exists(Kind::Pod, "default", "pod-a"));
+    assert!(!cluster.world.exists(ns) && cluster.machine(&a).is_none());
+    assert_eq!(ping(&mut cluster, &Place::Node("node1".into()), "10.244.1.5"), None);
+}
+
+#[test]
+fn a_fork_goes_its_own_way() {
+    let mut cluster = cluster(Cni::Flannel);
+    let mut fork = cluster.fork();
+    let a = Place::pod("default", "pod-a");
+    let tries = [&mut cluster, &mut fork].map(|c| (ping(c, &a, "10.244.2.9"), c.now()));
+    assert_eq!(tries[0], tries[1]);
+    fork.advance(Duration::from_secs(1));
+    assert_ne!(cluster.now(), fork.now());
+}
+
+#[test]
+fn containers_find_the_files_that_the_kubelet_writes() {
+    let cluster = cluster(Cni::Flannel);
+    let machine = cluster.machine(&Place::pod("default", "pod-a")).unwrap();
+    let file = |name| machine.files.read_text(name).unwrap();
+    assert_eq!(
+        file("/etc/resolv.conf"),
+        "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
+    );
+    assert!(file("/etc/hosts").ends_with("\n10.244.1.5\tpod-a\n"));
+    assert_eq!(file("/etc/hostname"), "pod-a\n");
+    assert_eq!(machine.env["KUBERNETES_SERVICE_HOST"], "10.96.0.1");
+}
