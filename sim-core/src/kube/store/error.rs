@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::kube::objects::Kind;
 
@@ -75,11 +76,18 @@ pub struct ApiError {
     pub name: String,
     /// Single faults, for [`Reason::Invalid`].
     pub causes: Vec<Cause>,
+    /// The patch that was refused, for `apply`.
+    pub patch: Option<Value>,
 }
 
 impl ApiError {
     fn plain(reason: Reason, message: String) -> Self {
-        Self { reason, message, kind: String::new(), name: String::new(), causes: Vec::new() }
+        Self { reason, message, kind: String::new(), name: String::new(), causes: Vec::new(), patch: None }
+    }
+
+    /// A patch that cannot be applied.
+    pub(super) fn of_patch(reason: Reason, message: String) -> Self {
+        Self::plain(reason, message)
     }
 
     /// HTTP status code.
@@ -105,6 +113,13 @@ impl ApiError {
     pub fn conflict(kind: Kind, name: &str) -> Self {
         let why =
             "the object has been modified; please apply your changes to the latest version and try again";
+        let resource = kind.qualified_resource();
+        Self::plain(Reason::Conflict, format!("Operation cannot be fulfilled on {resource} {name:?}: {why}"))
+    }
+
+    /// The object is not in the state that the request needs.
+    #[must_use]
+    pub(super) fn conflict_because(kind: Kind, name: &str, why: &str) -> Self {
         let resource = kind.qualified_resource();
         Self::plain(Reason::Conflict, format!("Operation cannot be fulfilled on {resource} {name:?}: {why}"))
     }
@@ -149,6 +164,7 @@ impl ApiError {
             kind: kind.name().to_owned(),
             name: name.to_owned(),
             causes,
+            patch: None,
         }
     }
 
@@ -165,7 +181,11 @@ impl ApiError {
 
     /// The list form of kubectl: one cause behind the colon, several below it.
     fn kubectl_invalid(&self) -> String {
-        let head = format!("The {} {:?} is invalid: ", self.kind, self.name);
+        let head = if self.kind.is_empty() && self.name.is_empty() {
+            "The request is invalid: ".to_owned()
+        } else {
+            format!("The {} {:?} is invalid: ", self.kind, self.name)
+        };
         let mut lines: Vec<String> = Vec::new();
         for cause in &self.causes {
             let text = cause.to_string();

@@ -4,10 +4,21 @@
 //! allocation, storage, watch log. A refusal is an [`ApiError`] in the server's words. The store owns the cluster's dice for
 //! names, uids and addresses; the time is passed in.
 
+mod alloc;
+mod apply;
+mod create;
+mod defaults;
+mod delete;
 mod error;
 mod events;
+mod merge;
+mod names;
+pub(crate) mod names_given;
 mod pins;
+mod ranges;
 mod shelf;
+mod update;
+mod validate;
 mod verbs;
 mod watch;
 
@@ -16,14 +27,19 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::chance::Dice;
-use crate::kube::objects::{Kind, Object, ObjectReference, Resource};
+use crate::kube::objects::{Kind, Namespace, Object, ObjectMeta, ObjectReference, Resource};
 use crate::time::SimTime;
 
+pub use apply::{Applied, LAST_APPLIED, PatchType};
+pub use delete::{DeleteOptions, Deleted};
 pub use error::{ApiError, Cause, Reason};
 pub use events::{EventLog, EventRecord, EventType};
 pub use pins::{Pins, PodPin, ServicePin};
+use ranges::Ranges;
 use shelf::Shelf;
-pub use verbs::{Applied, DeleteOptions, Deleted};
+pub use update::{set_condition, set_pod_condition};
+pub use validate::{validate, validate_update};
+pub use verbs::{FieldSelector, ListOptions};
 pub use watch::{Change, ChangeKind, WatchLog};
 
 /// What the API server is started with.
@@ -47,24 +63,36 @@ impl Default for StoreConfig {
 pub struct Store {
     config: StoreConfig,
     dice: Dice,
+    ranges: Ranges,
     shelf: Shelf,
     revision: u64,
     log: WatchLog,
     events: EventLog,
 }
 
+/// Namespaces that every cluster has.
+const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
 impl Store {
     /// A server that has just come up, with the system namespaces.
     #[must_use]
     pub fn new(config: StoreConfig, dice: Dice) -> Self {
-        Self {
+        let ranges = Ranges::new(&config.service_subnets);
+        let mut store = Self {
             config,
             dice,
+            ranges,
             shelf: Shelf::default(),
             revision: 0,
             log: WatchLog::default(),
             events: EventLog::default(),
+        };
+        for name in SYSTEM_NAMESPACES {
+            let namespace = Namespace { metadata: ObjectMeta::named(name), ..Namespace::default() };
+            // Nothing can be in the way in an empty store.
+            let _ = store.create(namespace, SimTime::ZERO);
         }
+        store
     }
 
     /// What the server was started with.
@@ -141,3 +169,6 @@ impl Store {
         &self.events
     }
 }
+
+#[cfg(test)]
+mod tests;

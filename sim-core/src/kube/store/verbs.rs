@@ -1,101 +1,94 @@
-//! The verbs of the API.
+//! Reading objects, and the one place where they are written.
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::{ApiError, ChangeKind, Store};
-use crate::kube::objects::{Kind, Object, Resource, Timestamp};
-use crate::time::SimTime;
+use crate::kube::objects::{Kind, Object, Selector};
 
-/// What `apply` did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Applied {
-    /// The object is new.
-    Created,
-    /// It was changed.
-    Configured,
-    /// It was as wanted.
-    Unchanged,
+/// What a list is narrowed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListOptions {
+    /// `-l`.
+    pub labels: Selector,
+    /// `--field-selector`.
+    pub fields: FieldSelector,
 }
 
-impl std::fmt::Display for Applied {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Created => "created",
-            Self::Configured => "configured",
-            Self::Unchanged => "unchanged",
-        })
+/// Conditions on fields that all must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldSelector {
+    /// Path, whether it must differ, value.
+    conditions: Vec<(String, bool, String)>,
+}
+
+impl FieldSelector {
+    /// Reads what a person writes behind `--field-selector`: `status.phase=Running,spec.nodeName!=node1`.
+    ///
+    /// # Errors
+    /// kubectl's words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut conditions = Vec::new();
+        for part in text.split(',').filter(|p| !p.is_empty()) {
+            let split = |operator: &str, differs: bool| {
+                part.split_once(operator).map(|(path, value)| (path.to_owned(), differs, value.to_owned()))
+            };
+            let condition = split("!=", true).or_else(|| split("==", false)).or_else(|| split("=", false));
+            conditions.push(
+                condition
+                    .ok_or_else(|| format!("invalid field selector: {text:?}; can't understand {part:?}"))?,
+            );
+        }
+        Ok(Self { conditions })
+    }
+
+    /// Whether all conditions hold.
+    ///
+    /// # Errors
+    /// The server knows no such field for the kind.
+    pub fn matches(&self, object: &Object) -> Result<bool, ApiError> {
+        for (path, differs, wanted) in &self.conditions {
+            let found = selectable(object, path).ok_or_else(|| {
+                let (version, kind) = (object.kind().api_version(), object.kind());
+                ApiError::bad_request(format!(
+                    "Unable to find {version:?}, Kind={kind} that match label selector \"\", field selector \
+                     \"{path}={wanted}\": field label not supported: {path}"
+                ))
+            })?;
+            if (found == *wanted) == *differs {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
-/// How to delete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeleteOptions {
-    /// Seconds for a graceful end; none: what the object itself grants. Zero removes it at once.
-    pub grace_seconds: Option<i64>,
+/// The value of a field by which the server can select.
+fn selectable(object: &Object, path: &str) -> Option<String> {
+    let found = match (object, path) {
+        (_, "metadata.name") => object.meta().name.clone(),
+        (_, "metadata.namespace") if object.kind().namespaced() => object.meta().namespace.clone(),
+        (Object::Pod(pod), "spec.nodeName") => pod.spec.node_name.clone(),
+        (Object::Pod(pod), "spec.restartPolicy") => text(&pod.spec.restart_policy),
+        (Object::Pod(pod), "spec.schedulerName") => pod.spec.scheduler_name.clone().unwrap_or_default(),
+        (Object::Pod(pod), "spec.serviceAccountName") => pod.spec.service_account_name.clone(),
+        (Object::Pod(pod), "spec.hostNetwork") => pod.spec.host_network.to_string(),
+        (Object::Pod(pod), "status.phase") => text(&pod.status.phase),
+        (Object::Pod(pod), "status.podIP") => pod.status.pod_ip.clone(),
+        (Object::Namespace(ns), "status.phase") => ns.status.phase.clone(),
+        (Object::Node(node), "spec.unschedulable") => node.spec.unschedulable.to_string(),
+        (Object::Service(service), "spec.clusterIP") => service.spec.cluster_ip.clone(),
+        (Object::Service(service), "spec.type") => text(&service.spec.kind),
+        _ => return None,
+    };
+    Some(found)
 }
 
-/// What `delete` did.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Deleted {
-    /// The object is gone; this is how it was last.
-    Gone(Arc<Object>),
-    /// The object is marked, and its agent or controller will remove it.
-    Terminating(Arc<Object>),
+/// A value whose JSON form is a text; empty for none.
+fn text(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 impl Store {
-    /// Creates an object (`POST`).
-    ///
-    /// # Errors
-    /// As the API server: invalid, already there, no such namespace, forbidden in a namespace that is being deleted.
-    pub fn create(&mut self, object: impl Into<Object>, now: SimTime) -> Result<Arc<Object>, ApiError> {
-        let mut object = object.into();
-        if self.find(object.kind(), &object.meta().namespace, &object.meta().name).is_some() {
-            return Err(ApiError::already_exists(object.kind(), &object.meta().name));
-        }
-        object.meta_mut().creation_timestamp = Some(Timestamp::at(now));
-        Ok(self.put(object))
-    }
-
-    /// Replaces an object (`PUT`).
-    ///
-    /// # Errors
-    /// As the API server: not there, invalid, an immutable field differs, another revision was meant.
-    pub fn update(&mut self, object: impl Into<Object>, _now: SimTime) -> Result<Arc<Object>, ApiError> {
-        Ok(self.put(object.into()))
-    }
-
-    /// Replaces the status of an object (`PUT …/status`); nothing happens if it is the same.
-    ///
-    /// # Errors
-    /// The object is not there.
-    pub fn update_status(
-        &mut self,
-        object: impl Into<Object>,
-        _now: SimTime,
-    ) -> Result<Arc<Object>, ApiError> {
-        Ok(self.put(object.into()))
-    }
-
-    /// Lets an agent change the status of an object: reads, edits a copy, writes it back as [`Store::update_status`].
-    ///
-    /// # Errors
-    /// The object is not there.
-    pub fn edit_status<T: Resource>(
-        &mut self,
-        namespace: &str,
-        name: &str,
-        now: SimTime,
-        edit: impl FnOnce(&mut T),
-    ) -> Result<Arc<Object>, ApiError> {
-        let mut copy =
-            self.read::<T>(namespace, name).cloned().ok_or_else(|| ApiError::not_found(T::KIND, name))?;
-        edit(&mut copy);
-        self.update_status(copy, now)
-    }
-
     /// An object (`GET`).
     ///
     /// # Errors
@@ -104,23 +97,23 @@ impl Store {
         self.find(kind, namespace, name).cloned().ok_or_else(|| ApiError::not_found(kind, name))
     }
 
-    /// Deletes an object (`DELETE`).
+    /// Objects of a kind (`GET` of the collection), ordered by namespace and name; of all namespaces or of one.
     ///
     /// # Errors
-    /// The object is not there, or may not be deleted.
-    pub fn delete(
-        &mut self,
+    /// A field selector that the server does not know.
+    pub fn list(
+        &self,
         kind: Kind,
-        namespace: &str,
-        name: &str,
-        _options: DeleteOptions,
-        _now: SimTime,
-    ) -> Result<Deleted, ApiError> {
-        let object = self.get(kind, namespace, name)?;
-        self.revision += 1;
-        self.shelf.take(&object.key());
-        self.log.push(ChangeKind::Deleted, Arc::clone(&object), None);
-        Ok(Deleted::Gone(object))
+        namespace: Option<&str>,
+        options: &ListOptions,
+    ) -> Result<Vec<Arc<Object>>, ApiError> {
+        let mut found = Vec::new();
+        for object in self.shelf.iter(kind, namespace) {
+            if options.labels.matches(&object.meta().labels) && options.fields.matches(object)? {
+                found.push(Arc::clone(object));
+            }
+        }
+        Ok(found)
     }
 
     /// Stores an object under a new revision and logs the change.
@@ -132,37 +125,5 @@ impl Store {
         let what = if old.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
         self.log.push(what, Arc::clone(&object), old);
         object
-    }
-
-    /// Creates an object from the JSON body of a request, strictly decoded. `namespace` is that of the request's path.
-    ///
-    /// # Errors
-    /// As [`Store::create`], and a body that cannot be decoded.
-    pub fn create_value(
-        &mut self,
-        kind: Kind,
-        namespace: &str,
-        body: &Value,
-        now: SimTime,
-    ) -> Result<Arc<Object>, ApiError> {
-        let mut object = Object::from_body(kind, body.clone()).map_err(ApiError::internal)?;
-        if kind.namespaced() {
-            object.meta_mut().namespace = namespace.to_owned();
-        }
-        self.create(object, now)
-    }
-
-    /// What `kubectl apply` does with one manifest: creates the object, or merges the manifest into it three-way.
-    ///
-    /// # Errors
-    /// As [`Store::create`] and [`Store::update`].
-    pub fn apply(
-        &mut self,
-        kind: Kind,
-        namespace: &str,
-        body: &Value,
-        now: SimTime,
-    ) -> Result<(Arc<Object>, Applied), ApiError> {
-        self.create_value(kind, namespace, body, now).map(|o| (o, Applied::Created))
     }
 }

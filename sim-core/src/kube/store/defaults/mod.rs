@@ -1,0 +1,74 @@
+//! Defaulting: what the API server and its admission plugins fill in.
+
+mod pod;
+mod service;
+
+use serde_json::{Value, json};
+
+use crate::kube::objects::endpoint_slice::SlicePort;
+use crate::kube::objects::{Object, Protocol};
+
+pub(super) use pod::{grant_service_account, qos_class};
+pub(super) use service::{fill as fill_service, init_families};
+
+/// Label by which a namespace can be selected by name.
+const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// Fills in the defaults of an object's own fields; applied to every object that is written.
+pub(super) fn fill(object: &mut Object) {
+    match object {
+        Object::Namespace(namespace) => {
+            let name = namespace.metadata.name.clone();
+            if !name.is_empty() {
+                namespace.metadata.labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name);
+            }
+        }
+        Object::Pod(pod) => pod::fill(pod),
+        Object::Service(service) => service::fill(service),
+        Object::EndpointSlice(slice) => slice.ports.iter_mut().for_each(fill_slice_port),
+        Object::Node(node) => {
+            if node.spec.pod_cidrs.is_empty() && !node.spec.pod_cidr.is_empty() {
+                node.spec.pod_cidrs = vec![node.spec.pod_cidr.clone()];
+            }
+        }
+        Object::Endpoints(_) | Object::ConfigMap(_) => {}
+    }
+}
+
+/// Resets what a creator may not decide: the status, and what the server keeps for itself.
+pub(super) fn prepare_for_create(object: &mut Object) {
+    match object {
+        Object::Namespace(namespace) => {
+            if !namespace.spec.finalizers.iter().any(|f| f == "kubernetes") {
+                namespace.spec.finalizers.push("kubernetes".to_owned());
+            }
+            namespace.status = Default::default();
+            namespace.status.phase = "Active".to_owned();
+        }
+        Object::Pod(pod) => {
+            pod.status = Default::default();
+            pod.status.qos_class = Some(qos_class(&pod.spec).to_owned());
+            pod.metadata.generation = Some(1);
+        }
+        Object::Service(service) => service.status = Default::default(),
+        Object::EndpointSlice(slice) => slice.metadata.generation = Some(1),
+        Object::Node(_) | Object::Endpoints(_) | Object::ConfigMap(_) => {}
+    }
+}
+
+fn fill_slice_port(port: &mut SlicePort) {
+    port.name.get_or_insert_default();
+    port.protocol.get_or_insert(Protocol::Tcp);
+}
+
+/// Sets a field of a raw object if it is not there.
+fn or_set(object: &mut Value, field: &str, value: impl Into<Value>) {
+    if let Value::Object(map) = object {
+        map.entry(field).or_insert_with(|| value.into());
+    }
+}
+
+/// The permission bits 0644 in decimal, as YAML output shows them.
+fn default_mode() -> Value {
+    json!(0o644)
+}

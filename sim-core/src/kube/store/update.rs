@@ -1,0 +1,286 @@
+//! Changing objects.
+
+use std::sync::Arc;
+
+use super::{ApiError, Cause, Store, defaults, validate};
+use crate::kube::objects::meta::Condition;
+use crate::kube::objects::service::TrafficPolicy;
+use crate::kube::objects::{
+    Kind, Object, ObjectMeta, Pod, PodCondition, Resource, Service, ServiceType, Timestamp,
+};
+use crate::time::SimTime;
+
+impl Store {
+    /// Replaces an object (`PUT`). Its status stays as it was; nothing happens if nothing differs.
+    ///
+    /// # Errors
+    /// As the API server: not there, invalid, an immutable field differs, another revision was meant.
+    pub fn update(&mut self, object: impl Into<Object>, now: SimTime) -> Result<Arc<Object>, ApiError> {
+        self.update_checked(object.into(), Vec::new(), now)
+    }
+
+    pub(super) fn update_checked(
+        &mut self,
+        mut object: Object,
+        mut causes: Vec<Cause>,
+        now: SimTime,
+    ) -> Result<Arc<Object>, ApiError> {
+        let kind = object.kind();
+        let old = self.get(kind, &object.meta().namespace, &object.meta().name)?;
+        let name = old.meta().name.clone();
+        let meant = &object.meta().resource_version;
+        if !meant.is_empty() && *meant != old.meta().resource_version {
+            return Err(ApiError::conflict(kind, &name));
+        }
+        keep_what_the_server_keeps(object.meta_mut(), old.meta());
+        keep_status(&mut object, &old);
+        defaults::fill(&mut object);
+        if let (Object::Service(new), Object::Service(old)) = (&mut object, &*old) {
+            keep_allocated(new, old);
+            drop_what_the_type_has_not(new, old);
+            defaults::fill_service(new);
+            causes.extend(self.ranges.init(new));
+        }
+        causes.extend(validate::validate_update(&object, &old));
+        if !causes.is_empty() {
+            return Err(ApiError::invalid(kind, &name, causes));
+        }
+        if let (Object::Service(new), Object::Service(old)) = (&mut object, &*old) {
+            self.ranges.allocate(new, Some(old), &self.config.pins, &mut self.dice)?;
+        }
+        Ok(self.write(object, &old, now))
+    }
+
+    /// Replaces the status of an object (`PUT …/status`); nothing happens if it is the same.
+    ///
+    /// # Errors
+    /// The object is not there.
+    pub fn update_status(
+        &mut self,
+        object: impl Into<Object>,
+        now: SimTime,
+    ) -> Result<Arc<Object>, ApiError> {
+        let object = object.into();
+        let old = self.get(object.kind(), &object.meta().namespace, &object.meta().name)?;
+        let mut new = (*old).clone();
+        match (&mut new, object) {
+            (Object::Pod(new), Object::Pod(o)) => new.status = o.status,
+            (Object::Node(new), Object::Node(o)) => new.status = o.status,
+            (Object::Service(new), Object::Service(o)) => new.status = o.status,
+            (Object::Namespace(new), Object::Namespace(o)) => new.status = o.status,
+            // Kinds without a status: nothing to change.
+            _ => {}
+        }
+        Ok(self.write(new, &old, now))
+    }
+
+    /// Lets an agent change the status of an object: reads, edits a copy, writes it back as [`Store::update_status`].
+    ///
+    /// # Errors
+    /// The object is not there.
+    pub fn edit_status<T: Resource>(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        now: SimTime,
+        edit: impl FnOnce(&mut T),
+    ) -> Result<Arc<Object>, ApiError> {
+        let mut copy =
+            self.read::<T>(namespace, name).cloned().ok_or_else(|| ApiError::not_found(T::KIND, name))?;
+        edit(&mut copy);
+        self.update_status(copy, now)
+    }
+
+    /// Binds a pod to a node (`POST …/binding`), as the scheduler does.
+    ///
+    /// # Errors
+    /// The pod is not there, or is bound already.
+    pub fn bind(&mut self, namespace: &str, name: &str, node: &str, now: SimTime) -> Result<(), ApiError> {
+        let old = self.get(Kind::Pod, namespace, name)?;
+        let mut new = (*old).clone();
+        if let Object::Pod(pod) = &mut new {
+            if !pod.spec.node_name.is_empty() {
+                let why = format!("pod {name} is already assigned to node {:?}", pod.spec.node_name);
+                return Err(ApiError::conflict_because(Kind::Pod, name, &why));
+            }
+            node.clone_into(&mut pod.spec.node_name);
+            set_pod_condition(pod, "PodScheduled", "True", "", "", now);
+        }
+        self.write(new, &old, now);
+        Ok(())
+    }
+
+    /// Stores a changed object; an object without finalizers whose deletion was asked for goes.
+    pub(super) fn write(&mut self, mut object: Object, old: &Arc<Object>, _now: SimTime) -> Arc<Object> {
+        object.meta_mut().resource_version.clone_from(&old.meta().resource_version);
+        if object == **old {
+            return Arc::clone(old);
+        }
+        let meta = object.meta();
+        let finalized = meta.finalizers.is_empty() && !old.meta().finalizers.is_empty();
+        if finalized && meta.is_terminating() && meta.deletion_grace_period_seconds.unwrap_or(0) == 0 {
+            return self.remove(old);
+        }
+        if let (Some(generation), true) = (old.meta().generation, spec_differs(&object, old)) {
+            object.meta_mut().generation = Some(generation + 1);
+        }
+        self.put(object)
+    }
+}
+
+/// Sets a condition of a pod; the transition time changes only with the status.
+pub fn set_pod_condition(pod: &mut Pod, kind: &str, status: &str, reason: &str, message: &str, now: SimTime) {
+    let generation = pod.metadata.generation;
+    let known = pod.status.conditions.iter_mut().find(|c| c.kind == kind);
+    if let Some(condition) = known {
+        if condition.status != status {
+            condition.last_transition_time = Some(Timestamp::at(now));
+        }
+        status.clone_into(&mut condition.status);
+        reason.clone_into(&mut condition.reason);
+        message.clone_into(&mut condition.message);
+        condition.observed_generation = generation;
+        return;
+    }
+    pod.status.conditions.push(PodCondition {
+        last_probe_time: None,
+        last_transition_time: Some(Timestamp::at(now)),
+        message: message.to_owned(),
+        observed_generation: generation,
+        reason: reason.to_owned(),
+        status: status.to_owned(),
+        kind: kind.to_owned(),
+    });
+}
+
+/// Whether the desired state differs, for kinds that count it.
+fn spec_differs(new: &Object, old: &Object) -> bool {
+    match (new, old) {
+        // Binding fills in what was left open; it does not change what is wanted.
+        (Object::Pod(new), Object::Pod(old)) => {
+            let mut spec = new.spec.clone();
+            if old.spec.node_name.is_empty() {
+                spec.node_name.clear();
+            }
+            spec != old.spec
+        }
+        (Object::EndpointSlice(new), Object::EndpointSlice(old)) => {
+            new.endpoints != old.endpoints || new.ports != old.ports
+        }
+        _ => false,
+    }
+}
+
+fn keep_what_the_server_keeps(new: &mut ObjectMeta, old: &ObjectMeta) {
+    if new.uid.is_empty() {
+        new.uid.clone_from(&old.uid);
+    }
+    new.creation_timestamp = old.creation_timestamp;
+    new.deletion_timestamp = old.deletion_timestamp;
+    new.deletion_grace_period_seconds = old.deletion_grace_period_seconds;
+    new.generation = old.generation;
+    new.generate_name.clone_from(&old.generate_name);
+    new.rest.remove("managedFields");
+}
+
+fn keep_status(new: &mut Object, old: &Object) {
+    match (new, old) {
+        (Object::Pod(new), Object::Pod(old)) => new.status.clone_from(&old.status),
+        (Object::Node(new), Object::Node(old)) => new.status.clone_from(&old.status),
+        (Object::Service(new), Object::Service(old)) => new.status.clone_from(&old.status),
+        (Object::Namespace(new), Object::Namespace(old)) => {
+            new.status.clone_from(&old.status);
+            new.spec.clone_from(&old.spec);
+        }
+        _ => {}
+    }
+}
+
+fn has_cluster_ip(service: &Service) -> bool {
+    service.spec.service_type() != ServiceType::ExternalName
+}
+
+fn has_node_ports(service: &Service) -> bool {
+    matches!(service.spec.service_type(), ServiceType::NodePort | ServiceType::LoadBalancer)
+}
+
+/// Who replaces a Service without repeating what was allocated for it means to keep it.
+fn keep_allocated(new: &mut Service, old: &Service) {
+    if has_cluster_ip(new) && has_cluster_ip(old) {
+        if new.spec.cluster_ip.is_empty() && new.spec.cluster_ips.is_empty() {
+            new.spec.cluster_ip.clone_from(&old.spec.cluster_ip);
+            new.spec.cluster_ips.clone_from(&old.spec.cluster_ips);
+        }
+        // Of two forms of the same thing, the changed one is what was meant.
+        if new.spec.cluster_ip != old.spec.cluster_ip && new.spec.cluster_ips == old.spec.cluster_ips {
+            new.spec.cluster_ips =
+                if new.spec.cluster_ip.is_empty() { Vec::new() } else { vec![new.spec.cluster_ip.clone()] };
+        }
+        if new.spec.ip_family_policy.is_none() {
+            new.spec.ip_family_policy = old.spec.ip_family_policy;
+        }
+        if new.spec.ip_families.is_empty() {
+            new.spec.ip_families.clone_from(&old.spec.ip_families);
+        }
+    }
+    if has_node_ports(new) && has_node_ports(old) {
+        for port in new.spec.ports.iter_mut().filter(|p| p.node_port.is_none()) {
+            let before = old.spec.ports.iter().find(|o| (o.port, o.protocol) == (port.port, port.protocol));
+            port.node_port = before.and_then(|o| o.node_port);
+        }
+        if new.spec.health_check_node_port.is_none() {
+            new.spec.health_check_node_port = old.spec.health_check_node_port;
+        }
+    }
+}
+
+/// A change of type drops the fields that belong to the old type, as long as the person did not change them too.
+fn drop_what_the_type_has_not(new: &mut Service, old: &Service) {
+    if has_cluster_ip(old) && !has_cluster_ip(new) && new.spec.cluster_ips == old.spec.cluster_ips {
+        new.spec.cluster_ip.clear();
+        new.spec.cluster_ips.clear();
+        new.spec.ip_families.clear();
+        new.spec.ip_family_policy = None;
+        new.spec.internal_traffic_policy = None;
+    }
+    if has_node_ports(old) && !has_node_ports(new) {
+        let ports = |s: &Service| s.spec.ports.iter().map(|p| p.node_port).collect::<Vec<_>>();
+        if ports(new) == ports(old) {
+            new.spec.ports.iter_mut().for_each(|p| p.node_port = None);
+        }
+    }
+    let balanced = new.spec.service_type() == ServiceType::LoadBalancer;
+    if !balanced {
+        if new.spec.allocate_load_balancer_node_ports == old.spec.allocate_load_balancer_node_ports {
+            new.spec.allocate_load_balancer_node_ports = None;
+        }
+        if new.spec.load_balancer_class == old.spec.load_balancer_class {
+            new.spec.load_balancer_class = None;
+        }
+        new.status.load_balancer = Default::default();
+    }
+    let local = new.spec.external_traffic_policy == Some(TrafficPolicy::Local);
+    if !(balanced && local) && new.spec.health_check_node_port == old.spec.health_check_node_port {
+        new.spec.health_check_node_port = None;
+    }
+    if !validate::externally_accessible(&new.spec)
+        && new.spec.external_traffic_policy == old.spec.external_traffic_policy
+    {
+        new.spec.external_traffic_policy = None;
+    }
+}
+
+/// Sets a condition of a node or Service; the transition time changes only with the status.
+pub fn set_condition(conditions: &mut Vec<Condition>, new: Condition) {
+    match conditions.iter_mut().find(|c| c.kind == new.kind) {
+        Some(known) => {
+            let since = if known.status == new.status {
+                known.last_transition_time
+            } else {
+                new.last_transition_time
+            };
+            *known = Condition { last_transition_time: since, ..new };
+        }
+        None => conditions.push(new),
+    }
+}

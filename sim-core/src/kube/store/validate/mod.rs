@@ -1,0 +1,157 @@
+//! Validation: what the API server demands of an object once its defaults are filled in.
+//!
+//! The rules are checked in the server's order, because kubectl prints the causes in that order. What a rule needs and the
+//! simulator gives no meaning to (volume sources, security contexts, resource limits) is accepted unchecked.
+
+mod endpoints;
+mod meta;
+mod node;
+mod pod;
+mod probe;
+mod service;
+
+use std::fmt::Display;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::Cause;
+use super::names;
+use crate::kube::objects::Object;
+pub(crate) use service::externally_accessible;
+
+/// Faults of an object that is to be created.
+#[must_use]
+pub fn validate(object: &Object) -> Vec<Cause> {
+    let mut faults = Faults::default();
+    meta::check(object, &mut faults);
+    match object {
+        Object::Namespace(_) => {}
+        Object::Node(node) => node::check(node, &mut faults),
+        Object::Pod(pod) => pod::check(pod, &mut faults),
+        Object::Service(service) => service::check(service, &mut faults),
+        Object::Endpoints(endpoints) => endpoints::check(endpoints, &mut faults),
+        Object::EndpointSlice(slice) => endpoints::check_slice(slice, &mut faults),
+        Object::ConfigMap(map) => meta::check_config_map(map, &mut faults),
+    }
+    faults.causes
+}
+
+/// Faults of an object that is to replace `old`.
+#[must_use]
+pub fn validate_update(new: &Object, old: &Object) -> Vec<Cause> {
+    let mut faults = Faults { causes: Vec::new() };
+    meta::check_update(new.meta(), old.meta(), &mut faults);
+    match (new, old) {
+        (Object::Pod(new), Object::Pod(old)) => pod::check_update(new, old, &mut faults),
+        (Object::Service(new), Object::Service(old)) => service::check_update(new, old, &mut faults),
+        (Object::Node(new), Object::Node(old)) => node::check_update(new, old, &mut faults),
+        (Object::EndpointSlice(new), Object::EndpointSlice(old)) if new.address_type != old.address_type => {
+            let new = serde_json::to_value(new.address_type).unwrap_or_default();
+            faults.add("addressType", format!("Invalid value: {new}: field is immutable"));
+        }
+        (Object::ConfigMap(new), Object::ConfigMap(old)) => {
+            meta::check_config_map_update(new, old, &mut faults)
+        }
+        _ => {}
+    }
+    faults.causes.extend(validate(new));
+    faults.causes
+}
+
+/// Faults found so far.
+#[derive(Default)]
+pub(super) struct Faults {
+    causes: Vec<Cause>,
+}
+
+impl Faults {
+    fn add(&mut self, field: impl Display, message: impl Into<String>) {
+        self.causes.push(Cause { field: field.to_string(), message: message.into() });
+    }
+
+    fn required(&mut self, field: impl Display, detail: &str) {
+        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+        self.add(field, format!("Required value{detail}"));
+    }
+
+    fn forbidden(&mut self, field: impl Display, detail: &str) {
+        self.add(field, format!("Forbidden: {detail}"));
+    }
+
+    /// `value` in its JSON form, as the server prints it since v1.34.
+    fn invalid(&mut self, field: impl Display, value: impl Into<Value>, detail: &str) {
+        self.add(field, format!("Invalid value: {}: {detail}", value.into()));
+    }
+
+    fn duplicate(&mut self, field: impl Display, value: impl Into<Value>) {
+        self.add(field, format!("Duplicate value: {}", value.into()));
+    }
+
+    /// A text that must follow a rule of [`names`].
+    fn text(&mut self, field: impl Display, text: &str, rule: fn(&str) -> Vec<String>) {
+        for fault in rule(text) {
+            self.invalid(&field, text, &fault);
+        }
+    }
+
+    fn port(&mut self, field: impl Display, port: i64) {
+        if !(1..=65_535).contains(&port) {
+            self.invalid(field, port, "must be between 1 and 65535, inclusive");
+        }
+    }
+
+    fn not_negative(&mut self, field: impl Display, value: i64) {
+        if value < 0 {
+            self.invalid(field, value, "must be greater than or equal to 0");
+        }
+    }
+
+    /// An address; `None` is reported.
+    fn address(&mut self, field: impl Display, text: &str) -> Option<IpAddr> {
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.invalid(field, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+        }
+        parsed
+    }
+
+    /// An address that can be somebody's.
+    fn endpoint_address(&mut self, field: impl Display, text: &str) {
+        let Some(ip) = self.address(&field, text) else { return };
+        let link_local = match ip {
+            IpAddr::V4(ip) => ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        };
+        let link_local_multicast = match ip {
+            IpAddr::V4(ip) => ip.octets()[..3] == [224, 0, 0],
+            IpAddr::V6(ip) => ip.segments()[0] & 0xff0f == 0xff02,
+        };
+        if ip.is_unspecified() {
+            self.invalid(&field, text, "may not be unspecified (0.0.0.0 or ::)");
+        }
+        if ip.is_loopback() {
+            self.invalid(&field, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+        }
+        if link_local {
+            self.invalid(&field, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+        }
+        if link_local_multicast {
+            self.invalid(
+                &field,
+                text,
+                "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
+            );
+        }
+    }
+
+    fn labels<'a>(&mut self, field: &str, labels: impl IntoIterator<Item = (&'a String, &'a String)>) {
+        for (key, value) in labels {
+            self.text(field, key, names::qualified_name);
+            self.text(field, value, names::label_value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
