@@ -14,12 +14,37 @@
 //! through its chains ([`Ruleset::walk`]). The stack decides which table is met when; a walk is through one table at one hook.
 //! Texts, errors and exit statuses are those of iptables 1.8.9 (nf_tables).
 
+mod address;
+mod arguments;
+mod build;
+mod command;
 mod env;
+mod graph;
+mod list;
+mod matches;
+mod names;
+mod options;
+mod packet;
+mod problem;
+mod recent;
+mod restore;
+mod rule;
+mod save;
 mod table;
+mod targets;
+mod transaction;
+mod walk;
+mod words;
+
+#[cfg(test)]
+mod tests;
 
 pub use env::{AddrType, AddrTypes, Env, NatTarget, WalkEnd};
-pub use table::Table;
+pub use table::{Chain, Policy, Rule, Table};
 
+use std::sync::Arc;
+
+use self::recent::RecentLists;
 use crate::linux::Skb;
 use crate::trace::{Family, Hook, Recorder, TableId};
 
@@ -28,6 +53,7 @@ use crate::trace::{Family, Hook, Recorder, TableId};
 pub struct Ruleset {
     family: Family,
     tables: [Option<Box<Table>>; 4],
+    recent: RecentLists,
 }
 
 /// How `iptables-restore` is called.
@@ -71,7 +97,7 @@ impl Ruleset {
     /// A rule set without any table, as in a new namespace.
     #[must_use]
     pub fn new(family: Family) -> Self {
-        Self { family, tables: [const { None }; 4] }
+        Self { family, tables: [const { None }; 4], recent: RecentLists::default() }
     }
 
     /// iptables or ip6tables.
@@ -94,13 +120,13 @@ impl Ruleset {
     /// Whether there is nothing to walk: the table is not loaded or has no chain at this hook.
     #[must_use]
     pub fn is_empty(&self, table: TableId, hook: Hook) -> bool {
-        self.table(table).is_none_or(|t| !t.has_hook(hook))
+        self.table(table).is_none_or(|t| t.hook_chain(hook).is_none())
     }
 
     /// Whether connection tracking has to look at packets: the nat table is loaded, or a rule asks about flows.
     #[must_use]
     pub fn needs_conntrack(&self) -> bool {
-        self.table(TableId::Nat).is_some()
+        self.table(TableId::Nat).is_some() || self.tables.iter().flatten().any(|t| t.needs_conntrack())
     }
 
     /// `iptables-restore < text`. A table's block is applied as a whole at its COMMIT or not at all.
@@ -108,15 +134,13 @@ impl Ruleset {
     /// # Errors
     /// The first line that the real tool refuses.
     pub fn restore(&mut self, text: &str, opt: RestoreOptions) -> Result<(), RestoreError> {
-        let _ = (text, opt);
-        Err(RestoreError { line: 1, column: 1, reason: String::new(), message: String::new(), status: 1 })
+        restore::restore(self, text, opt)
     }
 
     /// `iptables-save [-t table] [-c]`, without the comment lines that carry the date.
     #[must_use]
     pub fn save(&self, table: Option<TableId>, counters: bool) -> String {
-        let _ = (table, counters);
-        String::new()
+        save::save(self, table, counters)
     }
 
     /// `iptables args…` (without the program's name). Yields what goes to standard output.
@@ -124,8 +148,7 @@ impl Ruleset {
     /// # Errors
     /// The real tool's error text and exit status.
     pub fn command(&mut self, args: &[String]) -> Result<String, CommandError> {
-        let _ = args;
-        Err(CommandError { message: String::new(), status: 2 })
+        command::command(self, args)
     }
 
     /// Leads a packet through the chain of `table` at `env.hook`.
@@ -136,7 +159,16 @@ impl Ruleset {
         skb: &mut Skb,
         rec: &mut R,
     ) -> WalkEnd {
-        let _ = (table, env, skb, rec);
-        WalkEnd::Accept
+        walk::walk(self, table, env, skb, rec)
+    }
+
+    /// Puts a changed table in place of the old one, or unloads it.
+    fn replace_table(&mut self, id: TableId, table: Option<Table>, lists: Vec<(Arc<str>, u32)>) {
+        self.tables[id as usize] = table.map(Box::new);
+        for (name, hits) in lists {
+            self.recent.ensure(&name, hits);
+        }
+        let tables = &self.tables;
+        self.recent.retain(|name| tables.iter().flatten().any(|t| t.uses_recent(name)));
     }
 }

@@ -1,11 +1,75 @@
-//! Tables and chains.
+//! Tables, chains, and the rules in them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::matches::{Match, MatchState};
+use super::rule::RuleSpec;
+use super::targets::Target;
 use crate::trace::{Hook, TableId};
+
+/// Index of a chain in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ChainId(pub(super) u32);
 
 /// One table: its built-in chains, in hook order, then the user's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    id: TableId,
+    pub(super) id: TableId,
+    /// By [`ChainId`]; the built-in chains come first.
+    chains: Vec<Option<Chain>>,
+    /// Slots that are free.
+    free: Vec<ChainId>,
+    /// The user chains by name. `iptables-save` prints them in this order.
+    names: BTreeMap<Arc<str>, ChainId>,
+    /// The built-in chain of each hook.
+    hooks: [Option<ChainId>; 5],
+    /// Number of rules that need connection tracking.
+    conntrack_rules: usize,
+    /// Number of rules that use each list of `recent`.
+    recent_rules: BTreeMap<Arc<str>, usize>,
+}
+
+/// One chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chain {
+    pub(super) name: Arc<str>,
+    pub(super) base: Option<Base>,
+    pub(super) rules: Vec<Rule>,
+    /// Number of rules that jump or go here.
+    pub(super) references: u32,
+}
+
+/// What a built-in chain has besides rules.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Base {
+    pub(super) hook: Hook,
+    pub(super) policy: Policy,
+    /// `-P CHAIN POLICY`.
+    pub(super) text: Arc<str>,
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+}
+
+/// What happens to a packet that no rule of a built-in chain decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// It goes on.
+    Accept,
+    /// It is thrown away.
+    Drop,
+}
+
+/// A rule in its chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    pub(super) spec: Arc<RuleSpec>,
+    /// The chain that the target names, once it is known to exist.
+    pub(super) jump: Option<ChainId>,
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+    /// What the rule's matches remember.
+    pub(super) states: Box<[MatchState]>,
 }
 
 /// The hooks at which a table has a built-in chain, in the order of `iptables-save`.
@@ -19,14 +83,296 @@ pub(super) const fn hooks(id: TableId) -> &'static [Hook] {
     }
 }
 
+impl Policy {
+    /// Name as iptables writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "ACCEPT",
+            Self::Drop => "DROP",
+        }
+    }
+
+    /// The policy with this name.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Accept, Self::Drop].into_iter().find(|p| p.name() == text)
+    }
+}
+
+impl Rule {
+    /// A rule that no packet has met.
+    pub(super) fn new(spec: Arc<RuleSpec>, (packets, bytes): (u64, u64)) -> Self {
+        let states = spec.matches.iter().filter_map(Match::initial_state).collect();
+        Self { spec, jump: None, packets, bytes, states }
+    }
+
+    /// The rule as `iptables-save` prints it.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        &self.spec.text
+    }
+
+    /// Packets and bytes that matched.
+    #[must_use]
+    pub const fn counters(&self) -> (u64, u64) {
+        (self.packets, self.bytes)
+    }
+}
+
+impl Base {
+    fn new(hook: Hook) -> Self {
+        let text = policy_text(hook, Policy::Accept);
+        Self { hook, policy: Policy::Accept, text, packets: 0, bytes: 0 }
+    }
+
+    /// Sets the policy.
+    pub(super) fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.text = policy_text(self.hook, policy);
+    }
+}
+
+fn policy_text(hook: Hook, policy: Policy) -> Arc<str> {
+    format!("-P {} {}", hook.chain(), policy.name()).into()
+}
+
+impl Chain {
+    /// The chain's name.
+    #[must_use]
+    pub const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The policy; none for a user chain.
+    #[must_use]
+    pub fn policy(&self) -> Option<Policy> {
+        self.base.as_ref().map(|b| b.policy)
+    }
+
+    /// Packets and bytes that the policy decided on.
+    #[must_use]
+    pub fn policy_counters(&self) -> (u64, u64) {
+        self.base.as_ref().map_or((0, 0), |b| (b.packets, b.bytes))
+    }
+
+    /// The rules in order; the first has number 1.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Number of rules that jump or go here.
+    #[must_use]
+    pub const fn references(&self) -> u32 {
+        self.references
+    }
+}
+
 impl Table {
     /// A table with empty built-in chains and policy ACCEPT.
     pub(super) fn new(id: TableId) -> Self {
-        Self { id }
+        let mut table = Self {
+            id,
+            chains: Vec::new(),
+            free: Vec::new(),
+            names: BTreeMap::new(),
+            hooks: [None; 5],
+            conntrack_rules: 0,
+            recent_rules: BTreeMap::new(),
+        };
+        for hook in hooks(id) {
+            table.hooks[*hook as usize] = Some(ChainId(table.chains.len() as u32));
+            let (name, base) = (hook.chain().into(), Some(Base::new(*hook)));
+            table.chains.push(Some(Chain { name, base, rules: Vec::new(), references: 0 }));
+        }
+        table
     }
 
-    /// Whether the table has a chain at this hook.
-    pub(super) fn has_hook(&self, hook: Hook) -> bool {
-        hooks(self.id).contains(&hook)
+    /// Which table it is.
+    #[must_use]
+    pub const fn id(&self) -> TableId {
+        self.id
     }
+
+    /// All chains: the built-in ones in hook order, then the user's by name.
+    pub fn chains(&self) -> impl Iterator<Item = &Chain> {
+        self.chain_ids().filter_map(|id| self.get(id))
+    }
+
+    /// The chain with this name.
+    #[must_use]
+    pub fn chain(&self, name: &str) -> Option<&Chain> {
+        self.get(self.find(name)?)
+    }
+
+    /// The chain that a hook enters.
+    #[inline]
+    pub(super) const fn hook_chain(&self, hook: Hook) -> Option<ChainId> {
+        self.hooks[hook as usize]
+    }
+
+    /// All chains in the order in which they are printed.
+    pub(super) fn chain_ids(&self) -> impl Iterator<Item = ChainId> {
+        self.base_ids().chain(self.names.values().copied())
+    }
+
+    /// The built-in chains.
+    pub(super) fn base_ids(&self) -> impl Iterator<Item = ChainId> + use<> {
+        (0..hooks(self.id).len() as u32).map(ChainId)
+    }
+
+    /// The chain with this name.
+    pub(super) fn find(&self, name: &str) -> Option<ChainId> {
+        let is_built_in = |id: &ChainId| self.get(*id).is_some_and(|c| &*c.name == name);
+        self.names.get(name).copied().or_else(|| self.base_ids().find(is_built_in))
+    }
+
+    /// A chain by its index.
+    #[inline]
+    pub(super) fn get(&self, id: ChainId) -> Option<&Chain> {
+        self.chains.get(id.0 as usize)?.as_ref()
+    }
+
+    /// A chain by its index.
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: ChainId) -> Option<&mut Chain> {
+        self.chains.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    /// Number of chain slots, for side tables by [`ChainId`].
+    pub(super) const fn slots(&self) -> usize {
+        self.chains.len()
+    }
+
+    /// Adds an empty user chain.
+    pub(super) fn add_chain(&mut self, name: &str) -> ChainId {
+        let name: Arc<str> = name.into();
+        let chain = Some(Chain { name: name.clone(), base: None, rules: Vec::new(), references: 0 });
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.chains[id.0 as usize] = chain;
+                id
+            }
+            None => {
+                self.chains.push(chain);
+                ChainId(self.chains.len() as u32 - 1)
+            }
+        };
+        self.names.insert(name, id);
+        id
+    }
+
+    /// Removes a user chain and its rules.
+    pub(super) fn remove_chain(&mut self, id: ChainId) {
+        self.flush(id);
+        if let Some(chain) = self.chains[id.0 as usize].take() {
+            self.names.remove(&chain.name);
+            self.free.push(id);
+        }
+    }
+
+    /// Gives a user chain another name, also in the rules that name it.
+    pub(super) fn rename_chain(&mut self, id: ChainId, new: &str) {
+        let new: Arc<str> = new.into();
+        let Some(chain) = self.get_mut(id) else { return };
+        let old = std::mem::replace(&mut chain.name, new.clone());
+        self.names.remove(&old);
+        self.names.insert(new.clone(), id);
+        for (i, chain) in self.chains.iter_mut().enumerate() {
+            let Some(chain) = chain else { continue };
+            let own = i == id.0 as usize;
+            for rule in chain.rules.iter_mut().filter(|r| own || r.jump == Some(id)) {
+                let target = match &rule.spec.target {
+                    Target::Chain { goto, .. } if rule.jump == Some(id) => {
+                        Target::Chain { name: new.clone(), goto: *goto }
+                    }
+                    target => target.clone(),
+                };
+                rule.spec = Arc::new(rule.spec.renamed(&chain.name, target));
+            }
+        }
+    }
+
+    /// Puts a rule in front of position `at` (from 0). Its jump is set if the chain exists.
+    pub(super) fn insert_rule(&mut self, chain: ChainId, at: usize, mut rule: Rule) {
+        if let Target::Chain { name, .. } = &rule.spec.target {
+            rule.jump = self.find(name);
+        }
+        if let Some(target) = rule.jump.and_then(|id| self.get_mut(id)) {
+            target.references += 1;
+        }
+        self.conntrack_rules += usize::from(rule.spec.needs_conntrack());
+        for name in recent_names(&rule.spec) {
+            *self.recent_rules.entry(name.clone()).or_default() += 1;
+        }
+        if let Some(chain) = self.get_mut(chain) {
+            chain.rules.insert(at.min(chain.rules.len()), rule);
+        }
+    }
+
+    /// Takes a rule out of its chain.
+    pub(super) fn remove_rule(&mut self, chain: ChainId, at: usize) {
+        let Some(rule) = self.get_mut(chain).map(|c| c.rules.remove(at)) else { return };
+        self.forget(&rule);
+    }
+
+    /// Removes all rules of a chain.
+    pub(super) fn flush(&mut self, chain: ChainId) {
+        let rules = self.get_mut(chain).map(|c| std::mem::take(&mut c.rules)).unwrap_or_default();
+        for rule in &rules {
+            self.forget(rule);
+        }
+    }
+
+    fn forget(&mut self, rule: &Rule) {
+        if let Some(target) = rule.jump.and_then(|id| self.get_mut(id)) {
+            target.references -= 1;
+        }
+        self.conntrack_rules -= usize::from(rule.spec.needs_conntrack());
+        for name in recent_names(&rule.spec) {
+            if let Some(n) = self.recent_rules.get_mut(name) {
+                *n -= 1;
+                if *n == 0 {
+                    self.recent_rules.remove(name);
+                }
+            }
+        }
+    }
+
+    /// Sets the jumps of a chain's rules whose chains were declared after them.
+    pub(super) fn resolve_jumps(&mut self, chain: ChainId) {
+        let Some(mut taken) = self.chains[chain.0 as usize].take() else { return };
+        for rule in taken.rules.iter_mut().filter(|r| r.jump.is_none()) {
+            let Target::Chain { name, .. } = &rule.spec.target else { continue };
+            rule.jump = if **name == *taken.name { Some(chain) } else { self.find(name) };
+            match rule.jump {
+                Some(id) if id == chain => taken.references += 1,
+                Some(id) => {
+                    if let Some(target) = self.get_mut(id) {
+                        target.references += 1;
+                    }
+                }
+                None => {}
+            }
+        }
+        self.chains[chain.0 as usize] = Some(taken);
+    }
+
+    /// Whether a rule needs connection tracking.
+    pub(super) const fn needs_conntrack(&self) -> bool {
+        self.conntrack_rules > 0
+    }
+
+    /// Whether a rule uses this list of `recent`.
+    pub(super) fn uses_recent(&self, name: &str) -> bool {
+        self.recent_rules.contains_key(name)
+    }
+}
+
+/// The lists of `recent` that a rule uses.
+fn recent_names(spec: &RuleSpec) -> impl Iterator<Item = &Arc<str>> {
+    spec.matches.iter().filter_map(|m| match m {
+        Match::Recent(recent) => Some(recent.list_name()),
+        _ => None,
+    })
 }

@@ -1,0 +1,154 @@
+//! `addrtype`: what kind of address the source or destination is for this host.
+
+use super::{Cx, Extension, Place};
+use crate::linux::netfilter::env::AddrType;
+use crate::linux::netfilter::options::{Args, Opt};
+use crate::linux::netfilter::packet::Packet;
+use crate::linux::netfilter::problem::Problem;
+use crate::trace::Hook;
+
+/// `-m addrtype`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Addrtype {
+    src: Option<(Types, bool)>,
+    dst: Option<(Types, bool)>,
+    limit: Option<Limit>,
+}
+
+/// A set of types, one bit per name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Types(u16);
+
+/// Only addresses of this interface count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Limit {
+    In,
+    Out,
+}
+
+const NAMES: [&str; 12] = [
+    "UNSPEC",
+    "UNICAST",
+    "LOCAL",
+    "BROADCAST",
+    "ANYCAST",
+    "MULTICAST",
+    "BLACKHOLE",
+    "UNREACHABLE",
+    "PROHIBIT",
+    "THROW",
+    "NAT",
+    "XRESOLVE",
+];
+
+impl Types {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let mut bits = 0;
+        for word in text.split(',') {
+            let i = NAMES.iter().position(|n| n.eq_ignore_ascii_case(word));
+            bits |= 1 << i.ok_or_else(|| Problem::usage(format!("addrtype: bad type \"{word}\"")))?;
+        }
+        Ok(Self(bits))
+    }
+
+    fn write(self, out: &mut String) {
+        for (n, i) in (0..NAMES.len()).filter(|i| self.0 & (1 << i) != 0).enumerate() {
+            if n > 0 {
+                out.push(',');
+            }
+            out.push_str(NAMES[i]);
+        }
+    }
+
+    const fn contains(self, ty: AddrType) -> bool {
+        let bit = match ty {
+            AddrType::Unspec => 0,
+            AddrType::Unicast => 1,
+            AddrType::Local => 2,
+            AddrType::Broadcast => 3,
+            AddrType::Anycast => 4,
+            AddrType::Multicast => 5,
+            AddrType::Blackhole => 6,
+            AddrType::Unreachable => 7,
+            AddrType::Prohibit => 8,
+        };
+        self.0 & (1 << bit) != 0
+    }
+}
+
+impl Extension for Addrtype {
+    const NAME: &'static str = "addrtype";
+    const OPTIONS: &'static [Opt] = &[
+        Opt::value("src-type").inv(),
+        Opt::value("dst-type").inv(),
+        Opt::flag("limit-iface-in").excludes(&["limit-iface-out"]),
+        Opt::flag("limit-iface-out").excludes(&["limit-iface-in"]),
+    ];
+
+    fn build(args: &Args<'_>) -> Result<Self, Problem> {
+        let (src, dst) = (args.read("src-type", Types::parse)?, args.read("dst-type", Types::parse)?);
+        if src.is_none() && dst.is_none() {
+            return Err(Problem::usage("addrtype: you must specify --src-type or --dst-type"));
+        }
+        let limit = match (args.has("limit-iface-in"), args.has("limit-iface-out")) {
+            (true, _) => Some(Limit::In),
+            (_, true) => Some(Limit::Out),
+            _ => None,
+        };
+        Ok(Self { src, dst, limit })
+    }
+
+    fn save(&self, out: &mut String) {
+        for (name, types) in [("--src-type ", self.src), ("--dst-type ", self.dst)] {
+            if let Some((types, inverted)) = types {
+                out.push_str(if inverted { " ! " } else { " " });
+                out.push_str(name);
+                types.write(out);
+            }
+        }
+        out.push_str(match self.limit {
+            Some(Limit::In) => " --limit-iface-in",
+            Some(Limit::Out) => " --limit-iface-out",
+            None => "",
+        });
+    }
+
+    fn list(&self, out: &mut String, _: bool) {
+        out.push_str(" ADDRTYPE match");
+        for (name, types) in [(" src-type ", self.src), (" dst-type ", self.dst)] {
+            if let Some((types, inverted)) = types {
+                out.push_str(name);
+                if inverted {
+                    out.push('!');
+                }
+                types.write(out);
+            }
+        }
+        out.push_str(match self.limit {
+            Some(Limit::In) => " limit-in",
+            Some(Limit::Out) => " limit-out",
+            None => "",
+        });
+    }
+
+    fn matches(&self, packet: &Packet<'_>, cx: &mut Cx<'_, '_>) -> bool {
+        let dev = match self.limit {
+            Some(Limit::In) => cx.env.iif,
+            Some(Limit::Out) => cx.env.oif,
+            None => None,
+        };
+        let fits = |wanted: Option<(Types, bool)>, addr| {
+            wanted
+                .is_none_or(|(types, inverted)| types.contains(cx.env.addrs.addr_type(addr, dev)) != inverted)
+        };
+        fits(self.src, packet.ip.src) && fits(self.dst, packet.ip.dst)
+    }
+
+    fn allowed(&self, place: &Place) -> bool {
+        match self.limit {
+            Some(Limit::Out) => !place.is_at(&[Hook::Prerouting, Hook::Input]),
+            Some(Limit::In) => !place.is_at(&[Hook::Postrouting, Hook::Output]),
+            None => true,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! `conntrack`: what connection tracking knows of the packet's flow.
+
+use std::fmt::Write as _;
+
+use super::ports::PortRange;
+use super::{Cx, Extension};
+use crate::linux::conntrack::{CtState, CtView, Tuple};
+use crate::linux::netfilter::address::{AddrMatch, bits};
+use crate::linux::netfilter::names::protocol_number;
+use crate::linux::netfilter::options::{Args, Opt};
+use crate::linux::netfilter::packet::Packet;
+use crate::linux::netfilter::problem::Problem;
+
+/// A set of states, in the order in which they are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct StateMask(u8);
+
+impl StateMask {
+    /// Name of each bit.
+    pub(super) const NAMES: [&'static str; 7] =
+        ["INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNAT"];
+    const SNAT: Self = Self(1 << 5);
+    const DNAT: Self = Self(1 << 6);
+
+    /// The state itself.
+    #[inline]
+    pub(super) const fn of_state(state: CtState) -> Self {
+        Self(match state {
+            CtState::Invalid => 1,
+            CtState::New => 1 << 1,
+            CtState::Related => 1 << 2,
+            CtState::Established => 1 << 3,
+            CtState::Untracked => 1 << 4,
+        })
+    }
+
+    /// The state and the translations, which only a flow has.
+    #[inline]
+    const fn of_view(view: &CtView) -> Self {
+        let mut mask = Self::of_state(view.state);
+        if view.snat {
+            mask.0 |= Self::SNAT.0;
+        }
+        if view.dnat {
+            mask.0 |= Self::DNAT.0;
+        }
+        mask
+    }
+
+    /// Whether the sets have a state in common.
+    #[inline]
+    pub(super) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// Reads `NEW,ESTABLISHED`.
+pub(super) fn read_states(text: &str, what: &str, names: &[&str]) -> Result<StateMask, Problem> {
+    let mut mask = StateMask::default();
+    let mut rest = Some(text);
+    while let Some(list) = rest {
+        // A comma in front is taken for a part of the name, as the real parser does.
+        let comma = list.char_indices().skip(1).find(|(_, c)| *c == ',').map(|(i, _)| i);
+        let (word, more) = comma.map_or((list, None), |i| (&list[..i], Some(&list[i + 1..])));
+        let bit = names.iter().position(|n| n.eq_ignore_ascii_case(word));
+        mask.0 |= 1 << bit.ok_or_else(|| Problem::usage(format!("Bad {what} \"{word}\"")))?;
+        rest = more;
+    }
+    Ok(mask)
+}
+
+/// Writes `NEW,ESTABLISHED`.
+pub(super) fn write_states(out: &mut String, mask: StateMask) {
+    let set = (0..StateMask::NAMES.len()).filter(|i| mask.0 & (1 << i) != 0);
+    for (n, i) in set.enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        out.push_str(StateMask::NAMES[i]);
+    }
+}
+
+/// `-m conntrack`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Conntrack {
+    state: Option<(StateMask, bool)>,
+    protocol: Option<(u8, bool)>,
+    addrs: [Option<AddrMatch>; 4],
+    ports: [Option<(PortRange, bool)>; 4],
+    reply: Option<bool>,
+}
+
+const ADDRS: [&str; 4] = ["ctorigsrc", "ctorigdst", "ctreplsrc", "ctrepldst"];
+const PORTS: [&str; 4] = ["ctorigsrcport", "ctorigdstport", "ctreplsrcport", "ctrepldstport"];
+
+impl Extension for Conntrack {
+    const NAME: &'static str = "conntrack";
+    const OPTIONS: &'static [Opt] = &[
+        Opt::value("ctstate").inv(),
+        Opt::value("ctproto").inv(),
+        Opt::value("ctorigsrc").inv(),
+        Opt::value("ctorigdst").inv(),
+        Opt::value("ctreplsrc").inv(),
+        Opt::value("ctrepldst").inv(),
+        Opt::value("ctorigsrcport").inv(),
+        Opt::value("ctorigdstport").inv(),
+        Opt::value("ctreplsrcport").inv(),
+        Opt::value("ctrepldstport").inv(),
+        Opt::value("ctstatus").inv(),
+        Opt::value("ctexpire").inv(),
+        Opt::value("ctdir"),
+    ];
+
+    fn build(args: &Args<'_>) -> Result<Self, Problem> {
+        if !Self::OPTIONS.iter().any(|o| args.has(o.name)) {
+            return Err(Problem::usage("conntrack: At least one option is required"));
+        }
+        for name in ["ctstatus", "ctexpire"] {
+            if let Some(value) = args.get(name) {
+                return Err(value.here(Problem::not_modelled(&format!("conntrack: option \"--{name}\""))));
+            }
+        }
+        let mut addrs = [None; 4];
+        let mut ports = [None; 4];
+        for i in 0..4 {
+            addrs[i] = args
+                .read(ADDRS[i], |text| AddrMatch::parse(args.rule.family, text, false))?
+                .map(|(addr, inverted)| AddrMatch { inverted, ..addr });
+            ports[i] = args.read(PORTS[i], |text| PortRange::parse(text, args.rule.protocol, ':'))?;
+        }
+        Ok(Self {
+            state: args.read("ctstate", |text| read_states(text, "ctstate", &StateMask::NAMES))?,
+            protocol: args.read("ctproto", read_protocol)?,
+            addrs,
+            ports,
+            reply: args.read("ctdir", read_direction)?.map(|(reply, _)| reply),
+        })
+    }
+
+    fn save(&self, out: &mut String) {
+        self.write(out, "--", true);
+    }
+
+    fn list(&self, out: &mut String, numeric: bool) {
+        self.write(out, "", numeric);
+    }
+
+    fn matches(&self, _: &Packet<'_>, cx: &mut Cx<'_, '_>) -> bool {
+        let view = &cx.env.ct;
+        if let Some((states, inverted)) = self.state
+            && states.contains(StateMask::of_view(view)) == inverted
+        {
+            return false;
+        }
+        // Without a flow only the state can be asked for (`conntrack_mt`).
+        let Some(tuples) = &view.tuples else {
+            return view.state == CtState::Untracked || !self.asks_for_a_flow();
+        };
+        self.reply.is_none_or(|reply| reply == view.reply) && self.matches_flow(tuples)
+    }
+}
+
+impl Conntrack {
+    fn asks_for_a_flow(&self) -> bool {
+        self.reply.is_some()
+            || self.protocol.is_some()
+            || self.addrs.iter().any(Option::is_some)
+            || self.ports.iter().any(Option::is_some)
+    }
+
+    fn matches_flow(&self, (orig, reply): &(Tuple, Tuple)) -> bool {
+        let addrs = [orig.src, orig.dst, reply.src, reply.dst];
+        let ports = [orig.sport, orig.dport, reply.sport, reply.dport];
+        let protocol_fits = self.protocol.is_none_or(|(p, inverted)| (p == orig.protocol) != inverted);
+        protocol_fits
+            && (0..4).all(|i| self.addrs[i].is_none_or(|a| a.matches(bits(addrs[i]))))
+            && (0..4)
+                .all(|i| self.ports[i].is_none_or(|(range, inverted)| range.contains(ports[i]) != inverted))
+    }
+
+    fn write(&self, out: &mut String, dashes: &str, numeric: bool) {
+        let start = |out: &mut String, name: &str, inverted: bool| {
+            let _ = write!(out, " {}{dashes}{name} ", if inverted { "! " } else { "" });
+        };
+        if let Some((states, inverted)) = self.state {
+            start(out, "ctstate", inverted);
+            write_states(out, states);
+        }
+        if let Some((protocol, inverted)) = self.protocol {
+            start(out, "ctproto", inverted);
+            let _ = write!(out, "{protocol}");
+        }
+        for (name, addr) in ADDRS.iter().zip(&self.addrs) {
+            if let Some(addr) = addr {
+                start(out, name, addr.inverted);
+                out.push_str(&addr.list(numeric));
+            }
+        }
+        for (name, range) in PORTS.iter().zip(&self.ports) {
+            if let Some((range, inverted)) = range {
+                start(out, name, *inverted);
+                range.save(out);
+            }
+        }
+        if let Some(reply) = self.reply {
+            start(out, "ctdir", false);
+            out.push_str(if reply { "REPLY" } else { "ORIGINAL" });
+        }
+    }
+}
+
+fn read_protocol(text: &str) -> Result<u8, Problem> {
+    let known = protocol_number(text).filter(|p| *p != 0);
+    known.ok_or_else(|| Problem::usage(format!("unknown protocol \"{text}\" specified")))
+}
+
+fn read_direction(text: &str) -> Result<bool, Problem> {
+    match text.to_ascii_uppercase().as_str() {
+        "ORIGINAL" => Ok(false),
+        "REPLY" => Ok(true),
+        _ => Err(Problem::usage(format!("conntrack: Bad value for \"--ctdir\" option: \"{text}\""))),
+    }
+}

@@ -1,0 +1,82 @@
+//! What matches look at, taken out of the packet once per walk.
+
+use super::address::bits;
+use crate::packet::{Fragment, Icmp, IcmpError, IpPacket, MacAddr, Tcp, Transport};
+
+/// A packet as rules see it.
+pub(super) struct Packet<'p> {
+    /// The packet.
+    pub(super) ip: &'p IpPacket,
+    /// Source address as a number.
+    pub(super) src: u128,
+    /// Destination address as a number.
+    pub(super) dst: u128,
+    /// IANA protocol number.
+    pub(super) protocol: u8,
+    /// Source and destination port; none without a transport header or for a protocol without ports.
+    pub(super) ports: Option<(u16, u16)>,
+    /// A fragment that is not the first: it has no transport header.
+    pub(super) later_fragment: bool,
+    /// Destination hardware address.
+    pub(super) mac: MacAddr,
+}
+
+impl<'p> Packet<'p> {
+    pub(super) fn new(ip: &'p IpPacket, mac: MacAddr) -> Self {
+        let later_fragment = matches!(ip.frag, Some(Fragment { offset: 1.., .. }));
+        Self {
+            ip,
+            src: bits(ip.src),
+            dst: bits(ip.dst),
+            protocol: ip.protocol(),
+            ports: ip.ports(),
+            later_fragment,
+            mac,
+        }
+    }
+
+    /// The transport header, if this packet carries it.
+    fn transport(&self) -> Option<&'p Transport> {
+        match &self.ip.body {
+            _ if self.later_fragment => None,
+            Transport::Piece { whole, .. } => Some(whole),
+            body => Some(body),
+        }
+    }
+
+    /// The TCP header.
+    pub(super) fn tcp(&self) -> Option<&'p Tcp> {
+        match self.transport()? {
+            Transport::Tcp(tcp) => Some(tcp),
+            _ => None,
+        }
+    }
+
+    /// Type and code of an ICMP or ICMPv6 message.
+    pub(super) fn icmp(&self) -> Option<(u8, u8)> {
+        match self.transport()? {
+            Transport::Icmp(message) if self.ip.dst.is_ipv4() => Some(message.type_code()),
+            Transport::Icmp(message) => Some(icmp6_type_code(message)),
+            _ => None,
+        }
+    }
+}
+
+/// Type and code of the ICMPv6 message that means the same (RFC 4443, RFC 4861).
+const fn icmp6_type_code(message: &Icmp) -> (u8, u8) {
+    match message {
+        Icmp::EchoRequest { .. } => (128, 0),
+        Icmp::EchoReply { .. } => (129, 0),
+        Icmp::Redirect { .. } => (137, 0),
+        Icmp::Error { error, .. } => match error {
+            IcmpError::NetUnreachable => (1, 0),
+            IcmpError::NetProhibited | IcmpError::HostProhibited | IcmpError::AdminProhibited => (1, 1),
+            IcmpError::HostUnreachable => (1, 3),
+            IcmpError::PortUnreachable => (1, 4),
+            IcmpError::FragmentationNeeded { .. } => (2, 0),
+            IcmpError::TtlExceeded => (3, 0),
+            IcmpError::ReassemblyTimeout => (3, 1),
+            IcmpError::ProtocolUnreachable => (4, 1),
+        },
+    }
+}

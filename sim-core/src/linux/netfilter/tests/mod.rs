@@ -1,0 +1,3 @@
+//! Tests of the whole: against what the real tool answered, and by property.
+
+mod golden;

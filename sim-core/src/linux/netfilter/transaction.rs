@@ -1,0 +1,415 @@
+//! Changes to one table that happen together or not at all.
+//!
+//! The tool refuses some things at once (no such chain, no such rule) and the kernel refuses others when the changes are
+//! handed over (wrong table for a target, loops): so does a [`Transaction`], in [`Transaction::apply`] and
+//! [`Transaction::commit`].
+
+use std::sync::Arc;
+
+use super::arguments::{Arguments, Verb};
+use super::build::{NAT_DROP, build};
+use super::graph;
+use super::matches::{Match, Place};
+use super::problem::{Kind, Problem};
+use super::rule::RuleSpec;
+use super::table::{ChainId, Policy, Rule, Table};
+use super::targets::{Target, check_chain_length, check_chain_name};
+use crate::trace::{Family, Hook, TableId};
+
+/// A table with changes that are not committed.
+pub(super) struct Transaction {
+    family: Family,
+    table: Table,
+    log: Vec<Entry>,
+    touched: bool,
+}
+
+/// One change, for errors that are found at the end.
+struct Entry {
+    /// Line of a restore.
+    line: u32,
+    what: Change,
+    /// `rule in chain X` or `chain X`.
+    chain: Arc<str>,
+    /// Column hint (`Word::at`).
+    at: Option<usize>,
+}
+
+enum Change {
+    /// A rule was added: the kernel's name of the change, and the rule.
+    Rule(&'static str, Arc<RuleSpec>),
+    /// A chain that is in use was to be deleted.
+    Busy,
+}
+
+/// What the kernel says to a transaction, and the first line that it is about.
+pub(super) struct Refusal {
+    /// What is reported.
+    pub(super) problem: Problem,
+    /// The first line; none where only the end of the transaction is known.
+    pub(super) line: Option<u32>,
+}
+
+const NO_CHAIN: &str = "No chain/target/match by that name";
+const NO_RULE: &str = "Bad rule (does a matching rule exist in that chain?)";
+
+impl Transaction {
+    /// Changes to `table`.
+    pub(super) const fn new(family: Family, table: Table) -> Self {
+        Self { family, table, log: Vec::new(), touched: false }
+    }
+
+    /// The table with the changes so far.
+    pub(super) const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Whether no chain was declared and no rule was added.
+    pub(super) const fn is_untouched(&self) -> bool {
+        !self.touched
+    }
+
+    /// Declares a chain (`:CHAIN POLICY` of a restore): a user chain is created or emptied, a built-in chain gets a policy.
+    pub(super) fn declare(
+        &mut self,
+        chain: &str,
+        policy: &str,
+        counters: impl FnOnce() -> Result<Option<(u64, u64)>, Problem>,
+    ) -> Result<(), Problem> {
+        self.touched = true;
+        match self.table.find(chain) {
+            Some(id) if self.table.get(id).is_some_and(|c| c.base.is_some()) => {
+                if policy == "-" {
+                    return Ok(());
+                }
+                let counters = counters()?;
+                self.set_policy(id, policy, counters)
+            }
+            Some(id) => {
+                self.table.flush(id);
+                Ok(())
+            }
+            None => {
+                self.table.add_chain(chain);
+                Ok(())
+            }
+        }
+    }
+
+    /// Carries out one command.
+    pub(super) fn apply(&mut self, args: &Arguments<'_>, line: u32) -> Result<(), Problem> {
+        self.touched = true;
+        if let Verb::Append(chain)
+        | Verb::Insert(chain, _)
+        | Verb::Replace(chain, _)
+        | Verb::Delete(chain)
+        | Verb::DeleteNumber(chain, _)
+        | Verb::Check(chain)
+        | Verb::NewChain(chain)
+        | Verb::Rename(_, chain) = &args.verb
+        {
+            check_chain_length(chain)?;
+        }
+        match &args.verb {
+            Verb::Append(_)
+            | Verb::Insert(..)
+            | Verb::Replace(..)
+            | Verb::Delete(_)
+            | Verb::DeleteNumber(..)
+            | Verb::Check(_) => self.apply_rule(args, line),
+            Verb::Flush(chain) => self.each(chain.as_deref(), Table::flush),
+            Verb::Zero(chain, number) => self.zero(chain.as_deref(), *number),
+            Verb::NewChain(chain) => self.new_chain(chain),
+            Verb::DeleteChain(chain) => self.delete_chains(chain.as_deref(), line),
+            Verb::Rename(old, new) => self.rename(old, new),
+            Verb::Policy(chain, policy) => {
+                let id = self.chain(chain)?;
+                self.set_policy(id, policy, args.counters)
+            }
+            Verb::List(..) | Verb::ListRules(..) | Verb::Version => Ok(()),
+        }
+    }
+
+    fn chain(&self, name: &str) -> Result<ChainId, Problem> {
+        self.table.find(name).ok_or_else(|| Problem::failed(NO_CHAIN))
+    }
+
+    fn each(
+        &mut self,
+        chain: Option<&str>,
+        mut change: impl FnMut(&mut Table, ChainId),
+    ) -> Result<(), Problem> {
+        match chain {
+            Some(name) => {
+                let id = self.chain(name)?;
+                change(&mut self.table, id);
+            }
+            None => {
+                let ids: Vec<_> = self.table.chain_ids().collect();
+                ids.into_iter().for_each(|id| change(&mut self.table, id));
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_rule(&mut self, args: &Arguments<'_>, line: u32) -> Result<(), Problem> {
+        let counters = args.counters.unwrap_or_default();
+        match &args.verb {
+            Verb::Append(chain) => {
+                let specs = self.specs(args, chain)?;
+                let id = self.chain(chain)?;
+                for spec in specs {
+                    let end = self.table.get(id).map_or(0, |c| c.rules.len());
+                    self.add(id, end, spec, counters, "RULE_APPEND", line);
+                }
+            }
+            Verb::Insert(chain, number) => {
+                let specs = self.specs(args, chain)?;
+                let at = self.position(chain, *number, 1, "Index of insertion too big")?;
+                for spec in specs {
+                    self.add(at.0, at.1, spec, counters, "RULE_INSERT", line);
+                }
+            }
+            Verb::Replace(chain, number) => {
+                let specs = self.specs(args, chain)?;
+                let [spec] = specs.as_slice() else {
+                    return Err(Problem::usage("Replacement rule does not specify a unique address"));
+                };
+                let at = self.position(chain, *number, 0, "Index of replacement too big")?;
+                self.table.remove_rule(at.0, at.1);
+                self.add(at.0, at.1, spec.clone(), counters, "RULE_REPLACE", line);
+            }
+            Verb::DeleteNumber(chain, number) => {
+                let at = self.position(chain, *number, 0, "Index of deletion too big")?;
+                self.table.remove_rule(at.0, at.1);
+            }
+            Verb::Delete(chain) => {
+                for spec in self.specs(args, chain)? {
+                    let at = self.find_rule(chain, &spec, line)?;
+                    self.table.remove_rule(at.0, at.1);
+                }
+            }
+            Verb::Check(chain) => {
+                for spec in self.specs(args, chain)? {
+                    self.find_rule(chain, &spec, line)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn specs(&self, args: &Arguments<'_>, chain: &str) -> Result<Vec<Arc<RuleSpec>>, Problem> {
+        build(&args.rule, self.family, self.table.id, chain)
+    }
+
+    /// The position (from 0) that a rule number means; `beyond` is 1 where the place behind the last rule counts too.
+    fn position(
+        &self,
+        chain: &str,
+        number: u32,
+        beyond: usize,
+        too_big: &str,
+    ) -> Result<(ChainId, usize), Problem> {
+        let id = self.chain(chain)?;
+        let rules = self.table.get(id).map_or(0, |c| c.rules.len());
+        let at = number as usize - 1;
+        if at < rules + beyond { Ok((id, at)) } else { Err(Problem::failed(too_big)) }
+    }
+
+    fn find_rule(&self, chain: &str, spec: &RuleSpec, line: u32) -> Result<(ChainId, usize), Problem> {
+        if let Target::Chain { name, .. } = &spec.target
+            && line == 0
+            && self.table.find(name).is_none()
+        {
+            return Err(Problem::usage(format!("Chain '{name}' does not exist")));
+        }
+        let not_found = || Problem::failed(NO_RULE);
+        let id = self.table.find(chain).ok_or_else(not_found)?;
+        let rules = self.table.get(id).map_or(&[][..], |c| &c.rules);
+        let at = rules.iter().position(|r| r.spec.text == spec.text).ok_or_else(not_found)?;
+        Ok((id, at))
+    }
+
+    fn add(
+        &mut self,
+        chain: ChainId,
+        at: usize,
+        spec: Arc<RuleSpec>,
+        counters: (u64, u64),
+        change: &'static str,
+        line: u32,
+    ) {
+        let Some(name) = self.table.get(chain).map(|c| c.name.clone()) else { return };
+        self.table.insert_rule(chain, at, Rule::new(spec.clone(), counters));
+        self.log.push(Entry { line, what: Change::Rule(change, spec), chain: name, at: None });
+    }
+
+    fn new_chain(&mut self, name: &str) -> Result<(), Problem> {
+        check_chain_name(name)?;
+        if self.table.find(name).is_some() {
+            return Err(Problem::failed("Chain already exists"));
+        }
+        self.table.add_chain(name);
+        Ok(())
+    }
+
+    fn delete_chains(&mut self, chain: Option<&str>, line: u32) -> Result<(), Problem> {
+        let Some(name) = chain else {
+            // In one transaction, so the order of deletion matters only for who is reported as busy.
+            let ids: Vec<_> = self.table.chain_ids().skip(self.table.base_ids().count()).collect();
+            for id in ids {
+                self.delete_chain(id, line);
+            }
+            return Ok(());
+        };
+        let id = self.chain(name)?;
+        self.delete_chain(id, line);
+        Ok(())
+    }
+
+    fn delete_chain(&mut self, id: ChainId, line: u32) {
+        let Some(chain) = self.table.get(id) else { return };
+        let is_base = chain.base.is_some();
+        if chain.references > 0 || !chain.rules.is_empty() {
+            let chain = chain.name.clone();
+            self.log.push(Entry { line, what: Change::Busy, chain, at: None });
+        } else if !is_base {
+            self.table.remove_chain(id);
+        }
+    }
+
+    fn rename(&mut self, old: &str, new: &str) -> Result<(), Problem> {
+        check_chain_name(new)?;
+        if self.table.find(new).is_some() {
+            return Err(Problem::failed("File exists"));
+        }
+        let id = self.chain(old)?;
+        if self.table.get(id).is_some_and(|c| c.base.is_some()) {
+            return Err(Problem::not_modelled("renaming a built-in chain"));
+        }
+        self.table.rename_chain(id, new);
+        Ok(())
+    }
+
+    fn set_policy(&mut self, id: ChainId, policy: &str, counters: Option<(u64, u64)>) -> Result<(), Problem> {
+        let is_nat = self.table.id == TableId::Nat;
+        let Some(base) = self.table.get_mut(id).and_then(|c| c.base.as_mut()) else {
+            return Err(Problem::failed("Bad built-in chain name"));
+        };
+        let policy = Policy::parse(policy).ok_or_else(|| Problem::failed("Bad policy name"))?;
+        if is_nat && policy == Policy::Drop {
+            return Err(Problem::usage(NAT_DROP));
+        }
+        base.set_policy(policy);
+        (base.packets, base.bytes) = counters.unwrap_or_default();
+        Ok(())
+    }
+
+    fn zero(&mut self, chain: Option<&str>, number: Option<u32>) -> Result<(), Problem> {
+        self.each(chain, |table, id| {
+            let Some(chain) = table.get_mut(id) else { return };
+            for (i, rule) in chain.rules.iter_mut().enumerate() {
+                if number.is_none_or(|n| n as usize == i + 1) {
+                    (rule.packets, rule.bytes) = (0, 0);
+                }
+            }
+            if let Some(base) = chain.base.as_mut().filter(|_| number.is_none()) {
+                (base.packets, base.bytes) = (0, 0);
+            }
+        })
+    }
+
+    /// Hands the changes over: the new table, or what is wrong with it.
+    pub(super) fn commit(mut self) -> Result<Table, Refusal> {
+        self.resolve()?;
+        let refused: Vec<_> =
+            self.log.iter().filter_map(|entry| Some((entry, self.refusal(entry)?))).collect();
+        if !refused.is_empty() {
+            return Err(refuse(&refused));
+        }
+        if let Err((rules, errno)) = graph::check(&self.table) {
+            let is_last = |e: &&Entry| match &e.what {
+                Change::Rule(_, spec) => rules.iter().any(|r| Arc::ptr_eq(r, spec)),
+                Change::Busy => false,
+            };
+            if let Some(entry) = self.log.iter().rev().find(is_last) {
+                return Err(refuse(&[(entry, errno)]));
+            }
+        }
+        Ok(self.table)
+    }
+
+    /// Sets the jumps to chains that were declared later than the rules that name them.
+    fn resolve(&mut self) -> Result<(), Refusal> {
+        let mut open = Vec::new();
+        for entry in &self.log {
+            let Change::Rule(_, spec) = &entry.what else { continue };
+            let Target::Chain { name, .. } = &spec.target else { continue };
+            if self.table.find(name).is_none() {
+                let problem = Problem::usage(format!("Chain '{name}' does not exist"));
+                return Err(Refusal { problem, line: None });
+            }
+            open.push(entry.chain.clone());
+        }
+        open.sort();
+        open.dedup();
+        for name in open {
+            if let Some(id) = self.table.find(&name) {
+                self.table.resolve_jumps(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the kernel says to one change by itself.
+    fn refusal(&self, entry: &Entry) -> Option<&'static str> {
+        let Change::Rule(_, spec) = &entry.what else { return Some("Device or resource busy") };
+        let hook = self.base_hook(&entry.chain);
+        if let Target::Chain { name, .. } = &spec.target
+            && self.base_hook(name).is_some()
+        {
+            let own = **name == *entry.chain;
+            return Some(if own { "Operation not supported" } else { "No such file or directory" });
+        }
+        let (protocol, protocol_inverted) = (spec.head.protocol, spec.head.protocol_inverted);
+        let place = Place { table: self.table.id, hook, protocol, protocol_inverted };
+        (!spec.allowed(&place)).then_some("Invalid argument")
+    }
+
+    fn base_hook(&self, chain: &str) -> Option<Hook> {
+        self.table.chain(chain)?.base.as_ref().map(|b| b.hook)
+    }
+
+    /// The lists of `recent` that the new rules use, and how many hits they count.
+    pub(super) fn recent_lists(&self) -> Vec<(Arc<str>, u32)> {
+        let mut lists = Vec::new();
+        for entry in &self.log {
+            let Change::Rule(_, spec) = &entry.what else { continue };
+            lists.extend(spec.matches.iter().filter_map(|m| match m {
+                Match::Recent(r) => Some((r.list_name().clone(), r.hits())),
+                _ => None,
+            }));
+        }
+        lists
+    }
+}
+
+/// The report on refused changes: one line for each.
+fn refuse(refused: &[(&Entry, &str)]) -> Refusal {
+    let lines: Vec<_> = refused
+        .iter()
+        .map(|(entry, errno)| {
+            let (change, chain) = match &entry.what {
+                Change::Rule(change, _) => (*change, format!("rule in chain {}", entry.chain)),
+                Change::Busy => ("CHAIN_DEL", format!("chain {}", entry.chain)),
+            };
+            let place = if entry.line == 0 { String::new() } else { format!("line {}:", entry.line) };
+            format!("{place} {change} failed ({errno}): {chain}")
+        })
+        .collect();
+    let text = lines.join("\n");
+    let first = refused.first().map(|(entry, _)| entry);
+    let problem = Problem { kind: Kind::Kernel, at: first.and_then(|e| e.at), ..Problem::usage(text) };
+    Refusal { problem, line: first.map(|e| e.line).filter(|n| *n > 0) }
+}

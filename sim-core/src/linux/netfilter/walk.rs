@@ -1,0 +1,235 @@
+//! The walk of a packet through the chains of one table: the plain one, rule by rule, as the kernel's manual describes it.
+
+use std::sync::Arc;
+
+use super::Ruleset;
+use super::env::{Env, NatTarget, WalkEnd};
+use super::graph::MAX_DEPTH;
+use super::matches::Cx;
+use super::packet::Packet;
+use super::recent::RecentLists;
+use super::rule::RuleSpec;
+use super::table::{ChainId, Policy, Rule, Table};
+use super::targets::{Connmark, Ct, Target};
+use crate::linux::conntrack::CtState;
+use crate::linux::{Skb, SkbCt};
+use crate::packet::FrameBody;
+use crate::trace::{Family, RuleAction, RuleRef, Step, TableId};
+use crate::trace::{Recorder, Tag};
+
+/// Leads a packet through the chain of `table` at `env.hook`.
+pub(super) fn walk<R: Recorder>(
+    set: &mut Ruleset,
+    table: TableId,
+    env: &mut Env<'_>,
+    skb: &mut Skb,
+    rec: &mut R,
+) -> WalkEnd {
+    let Some(tables) = set.tables[table as usize].as_deref_mut() else { return WalkEnd::Accept };
+    let Some(chain) = tables.hook_chain(env.hook) else { return WalkEnd::Accept };
+    let FrameBody::Ip(ip) = &skb.frame.body else { return WalkEnd::Accept };
+    let packet = Packet::new(ip, skb.frame.dst);
+    let mut walk = Walk {
+        family: set.family,
+        table: tables,
+        recent: &mut set.recent,
+        env,
+        frame: &skb.frame,
+        tag: &mut skb.tag,
+        mark: &mut skb.mark,
+        ct: &mut skb.ct,
+        rec,
+        length: ip.len() as u64,
+    };
+    walk.run(&packet, chain)
+}
+
+/// Where to go on after a chain: the rule behind the one that jumped.
+type Stack = ([(ChainId, u32); MAX_DEPTH], usize);
+
+/// A walk under way.
+struct Walk<'w, 'a, R> {
+    family: Family,
+    table: &'w mut Table,
+    recent: &'w mut RecentLists,
+    env: &'w mut Env<'a>,
+    frame: &'w crate::packet::Frame,
+    tag: &'w mut Tag,
+    mark: &'w mut u32,
+    ct: &'w mut SkbCt,
+    rec: &'w mut R,
+    /// Length of the IP packet in bytes, for the counters.
+    length: u64,
+}
+
+/// What comes after a rule that matched.
+enum After {
+    /// The next rule.
+    Next,
+    /// Back to where the chain was entered from.
+    Return,
+    /// The first rule of a chain; whether the walk comes back.
+    Enter(ChainId, bool),
+    /// Nothing.
+    End(WalkEnd),
+}
+
+impl<R: Recorder> Walk<'_, '_, R> {
+    fn run(&mut self, packet: &Packet<'_>, start: ChainId) -> WalkEnd {
+        let mut stack: Stack = ([(start, 0); MAX_DEPTH], 0);
+        let (mut chain, mut at) = (start, 0);
+        loop {
+            let after = match self.next_match(packet, chain, &mut at) {
+                Some(i) => self.perform(chain, i),
+                None => After::Return,
+            };
+            match after {
+                After::Next => {}
+                After::Enter(target, comes_back) => {
+                    // `graph::check` lets no table pass that goes deeper.
+                    if comes_back && stack.1 < MAX_DEPTH {
+                        stack.0[stack.1] = (chain, at);
+                        stack.1 += 1;
+                    }
+                    (chain, at) = (target, 0);
+                }
+                After::Return if stack.1 > 0 => {
+                    stack.1 -= 1;
+                    (chain, at) = stack.0[stack.1];
+                }
+                After::Return => return self.policy(start),
+                After::End(end) => return end,
+            }
+        }
+    }
+
+    /// The next rule of the chain that matches; `at` moves behind it.
+    #[inline]
+    fn next_match(&mut self, packet: &Packet<'_>, chain: ChainId, at: &mut u32) -> Option<usize> {
+        let chain = self.table.get_mut(chain)?;
+        let mut cx =
+            Cx { env: &mut *self.env, mark: *self.mark, recent: &mut *self.recent, states: [].iter_mut() };
+        for (i, rule) in chain.rules.iter_mut().enumerate().skip(*at as usize) {
+            cx.states = rule.states.iter_mut();
+            if rule.spec.matches(packet, &mut cx) {
+                rule.packets += 1;
+                rule.bytes += self.length;
+                *at = i as u32 + 1;
+                return Some(i);
+            }
+        }
+        None
+    }
+
+    /// Does what a rule says.
+    fn perform(&mut self, chain: ChainId, index: usize) -> After {
+        let Some((name, rule)) = self.table.get(chain).and_then(|c| Some((&c.name, c.rules.get(index)?)))
+        else {
+            return After::Return;
+        };
+        let reference = || reference(self.family, self.table.id, name, index, &rule.spec);
+        let after = match &rule.spec.target {
+            Target::None | Target::Log(_) | Target::Trace => After::Next,
+            Target::Accept => After::End(WalkEnd::Accept),
+            Target::Drop => After::End(WalkEnd::Drop(reference())),
+            Target::Return => After::Return,
+            Target::Chain { goto, .. } => rule.jump.map_or(After::Next, |id| After::Enter(id, !goto)),
+            Target::Reject(t) => After::End(WalkEnd::Reject { rule: reference(), with: t.with() }),
+            Target::Dnat(t) => nat(reference(), NatTarget::Dnat(t.0.clone())),
+            Target::Snat(t) => nat(reference(), NatTarget::Snat(t.0.clone())),
+            Target::Masquerade(t) => nat(reference(), NatTarget::Masquerade(t.0.clone())),
+            Target::Redirect(t) => nat(reference(), NatTarget::Redirect(t.0.clone())),
+            Target::Mark(t) => {
+                *self.mark = t.0.apply(*self.mark);
+                After::Next
+            }
+            Target::Connmark(t) => {
+                connmark(t, self.env, self.mark);
+                After::Next
+            }
+            Target::Ct(t) => {
+                notrack(*t, self.env, self.ct);
+                After::Next
+            }
+        };
+        if R::ON {
+            let step = Step::Rule { rule: reference(), action: action(rule) };
+            self.rec.record(self.env.now, self.env.ns, self.tag, self.frame, || step);
+        }
+        after
+    }
+
+    /// The policy of the built-in chain where the walk began.
+    fn policy(&mut self, start: ChainId) -> WalkEnd {
+        let (family, table) = (self.family, self.table.id);
+        let Some(chain) = self.table.get_mut(start) else { return WalkEnd::Accept };
+        let Some(base) = chain.base.as_mut() else { return WalkEnd::Accept };
+        base.packets += 1;
+        base.bytes += self.length;
+        let policy = base.policy;
+        let text = &base.text;
+        let reference =
+            || RuleRef { family, table, chain: chain.name.clone(), number: 0, text: text.clone() };
+        if R::ON {
+            let action = if policy == Policy::Accept { RuleAction::Accept } else { RuleAction::Drop };
+            let step = || Step::Rule { rule: reference(), action };
+            self.rec.record(self.env.now, self.env.ns, self.tag, self.frame, step);
+        }
+        match policy {
+            Policy::Accept => WalkEnd::Accept,
+            Policy::Drop => WalkEnd::Drop(reference()),
+        }
+    }
+}
+
+fn reference(family: Family, table: TableId, chain: &Arc<str>, index: usize, spec: &RuleSpec) -> RuleRef {
+    RuleRef { family, table, chain: chain.clone(), number: index as u32 + 1, text: spec.text.clone() }
+}
+
+const fn nat(rule: RuleRef, target: NatTarget) -> After {
+    After::End(WalkEnd::Nat { rule, target })
+}
+
+/// `connmark_tg`: nothing without a flow.
+const fn connmark(target: &Connmark, env: &mut Env<'_>, mark: &mut u32) {
+    if env.ct.tuples.is_none() {
+        return;
+    }
+    let new = match target {
+        Connmark::Set(xmark) => xmark.apply(env.ct.mark),
+        Connmark::Save(masks) => masks.saved(*mark, env.ct.mark),
+        Connmark::Restore(masks) => {
+            *mark = masks.restored(*mark, env.ct.mark);
+            return;
+        }
+    };
+    env.ct.mark = new;
+    env.set_ct_mark = Some(new);
+}
+
+/// `notrack_tg`: only a packet that connection tracking has not seen.
+fn notrack(target: Ct, env: &mut Env<'_>, ct: &mut SkbCt) {
+    if target != Ct::Plain && matches!(ct, SkbCt::None) {
+        *ct = SkbCt::NoTrack;
+        env.ct.state = CtState::Untracked;
+    }
+}
+
+fn action(rule: &Rule) -> RuleAction {
+    match &rule.spec.target {
+        Target::Accept => RuleAction::Accept,
+        Target::Drop => RuleAction::Drop,
+        Target::Return => RuleAction::Return,
+        Target::Chain { goto: false, .. } => RuleAction::Jump,
+        Target::Chain { goto: true, .. } => RuleAction::Goto,
+        Target::Reject(_) => RuleAction::Reject,
+        Target::Dnat(_) | Target::Redirect(_) => RuleAction::Dnat,
+        Target::Snat(_) | Target::Masquerade(_) => RuleAction::Snat,
+        Target::None
+        | Target::Mark(_)
+        | Target::Connmark(_)
+        | Target::Ct(_)
+        | Target::Log(_)
+        | Target::Trace => RuleAction::Continue,
+    }
+}
