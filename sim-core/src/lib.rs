@@ -3,6 +3,7 @@
 pub mod chance;
 pub mod cluster;
 pub mod diagnostic;
+pub mod flow;
 pub mod kube;
 pub mod linux;
 pub mod packet;
