@@ -3,3 +3,6 @@
 pub mod lab;
 pub mod shell;
 pub mod tools;
+
+#[cfg(test)]
+mod testing;

@@ -1,8 +1,16 @@
 //! What lives as long as a lab: open shells, remarks, the clock of the running command.
 
+use std::time::Duration;
+
+use sim_core::kube::node::files::Files;
 use sim_core::time::SimTime;
 
-use crate::tools::{Cx, Place};
+use crate::tools::{Cx, ENDLESS, HOME, PATIENCE, Place};
+
+/// Commands that one command line may run: a loop in a stranger's lab must not hang the runner.
+const COMMANDS: u32 = 20_000;
+/// Virtual time that one command line may take.
+const LINE_LIMIT: Duration = Duration::from_secs(48 * 3600);
 
 /// Which shell answers, as its error texts tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +41,44 @@ pub struct Opening {
 }
 
 /// What outlives a command.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SessionState {
     opening: Option<Opening>,
     remarks: Vec<String>,
     started: SimTime,
     endless: Option<String>,
+    commands: u32,
+    home: Files,
+    /// Programs that run programs, at this moment.
+    pub(crate) depth: usize,
+}
+
+impl Default for SessionState {
+    fn default() -> Self {
+        Self {
+            opening: None,
+            remarks: Vec::new(),
+            started: SimTime::ZERO,
+            endless: None,
+            commands: 0,
+            home: Files::new().with_dir(HOME),
+            depth: 0,
+        }
+    }
 }
 
 impl SessionState {
+    /// The working folder of the workstation, the nodes, and the hosts.
+    #[must_use]
+    pub const fn home(&self) -> &Files {
+        &self.home
+    }
+
+    /// The same, to change it.
+    pub const fn home_mut(&mut self) -> &mut Files {
+        &mut self.home
+    }
+
     /// Opens an interactive shell inside `place` (`kubectl exec -it POD -- sh`, `ssh HOST`): the next prompts of the
     /// transcript are answered by it until `exit`. `args` are the opening tool's own.
     pub fn open_shell(&mut self, place: Place, kind: ShellKind, args: &[String], on_leave: Option<OnLeave>) {
@@ -69,6 +106,26 @@ impl SessionState {
     pub fn start_command(&mut self, now: SimTime) {
         self.started = now;
         self.endless = None;
+        self.commands = 0;
+        self.depth = 0;
+    }
+
+    /// Counts a command of the running line. False: it has had enough, of commands or of virtual time.
+    pub fn spend(&mut self, now: SimTime) -> bool {
+        self.commands += 1;
+        self.commands <= COMMANDS && now <= self.started + LINE_LIMIT
+    }
+
+    /// Whether an endless command has run long enough.
+    #[must_use]
+    pub fn is_over(&self, now: SimTime, expects_control_c: bool) -> bool {
+        now >= self.endless_until(expects_control_c)
+    }
+
+    /// The instant at which an endless command of this line is stopped at the latest.
+    #[must_use]
+    pub fn endless_until(&self, expects_control_c: bool) -> SimTime {
+        self.started + if expects_control_c { PATIENCE } else { ENDLESS }
     }
 
     /// When the running command line started.

@@ -1,10 +1,12 @@
-//! Running one tool from another: `kubectl exec`, `ssh`, `xargs`, `env`, `sh -c`.
+//! Finding programs, and running one tool from another: `kubectl exec`, `ssh`, `xargs`, `env`, `sh -c`.
 
 use indexmap::IndexMap;
+use sim_core::kube::node::machine::Base;
 
 use super::registry::{self, On};
-use super::{Cluster, Cx, Place};
+use super::{Cluster, Cx, Out, Place, Tool};
 use crate::shell::session::ShellKind;
+use crate::shell::{Ended, Io, Shell};
 
 /// The machine has no such program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,20 +15,70 @@ pub struct NotFound {
     pub program: String,
 }
 
+/// What a name is on a machine.
+#[derive(Clone, Copy, Debug)]
+pub enum Lookup {
+    /// A program.
+    Tool(Tool),
+    /// The real machine has it, and it is not modelled.
+    NotModelled,
+    /// No such program.
+    Missing,
+}
+
+/// Finds a program by name or path.
+#[must_use]
+pub fn look_up(cluster: &Cluster, place: &Place, program: &str) -> Lookup {
+    let kind = kind_of(cluster, place);
+    let name = base_name(program);
+    if let Some(tool) = registry::find(name, kind) {
+        return Lookup::Tool(tool);
+    }
+    let extra = cluster.machine(place).is_some_and(|m| m.tools.extra.contains(&name));
+    match registry::find(name, On::ALL) {
+        Some(tool) if extra => Lookup::Tool(tool),
+        _ if extra || registry::is_known(name, kind) => Lookup::NotModelled,
+        _ => Lookup::Missing,
+    }
+}
+
+/// Where a program lies on a machine.
+#[must_use]
+pub fn path_of(cluster: &Cluster, place: &Place, program: &str) -> Option<String> {
+    let found = !program.contains('/') && !matches!(look_up(cluster, place, program), Lookup::Missing);
+    let dir = if kind_of(cluster, place).meets(On::BUSYBOX) { "/bin" } else { "/usr/bin" };
+    found.then(|| format!("{dir}/{program}"))
+}
+
+/// What kind of machine `place` is. Nothing at all if it is not there, or has no programs.
+#[must_use]
+pub fn kind_of(cluster: &Cluster, place: &Place) -> On {
+    cluster.machine(place).map_or(On::NONE, |machine| match machine.tools.base {
+        Base::Workstation => On::WORKSTATION,
+        Base::Node => On::NODE,
+        Base::Host => On::HOST,
+        Base::Busybox | Base::Alpine => On::BUSYBOX,
+        Base::Debian => On::DEBIAN,
+        Base::Bare => On::NONE,
+    })
+}
+
 impl Cx<'_> {
     /// Runs a program on a machine, without a shell, and returns its exit status. Its output goes where this tool's goes.
+    ///
+    /// On this tool's own machine it inherits environment and working folder, on another it gets that machine's.
     ///
     /// # Errors
     /// The machine has no such program; nothing was printed, because only the caller knows the words (a container runtime's,
     /// a shell's, xargs').
     pub fn exec(&mut self, place: &Place, argv: &[String], stdin: &[u8]) -> Result<i32, NotFound> {
         let name = argv.first().map_or("", String::as_str);
-        let Some(tool) = registry::find(base_name(name), kind_of(self.cluster, place)) else {
-            return Err(NotFound { program: name.to_owned() });
+        let tool = match look_up(self.cluster, place, name) {
+            Lookup::Tool(tool) => tool,
+            Lookup::NotModelled => return Ok(self.not_modelled(format!("`{name}`"))),
+            Lookup::Missing => return Err(NotFound { program: name.to_owned() }),
         };
-        let elsewhere = place != self.place;
-        let env = if elsewhere { IndexMap::new() } else { self.env.clone() };
-        let cwd = if elsewhere { "/".to_owned() } else { self.cwd.to_owned() };
+        let (env, cwd) = self.surroundings(place);
         let mut inner = Cx {
             cluster: self.cluster,
             place,
@@ -37,7 +89,76 @@ impl Cx<'_> {
             env: &env,
             session: self.session,
         };
-        Ok(tool(&mut inner))
+        let depth = inner.session.depth + 1;
+        Ok(inner.at_depth(depth, tool))
+    }
+
+    /// Runs a script in a new shell on a machine (`ssh HOST 'a; b'`, `sh -c 'a; b'`).
+    pub fn script(&mut self, place: &Place, kind: ShellKind, script: &str, stdin: &[u8]) -> i32 {
+        self.script_with(place, kind, script, Vec::new(), stdin)
+    }
+
+    /// The same with `$1`, `$2` …
+    pub fn script_with(
+        &mut self,
+        place: &Place,
+        kind: ShellKind,
+        script: &str,
+        args: Vec<String>,
+        stdin: &[u8],
+    ) -> i32 {
+        let (env, cwd) = self.surroundings(place);
+        let mut shell = Shell::new(kind, place.clone(), self.cluster);
+        shell.inherit(&env, &cwd, self.session.depth + 1);
+        shell.set_positional(args);
+        let mut io = Io { cluster: self.cluster, out: self.out, session: self.session };
+        match shell.run(script, stdin, &mut io) {
+            Ended::Line(status) | Ended::Shell(status) => status,
+        }
+    }
+
+    /// Runs a tool and keeps count of programs that run programs: `sh -c 'sh -c …'` must end before the stack does.
+    pub(crate) fn at_depth(&mut self, depth: usize, tool: Tool) -> i32 {
+        const LIMIT: usize = 16;
+        if depth > LIMIT {
+            return self.not_modelled("programs that run programs that deep");
+        }
+        let before = std::mem::replace(&mut self.session.depth, depth);
+        let status = tool(self);
+        self.session.depth = before;
+        status
+    }
+
+    /// Environment and working folder of a program that this tool starts.
+    fn surroundings(&self, place: &Place) -> (IndexMap<String, String>, String) {
+        if place == self.place {
+            return (self.env.clone(), self.cwd.to_owned());
+        }
+        let shell = Shell::new(ShellKind::Ash, place.clone(), self.cluster);
+        (shell.environment(), shell.cwd().to_owned())
+    }
+
+    /// Runs `work` with standard output caught: what it wrote, and its result.
+    pub fn capture<T>(&mut self, work: impl FnOnce(&mut Cx<'_>) -> T) -> (Vec<u8>, T) {
+        let before = self.out.streams();
+        let stdout = self.out.open();
+        self.out.set_streams(super::Streams { stdout, ..before });
+        let result = work(&mut self.again());
+        self.out.set_streams(before);
+        (Out::close(self.out), result)
+    }
+
+    fn again(&mut self) -> Cx<'_> {
+        Cx {
+            cluster: self.cluster,
+            place: self.place,
+            args: self.args,
+            stdin: self.stdin,
+            out: self.out,
+            cwd: self.cwd,
+            env: self.env,
+            session: self.session,
+        }
     }
 
     /// Which shell a program is on a machine: `sh`, `/bin/sh`, `bash`, `/bin/bash`, `ash`. None: it is no shell, or not there.
@@ -47,7 +168,10 @@ impl Cx<'_> {
         match base_name(program) {
             "sh" | "ash" if kind.meets(On::BUSYBOX) => Some(ShellKind::Ash),
             "sh" | "dash" if kind.meets(On::DEBIAN) => Some(ShellKind::Dash),
-            "sh" | "bash" if !kind.meets(On::BUSYBOX) => Some(ShellKind::Bash),
+            "sh" | "bash" if kind.meets(On::MACHINES.or(On::DEBIAN)) => Some(ShellKind::Bash),
+            "bash" if self.cluster.machine(place).is_some_and(|m| m.tools.extra.contains(&"bash")) => {
+                Some(ShellKind::Bash)
+            }
             _ => None,
         }
     }
@@ -60,15 +184,4 @@ fn base_name(program: &str) -> &str {
         .find_map(|dir| program.strip_prefix(dir))
         .filter(|rest| !rest.contains('/'))
         .unwrap_or(program)
-}
-
-/// What kind of machine `place` is.
-#[must_use]
-pub fn kind_of(_cluster: &Cluster, place: &Place) -> On {
-    match place {
-        Place::Workstation => On::WORKSTATION,
-        Place::Node(_) => On::NODE,
-        Place::Host(_) => On::HOST,
-        Place::Container { .. } => On::BUSYBOX,
-    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use sim_core::time::SimTime;
 
+pub mod door;
 pub mod registry;
 
 #[cfg_attr(not(test), expect(dead_code, reason = "registered as soon as the cluster has a network"))]
@@ -17,14 +18,16 @@ mod files;
 mod ip;
 mod kubectl;
 mod out;
+mod sh;
+mod ssh;
+mod text;
 
 pub use crate::shell::session::{OnLeave, SessionState, ShellKind};
 pub use door::{Cluster, Place};
-pub use exec::{NotFound, kind_of};
-pub use files::{FileError, absolute};
+pub use exec::{Lookup, NotFound, kind_of, look_up, path_of};
+pub use files::{FileAccess, HOME, list_names};
 pub use out::{Out, Stream, Streams};
-
-pub mod door;
+pub(crate) use text::escapes;
 
 /// How long an endless command runs when nobody presses ^C.
 pub const ENDLESS: Duration = Duration::from_secs(10);
@@ -100,7 +103,7 @@ impl Cx<'_> {
     /// The instant at which an endless tool is stopped at the latest: the longest it may wait for one thing.
     #[must_use]
     pub fn deadline(&self) -> SimTime {
-        self.session.command_started() + if self.out.expects_control_c() { PATIENCE } else { ENDLESS }
+        self.session.endless_until(self.out.expects_control_c())
     }
 }
 

@@ -1,6 +1,11 @@
 //! Which tool is called what, and which machines have it.
 
-use super::{Tool, kubectl};
+use super::Tool;
+use super::text::{
+    awk, cat, cut, date, echo, env, grep, head, hostname, ls, mkdir, printf, pwd, rm, sed, seq, sleep, sort,
+    tail, tee, test, touch, tr, uniq, wc, which, xargs,
+};
+use super::{kubectl, sh, ssh};
 
 /// Kinds of machines, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +22,12 @@ impl On {
     pub const BUSYBOX: Self = Self(1 << 3);
     /// Containers of a Debian image (nginx, httpd, …): coreutils, no network tools.
     pub const DEBIAN: Self = Self(1 << 4);
-    /// Containers of an image made for network debugging (netshoot, agnhost, dnsutils).
-    pub const TOOLBOX: Self = Self(1 << 5);
+    /// No machine.
+    pub const NONE: Self = Self(0);
     /// Machines that are whole systems.
     pub const MACHINES: Self = Self(1 | 1 << 1 | 1 << 2);
     /// Everything with a shell.
-    pub const ALL: Self = Self(0x3f);
+    pub const ALL: Self = Self(0x1f);
 
     /// Either of the two.
     #[must_use]
@@ -48,8 +53,73 @@ pub struct Entry {
     pub tool: Tool,
 }
 
-/// Every tool. The first row that fits name and machine is the one.
-static TABLE: &[Entry] = &[Entry { name: "kubectl", on: On::WORKSTATION.or(On::NODE), tool: kubectl::run }];
+const fn row(name: &'static str, on: On, tool: Tool) -> Entry {
+    Entry { name, on, tool }
+}
+
+/// Every tool, by name. The first row that fits name and machine is the one. A program that only some images of a base have
+/// needs no machine here: the image's own list (`ToolSet::extra`) names it.
+#[rustfmt::skip]
+static TABLE: &[Entry] = &[
+    row("[",        On::ALL, test::bracket),
+    row("ash",      On::BUSYBOX, sh::run),
+    row("awk",      On::ALL, awk::run),
+    row("bash",     On::MACHINES.or(On::DEBIAN), sh::run),
+    row("cat",      On::ALL, cat::run),
+    row("cut",      On::ALL, cut::run),
+    row("date",     On::ALL, date::run),
+    row("echo",     On::ALL, echo::run),
+    row("egrep",    On::ALL, grep::run),
+    row("env",      On::ALL, env::run),
+    row("false",    On::ALL, |_| 1),
+    row("fgrep",    On::ALL, grep::run),
+    row("grep",     On::ALL, grep::run),
+    row("head",     On::ALL, head::run),
+    row("hostname", On::ALL, hostname::run),
+    row("kubectl",  On::WORKSTATION.or(On::NODE), kubectl::run),
+    row("ls",       On::ALL, ls::run),
+    row("mkdir",    On::ALL, mkdir::run),
+    row("printenv", On::ALL, env::printenv),
+    row("printf",   On::ALL, printf::run),
+    row("pwd",      On::ALL, pwd::run),
+    row("rm",       On::ALL, rm::run),
+    row("sed",      On::ALL, sed::run),
+    row("seq",      On::ALL, seq::run),
+    row("sh",       On::ALL, sh::run),
+    row("sleep",    On::ALL, sleep::run),
+    row("sort",     On::ALL, sort::run),
+    row("ssh",      On::MACHINES, ssh::run),
+    row("tail",     On::ALL, tail::run),
+    row("tee",      On::ALL, tee::run),
+    row("test",     On::ALL, test::run),
+    row("touch",    On::ALL, touch::run),
+    row("tr",       On::ALL, tr::run),
+    row("true",     On::ALL, |_| 0),
+    row("uniq",     On::ALL, uniq::run),
+    row("wc",       On::ALL, wc::run),
+    row("which",    On::ALL, which::run),
+    row("xargs",    On::ALL, xargs::run),
+];
+
+/// Programs that real machines have and that are not modelled, so that they are not called missing.
+#[rustfmt::skip]
+static KNOWN: &[(On, &[&str])] = &[
+    (On::ALL, &["base64", "basename", "chmod", "chown", "cp", "dd", "df", "diff", "dirname", "du", "find", "id", "ln", "md5sum",
+        "mktemp", "more", "mv", "nproc", "rmdir", "sha256sum", "stat", "timeout", "tty", "uname", "uptime", "whoami", "yes"]),
+    (On::MACHINES.or(On::BUSYBOX), &["free", "kill", "less", "ps", "route", "ifconfig", "arp", "arping", "netstat", "telnet",
+        "top", "vi", "watch", "traceroute", "nslookup", "ping", "wget", "nc", "ip", "brctl", "sysctl"]),
+    (On::MACHINES, &["apt", "apt-get", "bridge", "containerd", "crictl", "ctr", "curl", "dig", "docker", "ethtool", "getent", "git",
+        "helm", "host", "ipset", "iptables", "iptables-restore", "iptables-save", "ip6tables", "ip6tables-save", "ipvsadm", "jq",
+        "journalctl", "kubeadm", "kubelet", "conntrack", "lsmod", "make", "modprobe", "mount", "mtr", "nano", "nft",
+        "nsenter", "openssl", "pgrep", "pkill", "python", "python3", "scp", "ss", "su", "sudo", "systemctl", "tar", "tcpdump",
+        "tracepath", "vim", "yum"]),
+];
+
+/// Whether a machine of kind `kind` really has a program, modelled or not.
+#[must_use]
+pub fn is_known(name: &str, kind: On) -> bool {
+    KNOWN.iter().any(|(on, names)| on.meets(kind) && names.contains(&name))
+}
 
 /// The tool that `name` is on a machine of kind `kind`.
 #[must_use]

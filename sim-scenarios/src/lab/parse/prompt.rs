@@ -16,8 +16,11 @@ pub enum Prompt {
 /// Splits a line into its prompt and what is typed after it. `# ` needs an open shell, which only the caller knows.
 #[must_use]
 pub fn split_prompt(line: &str) -> Option<(Prompt, &str)> {
-    let forms: [fn(&str) -> Option<(Prompt, &str)>; 5] = [workstation, bracketed, user_at_host, folder, hash];
-    forms.iter().find_map(|form| form(line))
+    workstation(line)
+        .or_else(|| bracketed(line))
+        .or_else(|| user_at_host(line))
+        .or_else(|| folder(line))
+        .or_else(|| hash(line))
 }
 
 fn workstation(line: &str) -> Option<(Prompt, &str)> {

@@ -1,9 +1,14 @@
 //! Whole command lines against a store.
 
 use indexmap::IndexMap;
+use sim_core::kube::config::ClusterConfig;
 use sim_core::time::SimTime;
 
 use crate::tools::{Cluster, Cx, Out, Place, SessionState};
+
+fn cluster() -> Cluster {
+    Cluster::new(ClusterConfig::default()).unwrap()
+}
 
 /// Runs command lines one after the other in one cluster, as a transcript. Standard input of a line stands behind ` <<< `.
 fn session(cluster: &mut Cluster, lines: &[&str]) -> String {
@@ -37,7 +42,7 @@ const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: svc-a}\ns
 
 #[test]
 fn wrong_command_lines_are_refused() {
-    let mut cluster = Cluster::default();
+    let mut cluster = cluster();
     insta::assert_snapshot!(session(
         &mut cluster,
         &[
@@ -72,13 +77,18 @@ fn wrong_command_lines_are_refused() {
             "kubectl create namespace",
             "kubectl edit pod x",
             "kubectl version --client",
+            "kubectl get nodes -o wide",
+            "kubectl get all -A",
+            "kubectl describe node node1",
+            "kubectl describe svc kubernetes",
+            "kubectl get endpointslices",
         ]
     ));
 }
 
 #[test]
 fn objects_come_and_go() {
-    let mut cluster = Cluster::default();
+    let mut cluster = cluster();
     let apply = format!("kubectl apply -f - <<< {POD}---\n{SERVICE}");
     insta::assert_snapshot!(session(
         &mut cluster,
@@ -101,7 +111,7 @@ fn objects_come_and_go() {
 
 #[test]
 fn a_broken_manifest_changes_nothing() {
-    let mut cluster = Cluster::default();
+    let mut cluster = cluster();
     insta::assert_snapshot!(session(
         &mut cluster,
         &[
@@ -116,7 +126,7 @@ fn a_broken_manifest_changes_nothing() {
 
 #[test]
 fn a_watch_ends_when_nobody_presses_control_c() {
-    let mut cluster = Cluster::default();
+    let mut cluster = cluster();
     let transcript =
         session(&mut cluster, &[&format!("kubectl apply -f - <<< {SERVICE}"), "kubectl get svc -w"]);
     assert!(transcript.contains("svc-a"), "{transcript}");

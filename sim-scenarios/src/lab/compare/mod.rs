@@ -2,10 +2,22 @@
 //!
 //! The rules are snapbox's: `[..]` stands for any text within a line, a line of just `...` for any number of lines.
 
+mod align;
+mod diff;
+
+pub use align::{Aligned, align};
+pub use diff::diff;
+
 /// Expected output of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pattern {
     lines: Vec<Line>,
+}
+
+/// Whether one expected line fits one line of output.
+#[must_use]
+pub fn line_matches(expected: &str, line: &str) -> bool {
+    Line::new(expected).matches(&tidy(line))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +39,16 @@ impl Line {
         let [first, middle @ .., last] = pieces.as_slice() else {
             return pieces.first().is_some_and(|only| only == line);
         };
+        // `a [..]` fits `a` too: the blank is white space at the end once the elision stands for nothing.
+        let bare = pieces.len() == 2 && last.is_empty() && line == first.trim_end();
+        if bare {
+            return true;
+        }
         let Some(mut rest) = line.strip_prefix(first.as_str()) else { return false };
         for piece in middle {
             let Some(at) = rest.find(piece.as_str()) else { return false };
             rest = &rest[at + piece.len()..];
         }
-        // White space at the end does not count, also where an elision stands before it.
         rest.ends_with(last.as_str())
     }
 }
@@ -68,7 +84,18 @@ impl Pattern {
     /// Whether `output` is what was expected.
     #[must_use]
     pub fn matches(&self, output: &str) -> bool {
-        let lines = tidy_lines(output);
+        let mut lines: Vec<String> = output.lines().map(tidy).collect();
+        // Blank lines at the end count only where `[..]` wants one.
+        if self.fits(&lines) {
+            return true;
+        }
+        while lines.last().is_some_and(String::is_empty) {
+            lines.pop();
+        }
+        self.fits(&lines)
+    }
+
+    fn fits(&self, lines: &[String]) -> bool {
         // The classic wildcard walk: on a mismatch the last `...` takes one line more. Earlier ones never need to.
         let (mut p, mut l) = (0, 0);
         let mut retry: Option<(usize, usize)> = None;
@@ -93,10 +120,11 @@ impl Pattern {
     }
 }
 
-/// Lines of an output without what does not count: white space at the end of a line, blank lines at the end.
-fn tidy_lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = text.lines().map(tidy).collect();
-    while lines.last().is_some_and(String::is_empty) {
+/// Lines of an output without the blank ones at its end, otherwise as they are.
+#[must_use]
+pub fn output_lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    while lines.last().is_some_and(|l| l.trim_end().is_empty()) {
         lines.pop();
     }
     lines
@@ -117,4 +145,53 @@ fn tidy(line: &str) -> String {
     }
     tidied.truncate(tidied.trim_end().len());
     tidied
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(expected: &str, output: &str) -> bool {
+        Pattern::new(expected.lines()).matches(output)
+    }
+
+    #[test]
+    fn an_elision_within_a_line_stands_for_any_text() {
+        assert!(matches("pod-a [..] Running [..]", "pod-a 1/1 Running 0"));
+        assert!(matches("[..]", "\n"));
+        assert!(!matches("[..]", ""));
+        assert!(matches("a[..]", "a"));
+        assert!(matches("[..]b[..]b", "abb"));
+        assert!(!matches("a[..]a", "a"));
+        assert!(!matches("x[..]y", "x\ny"));
+    }
+
+    #[test]
+    fn an_elision_of_lines_stands_for_any_number() {
+        assert!(matches("...", ""));
+        assert!(matches("a\n...\nz", "a\nz"));
+        assert!(matches("a\n...\nz", "a\nb\nz\ny\nz\n"));
+        assert!(matches("...\nb\n...\nc", "b\na\nb\nx\nc"));
+        assert!(!matches("a\n...\nz", "a\nb"));
+        assert!(!matches("...\na", "a\nb"));
+    }
+
+    #[test]
+    fn tabs_and_white_space_at_the_ends_do_not_count() {
+        assert!(matches("a       b", "a\tb"));
+        assert!(matches("1234567 x\n", "1234567\tx  \n\n\n"));
+        assert!(matches("a [..]", "a"), "the blank before an elision at the end is white space at the end");
+        assert!(!matches("a b", "a  b"));
+        assert!(!matches(" a", "a"));
+        assert!(!matches("", "a"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_comparer_never_panics_and_text_matches_itself(expected in "(\\[\\.\\.\\]|\\.\\.\\.|\\PC|\t|\n){0,20}", output in "(?s).{0,20}") {
+            let _ = matches(&expected, &output);
+            let _ = diff("f", 1, &expected.lines().map(str::to_owned).collect::<Vec<_>>(), &output);
+            proptest::prop_assert!(matches(&output, &output) || output.contains(['\r']));
+        }
+    }
 }
