@@ -5,7 +5,7 @@ use super::tail::titled;
 use crate::tools::Cx;
 
 pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
-    let args: Vec<String> = cx.args.iter().map(|w| old_style(w)).collect();
+    let args = old_style(cx.args);
     let mut inner = Cx {
         args: &args,
         cluster: cx.cluster,
@@ -19,12 +19,17 @@ pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
     modern(&mut inner)
 }
 
-/// `-5` is `-n5`.
-pub(super) fn old_style(word: &str) -> String {
-    match word.strip_prefix('-') {
-        Some(n) if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => format!("-n{n}"),
-        _ => word.to_owned(),
+/// `head -5` is `head -n5`.
+pub(super) fn old_style(args: &[String]) -> Vec<String> {
+    let mut args = args.to_vec();
+    if let Some(word) = args.get_mut(1)
+        && let Some(n) = word.strip_prefix('-')
+        && !n.is_empty()
+        && n.bytes().all(|b| b.is_ascii_digit())
+    {
+        *word = format!("-n{n}");
     }
+    args
 }
 
 fn modern(cx: &mut Cx<'_>) -> i32 {

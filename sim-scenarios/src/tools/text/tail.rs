@@ -6,7 +6,7 @@ use super::options::Options;
 use crate::tools::{Cx, SIGINT_STATUS};
 
 pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
-    let args: Vec<String> = cx.args.iter().map(|w| old_style(w)).collect();
+    let args = old_style(cx.args);
     let mut inner = Cx {
         args: &args,
         cluster: cx.cluster,
