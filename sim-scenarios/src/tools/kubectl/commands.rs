@@ -3,7 +3,10 @@
 use super::args::{Flag, GLOBAL, parse, verb_at};
 use super::ctl::Ctl;
 use super::failure::Failure;
-use super::{apply, create, delete, describe, exec, get, version};
+use super::{
+    apply, cluster_info, create, delete, describe, exec, expose, get, metadata, run as run_verb, version,
+    wait,
+};
 use crate::tools::Cx;
 
 /// A verb.
@@ -14,13 +17,25 @@ struct Verb {
 }
 
 static VERBS: &[Verb] = &[
+    Verb { name: "annotate", flags: metadata::FLAGS, run: metadata::annotate },
+    Verb {
+        name: "api-resources",
+        flags: cluster_info::API_RESOURCES_FLAGS,
+        run: cluster_info::api_resources,
+    },
+    Verb { name: "api-versions", flags: cluster_info::NO_FLAGS, run: cluster_info::api_versions },
     Verb { name: "apply", flags: apply::FLAGS, run: apply::run },
+    Verb { name: "cluster-info", flags: cluster_info::NO_FLAGS, run: cluster_info::cluster_info },
     Verb { name: "create", flags: create::FLAGS, run: create::run },
     Verb { name: "delete", flags: delete::FLAGS, run: delete::run },
     Verb { name: "describe", flags: describe::verb::FLAGS, run: describe::verb::run },
     Verb { name: "exec", flags: exec::FLAGS, run: exec::run },
+    Verb { name: "expose", flags: expose::FLAGS, run: expose::run },
     Verb { name: "get", flags: get::FLAGS, run: get::run },
+    Verb { name: "label", flags: metadata::FLAGS, run: metadata::label },
+    Verb { name: "run", flags: run_verb::FLAGS, run: run_verb::run },
     Verb { name: "version", flags: version::FLAGS, run: version::run },
+    Verb { name: "wait", flags: wait::FLAGS, run: wait::run },
 ];
 
 /// Every verb of kubectl 1.34, for suggestions.

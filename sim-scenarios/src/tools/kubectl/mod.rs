@@ -7,23 +7,28 @@
 mod apply;
 mod args;
 mod clock;
+mod cluster_info;
 mod commands;
 mod create;
 mod ctl;
 mod delete;
 mod describe;
 mod exec;
+mod expose;
 mod failure;
 mod files;
 mod get;
 mod manifest;
+mod metadata;
 mod printers;
 mod quantity;
 mod resource;
+mod run;
 mod selector;
 mod target;
 mod value;
 mod version;
+mod wait;
 
 pub(crate) use commands::run;
 

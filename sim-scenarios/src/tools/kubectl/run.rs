@@ -1,0 +1,122 @@
+//! `kubectl run`.
+
+use serde_json::{Map, Value, json};
+use sim_core::kube::objects::Kind;
+
+use super::args::{Flag, Kind as F, flag, short};
+use super::create;
+use super::ctl::Ctl;
+use super::failure::Failure;
+
+pub(crate) static FLAGS: &[Flag] = &[
+    short("output", 'o', F::Text),
+    short("labels", 'l', F::Text),
+    short("stdin", 'i', F::Bool),
+    short("tty", 't', F::Bool),
+    short("quiet", 'q', F::Bool),
+    flag("template", F::Text),
+    flag("allow-missing-template-keys", F::Bool),
+    flag("show-managed-fields", F::Bool),
+    flag("image", F::Text),
+    flag("image-pull-policy", F::Text),
+    flag("port", F::Text),
+    flag("env", F::Texts),
+    flag("restart", F::Text),
+    flag("command", F::Bool),
+    flag("rm", F::Bool),
+    flag("attach", F::Bool),
+    flag("leave-stdin-open", F::Bool),
+    flag("expose", F::Bool),
+    flag("annotations", F::Texts),
+    flag("overrides", F::Text),
+    flag("override-type", F::Text),
+    flag("privileged", F::Bool),
+    flag("dry-run", F::Optional("unchanged")),
+    flag("save-config", F::Bool),
+    flag("field-manager", F::Text),
+    flag("force", F::Bool),
+    flag("grace-period", F::Int),
+    flag("timeout", F::Duration),
+    flag("wait", F::Bool),
+    flag("pod-running-timeout", F::Duration),
+];
+
+/// Runs the verb.
+///
+/// # Errors
+/// What kubectl reports at the end.
+pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
+    ctl.refuse(&["overrides", "override-type", "annotations", "attach", "leave-stdin-open", "privileged"])?;
+    if ctl.args.bool("stdin", false) || ctl.args.bool("tty", false) || ctl.args.bool("rm", false) {
+        return Err(Failure::not_modelled("\"kubectl run\" with -i, -t or --rm"));
+    }
+    let Some((name, rest)) = ctl.args.words.split_first() else {
+        return Err(Failure::usage(&ctl.path, "NAME is required for run"));
+    };
+    let Some(image) = ctl.args.text("image").filter(|i| !i.is_empty()) else {
+        return Err(Failure::plain("required flag(s) \"image\" not set"));
+    };
+    let body = pod(ctl, name, image, rest)?;
+    let namespace = ctl.namespace();
+    let (name, port) = (name.clone(), ctl.args.text("port").map(str::to_owned));
+    create::send(ctl, Kind::Pod, &namespace, &body, "created", Failure::from)?;
+    if ctl.args.bool("expose", false) {
+        let Some(port) = port else {
+            return Err(Failure::plain("--port must be set when exposing a service"));
+        };
+        let service = super::expose::service(&name, &namespace, &body, &port, None, "ClusterIP")?;
+        create::send(ctl, Kind::Service, &namespace, &service, "created", Failure::from)?;
+    }
+    Ok(0)
+}
+
+fn pod(ctl: &Ctl<'_, '_>, name: &str, image: &str, words: &[String]) -> Result<Value, Failure> {
+    let mut container = json!({"name": name, "image": image, "resources": {}});
+    if !words.is_empty() {
+        container[if ctl.args.bool("command", false) { "command" } else { "args" }] = json!(words);
+    }
+    if let Some(port) = ctl.args.text("port") {
+        let number = port
+            .parse::<u16>()
+            .map_err(|_| Failure::plain(format!("strconv.ParseInt: parsing {port:?}: invalid syntax")))?;
+        container["ports"] = json!([{"containerPort": number}]);
+    }
+    let env: Result<Vec<Value>, Failure> = ctl.args.texts("env").iter().map(|e| variable(e)).collect();
+    let env = env?;
+    if !env.is_empty() {
+        container["env"] = Value::Array(env);
+    }
+    if let Some(policy) = ctl.args.text("image-pull-policy") {
+        container["imagePullPolicy"] = json!(policy);
+    }
+    let restart = ctl.args.text("restart").unwrap_or("Always");
+    if !matches!(restart, "Always" | "OnFailure" | "Never") {
+        return Err(Failure::plain(format!("invalid restart policy: {restart}")));
+    }
+    Ok(json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": ctl.namespace(), "labels": labels(ctl, name)?},
+        "spec": {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": restart},
+        "status": {},
+    }))
+}
+
+fn labels(ctl: &Ctl<'_, '_>, name: &str) -> Result<Map<String, Value>, Failure> {
+    let Some(given) = ctl.args.text("labels").filter(|l| !l.is_empty()) else {
+        return Ok(Map::from_iter([("run".to_owned(), json!(name))]));
+    };
+    let label = |part: &str| {
+        let (key, value) =
+            part.split_once('=').ok_or_else(|| Failure::plain(format!("unexpected label spec: {part}")))?;
+        Ok((key.to_owned(), json!(value)))
+    };
+    given.split(',').map(label).collect()
+}
+
+fn variable(text: &str) -> Result<Value, Failure> {
+    match text.split_once('=').filter(|(name, _)| !name.is_empty()) {
+        Some((name, value)) => Ok(json!({"name": name, "value": value})),
+        None => Err(Failure::plain(format!("invalid env: {text}"))),
+    }
+}
