@@ -29,7 +29,9 @@ fn exchanges(c: &mut Criterion) {
 
 /// A default cluster from nothing to the answer of the first ping between two nodes' pods.
 fn up(c: &mut Criterion) {
-    c.bench_function("cluster up and first ping answered", |b| b.iter(|| first_ping().expect("the ping is answered")));
+    c.bench_function("cluster up and first ping answered", |b| {
+        b.iter(|| first_ping().expect("the ping is answered"))
+    });
 }
 
 fn first_ping() -> Result<(), Failure> {

@@ -72,7 +72,13 @@ impl Rig {
             };
             targets.push(SocketAddr::new(ip, PORT));
         }
-        Ok(Self { cluster, ends, targets, payload: Payload::from(vec![7; REQUEST_LEN]), digest: 0xcbf2_9ce4_8422_2325 })
+        Ok(Self {
+            cluster,
+            ends,
+            targets,
+            payload: Payload::from(vec![7; REQUEST_LEN]),
+            digest: 0xcbf2_9ce4_8422_2325,
+        })
     }
 
     /// One request and its answer, number `k`.

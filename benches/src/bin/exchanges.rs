@@ -57,7 +57,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         _ => wall,
     };
     let rate = |time: Duration| arguments.count as f64 / time.as_secs_f64();
-    println!("exchanges_per_cpu_second={:.0} exch_per_s={:.0} digest={:016x}", rate(cpu), rate(wall), rig.digest());
+    println!(
+        "exchanges_per_cpu_second={:.0} exch_per_s={:.0} digest={:016x}",
+        rate(cpu),
+        rate(wall),
+        rig.digest()
+    );
     Ok(())
 }
 
