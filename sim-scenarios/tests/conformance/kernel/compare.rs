@@ -81,8 +81,8 @@ fn trace(want: &[&str], got: &[String], known: &BTreeSet<u16>) -> Result<(), Str
     let arp = want.iter().any(|l| l.contains(" arp "));
     let noise = arp_noise(want, got);
     let cut = want.last().and_then(|l| l.strip_prefix("... ")).is_some();
-    let want: Vec<&str> =
-        want.iter().copied().filter(|l| !l.starts_with("... ") && !is_noise(l, &noise)).collect();
+    let keep = |l: &&str| !l.starts_with("... ") && !is_noise(l, &noise) && !is_straggler(l, want);
+    let want: Vec<&str> = want.iter().copied().filter(keep).collect();
     let got: Vec<&str> =
         got.iter().map(String::as_str).filter(|l| shown(l, arp) && !is_noise(l, &noise)).collect();
     let got = if cut { &got[..got.len().min(want.len())] } else { &got[..] };
@@ -133,6 +133,14 @@ impl Asked {
         }
         asked
     }
+}
+
+/// Whether an ICMP error is about a packet to an address that nothing else in the recording is for: it is late news of the probe before.
+fn is_straggler(line: &str, all: &[&str]) -> bool {
+    let Some((_, quote)) = line.split_once("about [") else { return false };
+    let Some(to) = quote.split(" > ").nth(1).and_then(|r| r.split([':', ' ']).next()) else { return false };
+    let for_it = |l: &&&str| !l.contains("about [") && l.contains(&format!(" > {to}"));
+    !all.iter().any(|l| for_it(&l))
 }
 
 fn arp_words(line: &str) -> Vec<&str> {
