@@ -17,7 +17,8 @@ pub(crate) fn all(lab: &Lab, case: &Value, got: &Observed, frames: &[String]) ->
     observed(&case["observed"], &got.value, &known)?;
     if let Some(want) = case["packet_trace"].as_array() {
         let want: Vec<&str> = want.iter().filter_map(Value::as_str).collect();
-        trace(&want, frames, &known)?;
+        let target = case["probe"]["dst"].as_str().unwrap_or_default();
+        trace(&want, frames, &known, target)?;
     }
     if case["conntrack"].is_object() {
         conntrack(lab, &case["conntrack"], &known)?;
@@ -77,11 +78,11 @@ fn observed(want: &Value, got: &Value, known: &BTreeSet<u16>) -> Result<(), Stri
     Ok(())
 }
 
-fn trace(want: &[&str], got: &[String], known: &BTreeSet<u16>) -> Result<(), String> {
+fn trace(want: &[&str], got: &[String], known: &BTreeSet<u16>, target: &str) -> Result<(), String> {
     let arp = want.iter().any(|l| l.contains(" arp "));
     let noise = arp_noise(want, got);
     let cut = want.last().and_then(|l| l.strip_prefix("... ")).is_some();
-    let keep = |l: &&str| !l.starts_with("... ") && !is_noise(l, &noise) && !is_straggler(l, want);
+    let keep = |l: &&str| !l.starts_with("... ") && !is_noise(l, &noise) && !is_straggler(l, want, target);
     let want: Vec<&str> = want.iter().copied().filter(keep).collect();
     let got: Vec<&str> =
         got.iter().map(String::as_str).filter(|l| shown(l, arp) && !is_noise(l, &noise)).collect();
@@ -135,12 +136,12 @@ impl Asked {
     }
 }
 
-/// Whether an ICMP error is about a packet to an address that nothing else in the recording is for: it is late news of the probe before.
-fn is_straggler(line: &str, all: &[&str]) -> bool {
+/// Whether an ICMP error is about a packet to an address that neither the probe nor any other packet of the recording is for: it is late news of the probe before.
+fn is_straggler(line: &str, all: &[&str], target: &str) -> bool {
     let Some((_, quote)) = line.split_once("about [") else { return false };
     let Some(to) = quote.split(" > ").nth(1).and_then(|r| r.split([':', ' ']).next()) else { return false };
     let for_it = |l: &&&str| !l.contains("about [") && l.contains(&format!(" > {to}"));
-    !all.iter().any(|l| for_it(&l))
+    to != target && !all.iter().any(|l| for_it(&l))
 }
 
 fn arp_words(line: &str) -> Vec<&str> {
