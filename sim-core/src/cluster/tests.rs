@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::kube::config::Cni;
 use crate::linux::Errno;
-use crate::linux::socket::TcpRead;
-use crate::packet::Payload;
+use crate::linux::socket::{ReceivedBody, TcpRead};
+use crate::packet::{Icmp, Payload};
 use crate::trace::SockId;
 
 const PODS: &str = "
@@ -55,7 +55,8 @@ fn ping(cluster: &mut Cluster, from: &Place, to: &str) -> Option<u8> {
     let mut ttl = None;
     let until = cluster.now() + Duration::from_secs(5);
     cluster.wait(until, |c| {
-        ttl = c.world.recv(ns, sock).ok().flatten().map(|r| r.ttl);
+        let got = c.world.recv(ns, sock).ok().flatten();
+        ttl = got.filter(|r| matches!(r.body, ReceivedBody::Icmp(Icmp::EchoReply { .. }))).map(|r| r.ttl);
         ttl.is_some()
     });
     cluster.world.close(ns, sock);
@@ -101,8 +102,9 @@ fn get(cluster: &mut Cluster, from: &Place, to: &str) -> Result<String, Errno> {
 #[test]
 fn a_cluster_comes_up_with_cluster_dns() {
     let cluster = Cluster::builder().build().unwrap();
-    let dns: Vec<_> =
-        cluster.pods(Some("kube-system")).map(|p| (p.status.pod_ip.clone(), p.is_ready())).collect();
+    let pods = cluster.pods(Some("kube-system"));
+    let mut dns: Vec<_> = pods.map(|p| (p.status.pod_ip.clone(), p.is_ready())).collect();
+    dns.sort();
     assert_eq!(dns, [("10.244.0.2".to_owned(), true), ("10.244.0.3".to_owned(), true)]);
     let mut remarks = cluster.fork();
     assert_eq!(remarks.take_remarks(), [""; 0]);
@@ -153,7 +155,7 @@ fn what_nobody_serves_is_refused() {
 #[test]
 fn a_pod_without_work_is_restarted_and_then_backed_off() {
     let mut cluster = Cluster::builder().build().unwrap();
-    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: idle}, spec: {containers: [{name: c, image: busybox}]}}";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: idle}\nspec: {containers: [{name: c, image: busybox}]}\n";
     cluster.apply(pod).unwrap();
     cluster.settle();
     let status = |cluster: &Cluster| {

@@ -15,6 +15,9 @@ use super::{
 use crate::diagnostic::Diagnostic;
 use crate::kube::objects::Protocol;
 use crate::kube::version::Version;
+use crate::linux::World;
+use crate::linux::sysctl::SysctlError;
+use crate::packet::MacAddr;
 
 const FIELDS: [&str; 13] = [
     "kind",
@@ -459,10 +462,26 @@ fn service_pin(r: &mut Reader<'_>, node: &Node) -> (ServicePin, Position) {
 
 fn sysctl(r: &mut Reader<'_>, node: &Node) -> IndexMap<String, String> {
     let mut settings = IndexMap::new();
-    for entry in r.entries(node, "sysctl") {
-        if let Some(value) = r.scalar(&entry.node, "a sysctl") {
-            settings.insert(entry.key.clone(), value);
+    let entries = r.entries(node, "sysctl");
+    if entries.is_empty() {
+        return settings;
+    }
+    // Tried on a namespace that is thrown away: the ground floor knows which switches it has.
+    let mut world = World::new(0);
+    let ns = world.add_netns("scratch");
+    let scratch = world.ns_mut(ns);
+    let devices = ["eth0", "flannel.1"].iter().all(|dev| scratch.add_dummy(dev, MacAddr::ZERO).is_ok());
+    debug_assert!(devices, "the names are free");
+    for entry in entries {
+        let Some(value) = r.scalar(&entry.node, "a sysctl") else { continue };
+        match scratch.sysctl_set(&entry.key, &value) {
+            Ok(()) => {}
+            Err(SysctlError::Unknown(name)) => r.not_modelled(entry.key_at, format!("sysctl {name}")),
+            Err(SysctlError::Invalid(name)) => {
+                r.error(entry.node.at, format!("`{value}` is not a value of {name}"), None)
+            }
         }
+        settings.insert(entry.key.clone(), value);
     }
     settings
 }

@@ -109,3 +109,11 @@ fn an_ipv4_cluster_has_no_ipv6_addresses() {
     2:23+7: fd00::1 is not an IPv4 address, and ipFamily is ipv4
     ");
 }
+
+#[test]
+fn switches_must_be_known() {
+    insta::assert_snapshot!(mistakes("sysctl:\n  net.ipv4.ip_forwrad: 1\n  net.ipv4.icmp_ratelimit: fast\n  net.ipv4.conf.eth0.rp_filter: 2\n"), @r"
+    2:3+19: sysctl net.ipv4.ip_forwrad is not modelled yet
+    3:28+4: `fast` is not a value of net.ipv4.icmp_ratelimit
+    ");
+}

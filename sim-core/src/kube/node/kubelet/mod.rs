@@ -70,7 +70,8 @@ struct PodRun {
     /// Init containers first, in the order of the spec.
     containers: Vec<ContainerRun>,
     init: usize,
-    terminating: bool,
+    /// Once somebody wants the pod gone: the time that its processes have been given, less after each request.
+    grace: Duration,
     /// When it became what it is, for the conditions.
     ready_since: Option<SimTime>,
     initialized_at: Option<SimTime>,
@@ -134,7 +135,7 @@ impl Kubelet {
                 self.tear_down(key, hands);
                 self.forget(key, hands);
             }
-            _ if run.terminating => {}
+            _ if run.grace < Duration::MAX => {}
             Step::Sandbox => self.make_sandbox(key, hands),
             Step::Pulled(i) => self.start_container(key, i, hands),
             Step::Exit(i, number) => self.container_ended(key, i, number, hands),
@@ -167,7 +168,7 @@ impl Kubelet {
             sandbox: None,
             containers,
             init,
-            terminating: false,
+            grace: Duration::MAX,
             ready_since: None,
             initialized_at: None,
         };
@@ -232,15 +233,15 @@ impl Kubelet {
     /// Somebody wants the pod gone: its processes are told, and killed when the grace period is over.
     fn terminate(&mut self, key: &(String, String), pod: &Pod, hands: &mut Hands<'_>) {
         let Some(run) = self.pods.get_mut(key) else { return };
-        run.terminating = true;
+        let told = run.grace < Duration::MAX;
+        run.grace = grace(pod);
         run.spec = Arc::new(pod.clone());
         let running: Vec<&ContainerRun> = run.containers.iter().filter(|c| c.is_running()).collect();
-        let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or(30);
-        let grace = Duration::from_secs(u64::try_from(grace).unwrap_or(0));
+        let grace = run.grace;
         let needed = running.iter().map(|c| c.stop_time()).max().unwrap_or(Duration::ZERO);
         let names: Vec<String> = running.iter().map(|c| c.spec.name.clone()).collect();
         let spec = run.spec.clone();
-        for name in names {
+        for name in names.into_iter().filter(|_| !told) {
             let about = reference(&spec, &format!("spec.containers{{{name}}}"));
             self.event(&about, EventType::Normal, "Killing", &format!("Stopping container {name}"), hands);
         }
@@ -290,6 +291,12 @@ impl Kubelet {
             .store
             .edit_status::<Pod>(&key.0, &key.1, now, |pod| status::fill(&mut pod.status, run, node_ip, now));
     }
+}
+
+/// The time that a pod's processes are given to end.
+fn grace(pod: &Pod) -> Duration {
+    let seconds = pod.metadata.deletion_grace_period_seconds.unwrap_or(30);
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
 /// A reference to a pod, or to a part of it.
