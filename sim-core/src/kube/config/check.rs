@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use super::reader::Reader;
 use super::yaml::Position;
 use super::{ClusterConfig, NodeConfig, PodPin};
-use crate::diagnostic::{Diagnostic, closest};
+use crate::diagnostic::Diagnostic;
+use crate::kube::objects::nearest::nearest;
 
 /// Where checked values stand in the text; the beginning for what is not in it.
 #[derive(Clone, Debug, Default)]
@@ -217,7 +218,7 @@ fn pod_pin(config: &ClusterConfig, pin: &PodPin, mark: PinMarks, r: &mut Reader<
     let node = config.pinned_node(pin).and_then(|name| config.nodes.iter().find(|n| n.name == name));
     match (node, &pin.node, pin.ip) {
         (None, Some(name), _) => {
-            let help = closest(name, &names).map(|near| format!("did you mean `{near}`?"));
+            let help = nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
             let help = help.or_else(|| Some(format!("nodes: {}", names.join(", "))));
             r.error(mark.node, format!("there is no node `{name}`"), help);
         }

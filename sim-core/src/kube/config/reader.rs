@@ -8,7 +8,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 
 use super::yaml::{Entry, Node, Position, Value};
-use crate::diagnostic::{Diagnostic, Severity, closest};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::kube::objects::nearest::nearest;
 
 /// Collects what is wrong while nodes are read.
 pub(super) struct Reader<'a> {
@@ -61,7 +62,7 @@ impl<'a> Reader<'a> {
         let entries = self.entries(node, what).iter();
         let (good, bad): (Vec<_>, Vec<_>) = entries.partition(|e| known.contains(&e.key.as_str()));
         for e in bad {
-            let help = match closest(&e.key, known) {
+            let help = match nearest(&e.key, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known fields: {}", known.join(", ")),
             };
@@ -144,7 +145,7 @@ impl<'a> Reader<'a> {
             return Some(*value);
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let help = closest(text, &known).map(|near| format!("did you mean `{near}`?"));
+        let help = nearest(text, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
         let help = help.or_else(|| Some(format!("one of: {}", known.join(", "))));
         self.error(node.at, format!("unknown {what} `{text}`"), help);
         None

@@ -118,7 +118,7 @@ impl Kubelet {
         match (what, known) {
             (ChangeKind::Deleted, Some(_)) => self.tear_down(&key, hands),
             (ChangeKind::Deleted, None) => {}
-            (_, Some(run)) if pod.metadata.is_terminating() && !run.terminating => {
+            (_, Some(run)) if pod.metadata.is_terminating() && grace(pod) < run.grace => {
                 self.terminate(&key, pod, hands)
             }
             (_, Some(_)) => {}
