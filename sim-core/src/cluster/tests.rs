@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
+use crate::flow::{Outcome, Protocol};
 use crate::kube::config::Cni;
 use crate::linux::Errno;
 use crate::linux::socket::{ReceivedBody, TcpRead};
-use crate::packet::{Icmp, Payload};
-use crate::trace::SockId;
+use crate::packet::{Icmp, IcmpError, Payload};
+use crate::trace::{SockId, Step, Verdict};
 
 const PODS: &str = "
 apiVersion: v1
@@ -206,4 +207,85 @@ fn containers_find_the_files_that_the_kubelet_writes() {
     assert!(file("/etc/hosts").ends_with("\n10.244.1.5\tpod-a\n"));
     assert_eq!(file("/etc/hostname"), "pod-a\n");
     assert_eq!(machine.env["KUBERNETES_SERVICE_HOST"], "10.96.0.1");
+}
+
+const OUTSIDE: &str = "
+networking: {cni: flannel}
+hosts:
+- {name: client, ip: 192.168.100.9}
+- {name: db, ip: 10.32.1.149, listen: [\"3306/tcp\", \"5353/udp\"]}
+dns: {upstream: {www.example.com: [93.184.216.34]}}
+";
+
+#[test]
+fn outside_machines_are_reached_through_the_gateway() {
+    let mut cluster = Cluster::builder().block(OUTSIDE).unwrap().build().unwrap();
+    let client = Place::Host("client".into());
+    assert_eq!(ping(&mut cluster, &client, "192.168.100.101"), Some(64));
+    assert_eq!(ping(&mut cluster, &client, "10.32.1.149"), Some(63));
+    assert!(get(&mut cluster, &client, "10.32.1.149:3306").unwrap().ends_with("\r\n\r\ndb\n"));
+    let udp = cluster.flow(&client, "db:5353", Protocol::Udp);
+    assert!(
+        matches!(udp.outcome, Outcome::Answered { from, .. } if from.to_string() == "10.32.1.149"),
+        "{udp:?}"
+    );
+    let nowhere = cluster.flow(&client, "8.8.8.8", Protocol::Icmp);
+    let Outcome::Failed { icmp: Some((error, from)), .. } = nowhere.outcome else {
+        panic!("{:?}", nowhere.outcome)
+    };
+    assert_eq!((error, from.to_string()), (IcmpError::NetUnreachable, "192.168.100.1".to_owned()));
+}
+
+#[test]
+fn names_are_resolved_with_real_packets() {
+    let mut cluster = Cluster::builder().block(OUTSIDE).unwrap().build().unwrap();
+    cluster.apply(PODS).unwrap();
+    cluster.settle();
+    let (pod, node) = (Place::pod("default", "pod-a"), Place::Node("node1".into()));
+    let resolve = |cluster: &mut Cluster, from: &Place, name: &str| {
+        let found = cluster
+            .resolve(from, name)
+            .map(|ips| ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+        found.map_err(|e| e.to_string())
+    };
+    assert_eq!(resolve(&mut cluster, &pod, "kubernetes"), Ok("10.96.0.1".into()));
+    assert_eq!(resolve(&mut cluster, &pod, "kube-dns.kube-system"), Ok("10.96.0.10".into()));
+    assert_eq!(
+        resolve(&mut cluster, &pod, "db"),
+        Ok("10.32.1.149".into()),
+        "through CoreDNS and the gateway"
+    );
+    assert_eq!(resolve(&mut cluster, &pod, "www.example.com"), Ok("93.184.216.34".into()));
+    assert_eq!(resolve(&mut cluster, &node, "db"), Ok("10.32.1.149".into()));
+    assert_eq!(resolve(&mut cluster, &node, "node2"), Ok("192.168.100.102".into()), "from /etc/hosts");
+    assert_eq!(resolve(&mut cluster, &pod, "no-such-name"), Err("Name or service not known".into()));
+    assert_eq!(
+        resolve(&mut cluster, &node, "kubernetes.default.svc.cluster.local"),
+        Err("Name or service not known".into())
+    );
+}
+
+#[test]
+fn a_flow_tells_how_each_packet_ended() {
+    let mut cluster = cluster(Cni::FlannelHostGw);
+    let report = cluster.flow(&Place::pod("default", "pod-a"), "svc-web:80", Protocol::Tcp);
+    assert!(matches!(report.outcome, Outcome::Answered { .. }), "{:?}", report.outcome);
+    assert_eq!(report.destination.unwrap().to_string(), "10.96.123.4:80");
+    assert!(
+        report
+            .verdicts
+            .iter()
+            .all(|(_, _, v)| matches!(v, Verdict::Delivered { .. } | Verdict::Consumed { .. }))
+    );
+    assert!(report.trace.events.iter().any(|e| matches!(&e.step, Step::Nat { .. })));
+    let refused = cluster.flow(&Place::pod("default", "pod-a"), "svc-none:80", Protocol::Tcp);
+    let Outcome::Failed { errno, icmp: Some((IcmpError::PortUnreachable, _)) } = refused.outcome else {
+        panic!("{:?}", refused.outcome)
+    };
+    assert_eq!(errno, Errno::ECONNREFUSED);
+    let rule = refused.verdicts.iter().find_map(|(_, _, v)| match v {
+        Verdict::Rejected { rule: Some(rule), .. } => Some(rule.text.to_string()),
+        _ => None,
+    });
+    assert!(rule.unwrap().contains("default/svc-none has no endpoints"));
 }
