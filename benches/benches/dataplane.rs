@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use benches::{Failure, Rig};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sim_core::cluster::Cluster;
-use sim_core::flow::Proto;
+use sim_core::flow::Protocol;
 use sim_core::kube::node::machine::Place;
 use sim_core::linux::netfilter::{RestoreOptions, Ruleset};
 use sim_core::trace::Family;
@@ -39,8 +39,8 @@ fn first_ping() -> Result<(), Failure> {
     cluster.apply(PODS).map_err(|m| format!("{m:?}"))?;
     cluster.settle();
     let to: IpAddr = cluster.pod_ip("default", "b").ok_or("pod b has no address")?;
-    let report = cluster.flow(&Place::pod("default", "a"), &to.to_string(), Proto::Icmp)?;
-    if report.verdict.is_delivered() { Ok(()) } else { Err(report.verdict.to_string().into()) }
+    let report = cluster.flow(&Place::pod("default", "a"), &to.to_string(), Protocol::Icmp);
+    if report.verdict.is_delivered() { Ok(()) } else { Err(report.verdict.text(&cluster.world).into()) }
 }
 
 const PODS: &str = "

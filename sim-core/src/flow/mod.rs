@@ -10,8 +10,13 @@
 //! # Ok::<(), String>(())
 //! ```
 
+mod report;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+pub use report::FlowVerdict;
+use report::{Roles, judge};
 
 use crate::cluster::{Cluster, Place};
 use crate::kube::dns::resolver::LookupError;
@@ -43,6 +48,10 @@ pub struct FlowReport {
     pub destination: Option<SocketAddr>,
     /// How it ended for who asked.
     pub outcome: Outcome,
+    /// What was spoken.
+    pub protocol: Protocol,
+    /// How it ended on the way: where, and why.
+    pub verdict: FlowVerdict,
     /// How each packet ended, in order: in which namespace, which packet.
     pub verdicts: Vec<(NsId, PacketId, Verdict)>,
     /// When it started.
@@ -51,6 +60,7 @@ pub struct FlowReport {
     pub took: Duration,
     /// Every step of every packet, without those of the name's look-up.
     pub trace: Trace,
+    roles: Roles,
 }
 
 /// How a flow ended for who asked.
@@ -111,15 +121,20 @@ impl Cluster {
         self.advance(AFTERMATH);
         let trace = self.take_trace();
         let verdicts = verdicts(&trace);
+        let roles = Roles::find(&trace, ns, destination);
+        let verdict = judge(&trace, roles, ns, &outcome);
         FlowReport {
             from: from.clone(),
             to: to.to_owned(),
             destination,
             outcome,
+            protocol,
+            verdict,
             verdicts,
             started,
             took,
             trace,
+            roles,
         }
     }
 
