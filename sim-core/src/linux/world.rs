@@ -485,6 +485,15 @@ impl World {
         sockets.icmp_open(id, &mut self.dice, u64::from(ns.0))
     }
 
+    /// Binds an echo socket to a source address.
+    ///
+    /// # Errors
+    /// `EADDRNOTAVAIL` if the address is not local.
+    pub fn icmp_bind(&mut self, ns: NsId, sock: SockId, source: IpAddr) -> Result<(), Errno> {
+        self.check_local(ns, source)?;
+        self.ns_mut(ns).sockets.icmp_bind(sock, source)
+    }
+
     /// Sends an echo request.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod conntrack;
 mod exec;
 mod files;
 mod ip;
+mod iptables;
 mod kubectl;
 mod out;
 mod sh;

@@ -5,7 +5,7 @@ use super::text::{
     awk, cat, cut, date, echo, env, grep, head, hostname, ls, mkdir, printf, pwd, rm, sed, seq, sleep, sort,
     tail, tee, test, touch, tr, uniq, wc, which, xargs,
 };
-use super::{kubectl, sh, ssh};
+use super::{ip, iptables, kubectl, sh, ssh};
 
 /// Kinds of machines, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,14 @@ static TABLE: &[Entry] = &[
     row("grep",     On::ALL, grep::run),
     row("head",     On::ALL, head::run),
     row("hostname", On::ALL, hostname::run),
+    row("ip",       On::MACHINES, ip::run_iproute2),
+    row("ip",       On::BUSYBOX, ip::run_busybox),
+    row("ip6tables",         On::MACHINES, iptables::run_v6),
+    row("ip6tables-restore", On::MACHINES, iptables::restore_v6),
+    row("ip6tables-save",    On::MACHINES, iptables::save_v6),
+    row("iptables",          On::MACHINES, iptables::run_v4),
+    row("iptables-restore",  On::MACHINES, iptables::restore_v4),
+    row("iptables-save",     On::MACHINES, iptables::save_v4),
     row("kubectl",  On::WORKSTATION.or(On::NODE), kubectl::run),
     row("ls",       On::ALL, ls::run),
     row("mkdir",    On::ALL, mkdir::run),

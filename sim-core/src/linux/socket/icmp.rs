@@ -17,6 +17,8 @@ const MAX_QUEUED: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EchoSocket {
     pub(super) id: u16,
+    /// Source address it is bound to.
+    pub(super) source: Option<IpAddr>,
     pub(super) queue: VecDeque<Received>,
     ip_id: u16,
 }
@@ -29,7 +31,8 @@ impl Sockets {
     pub fn icmp_open(&mut self, id: Option<u16>, dice: &mut Dice, place: u64) -> Result<SockId, Errno> {
         let echo_id = id.unwrap_or_else(|| dice.bits(Purpose::Identifier, place) as u16);
         let ip_id = dice.bits(Purpose::Identifier, place) as u16;
-        let sock = self.insert(Kind::Icmp(EchoSocket { id: echo_id, queue: VecDeque::new(), ip_id }));
+        let sock =
+            self.insert(Kind::Icmp(EchoSocket { id: echo_id, source: None, queue: VecDeque::new(), ip_id }));
         self.echo_ids.entry(echo_id).or_default().push(sock);
         Ok(sock)
     }
@@ -40,6 +43,20 @@ impl Sockets {
         match &self.slots.get(&id)?.kind {
             Kind::Icmp(socket) => Some(socket.id),
             _ => None,
+        }
+    }
+
+    /// Fixes the source address of an echo socket's requests; it must be local.
+    ///
+    /// # Errors
+    /// `EBADF` if there is no such socket.
+    pub fn icmp_bind(&mut self, id: SockId, source: IpAddr) -> Result<(), Errno> {
+        match self.slots.get_mut(&id).map(|s| &mut s.kind) {
+            Some(Kind::Icmp(socket)) => {
+                socket.source = Some(source);
+                Ok(())
+            }
+            _ => Err(Errno::EBADF),
         }
     }
 
@@ -60,7 +77,7 @@ impl Sockets {
         let Kind::Icmp(socket) = &mut slot.kind else { return Err(Errno::EBADF) };
         slot.common.check_error()?;
         let echo = Icmp::EchoRequest { id: socket.id, seq, payload };
-        let mut packet = IpPacket::new(src, dst, Transport::Icmp(echo));
+        let mut packet = IpPacket::new(socket.source.unwrap_or(src), dst, Transport::Icmp(echo));
         slot.common.options.stamp(&mut packet, mtu).inspect_err(|&errno| {
             slot.common.local_error(errno, SocketAddr::new(dst, 0), Some(mtu));
         })?;

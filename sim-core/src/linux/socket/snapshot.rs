@@ -63,7 +63,10 @@ impl Kind {
     pub(super) const fn local(&self) -> SocketAddr {
         match self {
             Self::Udp(s) => s.local,
-            Self::Icmp(s) => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), s.id),
+            Self::Icmp(s) => match s.source {
+                Some(source) => SocketAddr::new(source, s.id),
+                None => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), s.id),
+            },
             Self::Listener(s) => s.local,
             Self::Tcp(s) => s.local,
         }

@@ -12,6 +12,7 @@ mod words;
 use sim_core::linux::{NetError, World};
 use sim_core::trace::NsId;
 
+use super::Cx;
 use words::{Object, Words};
 
 /// Which of the two programs it is.
@@ -61,6 +62,33 @@ struct Call<'a> {
     dialect: Dialect,
     options: Options,
     words: Words<'a>,
+}
+
+/// The program on machines.
+pub(crate) fn run_iproute2(cx: &mut Cx<'_>) -> i32 {
+    run(cx, Dialect::Iproute2)
+}
+
+/// The applet in busybox images.
+pub(crate) fn run_busybox(cx: &mut Cx<'_>) -> i32 {
+    run(cx, Dialect::Busybox)
+}
+
+fn run(cx: &mut Cx<'_>, dialect: Dialect) -> i32 {
+    let Some(ns) = cx.cluster.netns(cx.place) else {
+        return cx.not_modelled("ip on a machine without a network");
+    };
+    match execute(&mut cx.cluster.world, ns, dialect, cx.args.get(1..).unwrap_or_default()) {
+        Ok(text) => {
+            cx.out.print(text);
+            0
+        }
+        Err(Failure::Refused(text, status)) => {
+            cx.out.err(text);
+            status
+        }
+        Err(Failure::NotModelled(what)) => cx.not_modelled(what),
+    }
 }
 
 type Shown = Result<String, Failure>;

@@ -1,5 +1,7 @@
 //! `date [-u] [+FORMAT]`: virtual time, from 2026-01-01T00:00:00Z on.
 
+use sim_core::time::SimTime;
+
 use super::options::Options;
 use crate::tools::Cx;
 
@@ -28,6 +30,12 @@ pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
         }
         Err(conversion) => cx.not_modelled(format!("date: %{conversion}")),
     }
+}
+
+/// A virtual instant as `ctime(3)` writes it: `Thu Jan  1 00:00:00 2026`.
+pub(in crate::tools) fn ctime(now: SimTime) -> String {
+    let since = now.since_start();
+    render("%a %b %e %H:%M:%S %Y", START + since.as_secs(), since.subsec_nanos()).unwrap_or_default()
 }
 
 fn render(format: &str, seconds: u64, nanos: u32) -> Result<String, char> {
