@@ -195,7 +195,8 @@ impl TcpTrack {
             }
             new = self.state; // not exact: the receiver may answer with a challenge ACK and go on
         }
-        let to_ignored_syn = status.has(Status::SEEN_REPLY) && self.last.segment == Segment::Syn;
+        let to_ignored_syn =
+            status.has(Status::SEEN_REPLY) && self.last.segment == Segment::Syn && self.last.dir != dir;
         let to_half_open = !status.has(Status::ASSURED) && self.last.segment == Segment::Ack;
         if (to_ignored_syn || to_half_open) && tcp.ack == self.last.end {
             return Step::Skip(new);

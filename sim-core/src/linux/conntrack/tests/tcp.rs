@@ -183,6 +183,13 @@ fn a_syn_into_a_connection_is_believed_when_the_server_answers_it() {
 }
 
 #[test]
+fn a_syn_into_a_connection_is_refused_by_the_server_only() {
+    let syn = ('>', "S", 80_000, 0, 0, Est, "ESTABLISHED 432000 A");
+    play(&mut established(), &[syn, ('<', "RA", 900_000, 80_001, 0, Est, "CLOSE 10 A")]);
+    play(&mut established(), &[syn, ('>', "RA", 900_000, 80_001, 0, Inv, "ESTABLISHED 432000 A")]);
+}
+
+#[test]
 fn a_challenge_ack_does_not_acknowledge_the_fin() {
     let mut r = established();
     play(
