@@ -11,7 +11,6 @@ use sim_core::time::SimTime;
 pub mod door;
 pub mod registry;
 
-#[cfg_attr(not(test), expect(dead_code, reason = "registered as soon as the cluster has a network"))]
 mod conntrack;
 mod exec;
 mod files;

@@ -5,7 +5,7 @@ use super::text::{
     awk, cat, cut, date, echo, env, grep, head, hostname, ls, mkdir, printf, pwd, rm, sed, seq, sleep, sort,
     tail, tee, test, touch, tr, uniq, wc, which, xargs,
 };
-use super::{ip, iptables, kubectl, sh, ssh};
+use super::{conntrack, ip, iptables, kubectl, sh, ssh};
 
 /// Kinds of machines, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,7 @@ static TABLE: &[Entry] = &[
     row("awk",      On::ALL, awk::run),
     row("bash",     On::MACHINES.or(On::DEBIAN), sh::run),
     row("cat",      On::ALL, cat::run),
+    row("conntrack", On::NODE.or(On::HOST), conntrack::run),
     row("cut",      On::ALL, cut::run),
     row("date",     On::ALL, date::run),
     row("echo",     On::ALL, echo::run),

@@ -102,6 +102,16 @@ impl Conntrack {
         };
     }
 
+    /// Ends the TCP flow of a packet that is answered with a reset: its entry lives on in CLOSE for ten seconds
+    /// (`nf_ct_set_closing`).
+    pub fn set_closing(&mut self, about: &Skb, now: SimTime) {
+        if let SkbCt::Known { id, .. } = about.ct
+            && let Some(conn) = self.table.get_mut(id)
+        {
+            tcp::set_closing(conn, &self.settings, now);
+        }
+    }
+
     /// What rules may know about a packet.
     #[must_use]
     pub fn view(&self, skb: &Skb) -> CtView {

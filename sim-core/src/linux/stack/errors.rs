@@ -64,6 +64,7 @@ impl Netns {
         let packet = IpPacket { ttl: 0, df: true, ..IpPacket::new(p.dst, p.src, Transport::Tcp(reset)) };
         let mut answer = Box::new(Skb::made(packet, cx.new_tag()));
         self.conntrack.attach(&mut answer, skb);
+        self.conntrack.set_closing(skb, cx.now);
         let _ = self.send_made(answer, None, cx);
     }
 }

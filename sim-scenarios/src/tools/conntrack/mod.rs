@@ -10,16 +10,17 @@ mod tests;
 use sim_core::linux::conntrack::{Conn, Conntrack, Filter};
 use sim_core::time::SimTime;
 
+use super::Cx;
 use options::{Command, Mistake, Request, Table};
 
 /// What the program writes and how it ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) stdout: Vec<String>,
-    pub(crate) stderr: Vec<String>,
-    pub(crate) status: i32,
+struct Answer {
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+    status: i32,
     /// Something real that is not modelled was asked for.
-    pub(crate) not_modelled: Option<String>,
+    not_modelled: Option<String>,
 }
 
 /// First words of what the program says of itself.
@@ -27,8 +28,31 @@ const NAME: &str = "conntrack v1.4.7 (conntrack-tools)";
 /// Exit status after a wrong command line.
 const BAD_USAGE: i32 = 2;
 
+pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
+    let now = cx.now();
+    let Some(ns) = cx.cluster.netns(cx.place) else {
+        return cx.not_modelled(format!("conntrack on {}", cx.place));
+    };
+    let words = cx.args.get(1..).unwrap_or_default();
+    let answer = answer(words, &mut cx.cluster.world.ns_mut(ns).conntrack, now);
+    if let Some(what) = answer.not_modelled {
+        return cx.not_modelled(what);
+    }
+    // Standard output is written out line by line at a terminal, and at the end into anything else.
+    let first = cx.out.is_terminal();
+    let entries = |cx: &mut Cx<'_>| answer.stdout.iter().for_each(|l| cx.out.line(l));
+    if first {
+        entries(cx);
+    }
+    answer.stderr.iter().for_each(|l| cx.out.err(l));
+    if !first {
+        entries(cx);
+    }
+    answer.status
+}
+
 /// Runs the program with the words after its name on a host's connection tracking.
-pub(crate) fn answer(args: &[String], ct: &mut Conntrack, now: SimTime) -> Answer {
+fn answer(args: &[String], ct: &mut Conntrack, now: SimTime) -> Answer {
     match options::parse(args) {
         Ok(request) => perform(&request, ct, now),
         Err(Mistake::NotModelled(what)) => Answer { not_modelled: Some(what), ..Answer::default() },

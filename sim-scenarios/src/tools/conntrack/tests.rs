@@ -199,3 +199,24 @@ fn what_is_not_modelled_is_named() {
         assert_eq!(run(command).not_modelled.as_deref(), Some(what), "{command}");
     }
 }
+
+#[test]
+fn it_runs_on_a_node() {
+    use crate::tools::{Cluster, Out, Place, SessionState};
+    let mut cluster = Cluster::builder().build().unwrap();
+    let args = ["conntrack".to_owned(), "-C".to_owned()];
+    let (mut out, mut session) = (Out::new(), SessionState::default());
+    let mut cx = Cx {
+        cluster: &mut cluster,
+        place: &Place::Node("node1".to_owned()),
+        args: &args,
+        stdin: b"",
+        out: &mut out,
+        cwd: "/",
+        env: &indexmap::IndexMap::new(),
+        session: &mut session,
+    };
+    assert_eq!(super::run(&mut cx), 0);
+    let printed = String::from_utf8_lossy(out.terminal()).into_owned();
+    assert!(printed.trim_end().parse::<u32>().is_ok(), "{printed:?}");
+}

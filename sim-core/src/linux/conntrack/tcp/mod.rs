@@ -300,6 +300,15 @@ pub(super) fn packet(
     Outcome::Accept
 }
 
+/// Takes the flow for closed.
+pub(super) fn set_closing(conn: &mut Conn, settings: &Settings, now: SimTime) {
+    let ProtoState::Tcp(track) = &mut conn.proto else { return };
+    let was = std::mem::replace(&mut track.state, TcpState::Close);
+    if was != TcpState::Close && !conn.status.has(Status::FIXED_TIMEOUT) {
+        conn.expires = now + std::time::Duration::from_secs(settings.timeouts.tcp.close.into());
+    }
+}
+
 /// A FIN or RST outside the window, answered by another: the connection is probably over, so do not keep it for days.
 fn shorten(conn: &mut Conn, dir: Direction, segment: Segment, settings: &Settings, now: SimTime) {
     let ends = |s| matches!(s, Segment::Fin | Segment::Rst);

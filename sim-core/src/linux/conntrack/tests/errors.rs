@@ -98,6 +98,8 @@ fn a_reset_of_a_reject_rule_comes_from_the_service() {
     assert_eq!((view.state, view.reply, view.dnat), (CtState::Related, true, true));
     let sent = r.answer(made.ip().unwrap().clone(), &skb).unwrap();
     assert_eq!(sent, tcp(service, client, "RA", 0, 101, 0));
+    r.ct.set_closing(&skb, r.now);
+    assert!(r.list()[0].starts_with("tcp      6 10 CLOSE "), "{:?}", r.list());
 }
 
 #[test]
