@@ -4,5 +4,9 @@ pub mod lab;
 pub mod shell;
 pub mod tools;
 
+mod suite;
+
+pub use suite::lab_tests;
+
 #[cfg(test)]
 mod testing;

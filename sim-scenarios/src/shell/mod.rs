@@ -20,6 +20,12 @@ use crate::tools::{Cluster, Out, Place};
 pub use glob::matches as glob_matches;
 pub use session::{OnLeave, SessionState, ShellKind};
 
+/// Whether what was typed so far is only the beginning of a command: an open quote, block, or here-document, a `\\` at the end.
+#[must_use]
+pub fn needs_more(typed: &str) -> bool {
+    parse::is_incomplete(typed)
+}
+
 /// One shell: its variables live as long as it does.
 #[derive(Clone, Debug)]
 pub struct Shell {
@@ -119,6 +125,11 @@ impl Shell {
     #[must_use]
     pub const fn status(&self) -> i32 {
         self.status
+    }
+
+    /// Sets `$?`: a program that ran outside this shell's script has ended.
+    pub const fn set_status(&mut self, status: i32) {
+        self.status = status;
     }
 
     /// The working folder.

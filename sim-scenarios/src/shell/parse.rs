@@ -5,6 +5,7 @@ use brush_parser::word::{self, WordPieceWithSource};
 use brush_parser::{ParseError, Parser, ParserOptions};
 
 use super::ShellKind;
+use crate::lab::parse::heredoc::{self, HereDoc};
 
 /// Brackets within brackets: more than that is no transcript.
 const NESTING: usize = 24;
@@ -46,6 +47,26 @@ pub(super) fn program(script: &str, kind: ShellKind) -> Result<Program, SyntaxEr
         }
         ParseError::ParsingAtEndOfInput | ParseError::Tokenizing { .. } => SyntaxError::End,
     })
+}
+
+/// Whether a script ends before its grammar does.
+pub(super) fn is_incomplete(script: &str) -> bool {
+    let joined = script.ends_with('\\') && !script.ends_with("\\\\");
+    if joined || guard(script).is_err() {
+        return joined;
+    }
+    // A here-document that is not closed is closed by the end of the text for the parser, and not for a person.
+    let mut open: Vec<HereDoc> = Vec::new();
+    for line in script.lines() {
+        match open.first() {
+            Some(doc) if doc.ends_at(line) => {
+                open.remove(0);
+            }
+            Some(_) => {}
+            None => open.extend(heredoc::opened_by(line)),
+        }
+    }
+    !open.is_empty() || matches!(program(script, ShellKind::Bash), Err(SyntaxError::End))
 }
 
 /// Parses a word into its pieces.

@@ -13,8 +13,14 @@ const LIMIT: usize = 16 << 20;
 pub struct Out {
     buffers: Vec<Buffer>,
     streams: Streams,
+    /// Lines after which somebody presses ^C.
     until: Option<Pattern>,
+    /// ^C was pressed.
     fired: bool,
+    /// The terminal's echo of ^C stands at the end of the line.
+    echoed: bool,
+    /// Too much was written.
+    overflow: bool,
 }
 
 /// Where standard output and standard error go.
@@ -65,6 +71,8 @@ impl Out {
             streams: Streams { stdout: terminal, stderr: terminal },
             until: None,
             fired: false,
+            echoed: false,
+            overflow: false,
         }
     }
 
@@ -72,8 +80,11 @@ impl Out {
     #[must_use]
     pub fn with_interrupt(until: Pattern) -> Self {
         let mut out = Self::new();
-        out.fired = until.is_empty();
+        let at_once = until.is_empty();
         out.until = Some(until);
+        if at_once {
+            out.press_control_c();
+        }
         out
     }
 
@@ -109,7 +120,7 @@ impl Out {
     /// An endless tool asks [`crate::tools::Cx::interrupted`] instead, which knows the time limit too.
     #[must_use]
     pub fn interrupted(&self) -> bool {
-        self.fired || self.pipe_closed()
+        self.fired || self.overflow || self.pipe_closed()
     }
 
     /// Whether the reader of standard output's pipe went away (SIGPIPE): what is still written is lost.
@@ -130,9 +141,11 @@ impl Out {
         self.until.is_some()
     }
 
-    /// Presses ^C.
-    pub fn press_control_c(&mut self) {
+    /// Presses ^C, which the terminal echoes.
+    fn press_control_c(&mut self) {
         self.fired = true;
+        self.echoed = true;
+        self.buffers[0].bytes.extend_from_slice(b"^C");
     }
 
     /// Whether standard output is the terminal (`isatty(1)`).
@@ -180,9 +193,13 @@ impl Out {
     fn put(&mut self, stream: Stream, bytes: &[u8]) {
         let Stream::Buffer(index) = stream else { return };
         let Some(buffer) = self.buffers.get_mut(index) else { return };
+        // What a program says on SIGINT starts on a line of its own; most see to that themselves.
+        if index == 0 && std::mem::take(&mut self.echoed) && !bytes.starts_with(b"\n") {
+            buffer.bytes.push(b'\n');
+        }
         for line in bytes.split_inclusive(|b| *b == b'\n') {
             if buffer.closed() || buffer.bytes.len() + line.len() > LIMIT {
-                self.fired |= !buffer.closed();
+                self.overflow |= !buffer.closed();
                 return;
             }
             buffer.bytes.extend_from_slice(line);
@@ -249,5 +266,7 @@ mod tests {
         assert!(!out.interrupted());
         out.line("second 17");
         assert!(out.interrupted());
+        out.print("\nbye\n");
+        assert_eq!(out.terminal(), b"first\nsecond 17\n^C\nbye\n");
     }
 }

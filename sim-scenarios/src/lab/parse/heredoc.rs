@@ -2,7 +2,7 @@
 
 /// A here-document that a command line opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HereDoc {
+pub(crate) struct HereDoc {
     /// The line that ends it.
     pub delimiter: String,
     /// `<<-`: tabs before the delimiter do not count.
@@ -12,7 +12,7 @@ pub(super) struct HereDoc {
 }
 
 /// The here-documents that one line of a command opens, in order.
-pub(super) fn opened_by(line: &str) -> Vec<HereDoc> {
+pub(crate) fn opened_by(line: &str) -> Vec<HereDoc> {
     let chars: Vec<char> = line.chars().collect();
     let mut docs = Vec::new();
     let mut quote: Option<char> = None;
@@ -63,7 +63,7 @@ fn word(chars: &[char], mut i: usize) -> (String, usize) {
 
 impl HereDoc {
     /// Whether `line` ends it.
-    pub(super) fn ends_at(&self, line: &str) -> bool {
+    pub(crate) fn ends_at(&self, line: &str) -> bool {
         let line = if self.strip_tabs { line.trim_start_matches('\t') } else { line };
         line == self.delimiter
     }

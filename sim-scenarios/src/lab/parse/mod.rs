@@ -3,7 +3,7 @@
 //! Everything keeps its line in the document, because every message about it points there.
 
 mod blocks;
-mod heredoc;
+pub(crate) mod heredoc;
 mod info;
 mod prompt;
 mod transcript;
@@ -11,6 +11,12 @@ mod transcript;
 use sim_core::diagnostic::{Diagnostic, Severity};
 
 pub use prompt::{Prompt, split_prompt};
+
+/// Whether a line of a transcript says which exit status is expected (`? 1`).
+#[must_use]
+pub fn is_status(line: &str) -> bool {
+    transcript::status_value(line).is_some()
+}
 
 /// A lab, as its document says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -39,8 +39,8 @@ impl Reader {
                 continue;
             };
             let (script, next) = command_lines(block, i, typed, found);
-            let hash_is_prompt = self.hash_is_prompt();
             self.follow(&prompt, &script);
+            let hash_is_prompt = self.hash_is_prompt();
             let end = (next..block.lines.len())
                 .find(|k| self.prompt(&block.lines[*k].text).is_some())
                 .unwrap_or(block.lines.len());

@@ -121,8 +121,8 @@ fn files_and_folders() {
 #[test]
 fn time_is_virtual() {
     check(&[
-        ("date; sleep 90; date", "Thu Jan  1 00:00:00 UTC 2026\nThu Jan  1 00:01:30 UTC 2026\n"),
-        ("sleep 1.5m; date +%T", "00:01:30\n"),
+        ("a=$(date +%s); sleep 90; sleep 1.5m; echo $(($(date +%s) - a))", "180\n"),
+        ("date | cut -c1-17", "Thu Jan  1 00:00:\n"),
         ("sleep x", "sleep: invalid time interval 'x'\n? 1\n"),
         ("time sleep 2", "\nreal\t0m2.000s\nuser\t0m0.000s\nsys\t0m0.000s\n"),
     ]);

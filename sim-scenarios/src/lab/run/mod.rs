@@ -1,0 +1,177 @@
+//! Running a lab.
+
+mod session;
+
+use rayon::prelude::*;
+use serde::Serialize;
+use sim_core::diagnostic::Diagnostic;
+
+use super::compare::{Pattern, diff};
+use super::parse::{Command, Lab, LabFile, Step};
+use super::setup;
+use crate::tools::SIGINT_STATUS;
+pub use session::{Answer, Session};
+
+/// How a lab went under one seed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LabResult {
+    /// The document.
+    pub source: String,
+    /// The seed it ran under.
+    pub seed: u64,
+    /// Its commands, in order.
+    pub commands: Vec<CommandResult>,
+    /// What a person should know: an image that is unknown, a field without effect.
+    pub remarks: Vec<String>,
+}
+
+/// How a command went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CommandResult {
+    /// The line of its prompt.
+    pub line: u32,
+    /// What was typed.
+    pub command: String,
+    /// What came.
+    pub output: String,
+    /// Its exit status.
+    pub status: i32,
+    /// What was not as expected.
+    pub failures: Vec<Failure>,
+}
+
+/// What was not as expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Failure {
+    /// Another output.
+    Output {
+        /// A unified diff, with lines of the document.
+        diff: String,
+    },
+    /// Another exit status.
+    Status {
+        /// The line that says so: `? N`, or the prompt.
+        line: u32,
+        /// What the document says.
+        expected: i32,
+        /// What came.
+        actual: i32,
+    },
+    /// It would have run for ever, and no `^C` stands in the document.
+    Endless {
+        /// What had to be stopped.
+        what: String,
+    },
+    /// Nobody is there to be asked.
+    Nobody {
+        /// Why.
+        why: String,
+    },
+}
+
+impl LabResult {
+    /// Whether everything was as expected.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.commands.iter().all(|c| c.failures.is_empty())
+    }
+
+    /// The commands that went wrong.
+    pub fn failed_commands(&self) -> impl Iterator<Item = &CommandResult> {
+        self.commands.iter().filter(|c| !c.failures.is_empty())
+    }
+}
+
+/// Runs a lab. `seed` takes the place of its own.
+///
+/// # Errors
+/// What is wrong with the cluster block or a manifest; then nothing ran.
+pub fn run(lab: &Lab, seed: Option<u64>) -> Result<LabResult, Vec<Diagnostic>> {
+    let mistakes = setup::mistakes(lab);
+    if setup::is_fatal(&mistakes) {
+        return Err(mistakes);
+    }
+    let mut session = Session::new(setup::cluster(lab, seed)?);
+    let commands = play(lab, &mut session, |_| {});
+    let seed = session.cluster().config().seed;
+    Ok(LabResult { source: lab.source.clone(), seed, commands, remarks: session.take_remarks() })
+}
+
+/// Runs labs, each under all seeds of a range, on all cores. The order of the results is that of the arguments.
+///
+/// # Errors
+/// What is wrong with the labs.
+pub fn run_all(labs: &[Lab], seeds: Option<std::ops::Range<u64>>) -> Result<Vec<LabResult>, Vec<Diagnostic>> {
+    let jobs: Vec<(&Lab, Option<u64>)> = match seeds {
+        None => labs.iter().map(|lab| (lab, None)).collect(),
+        Some(seeds) => labs.iter().flat_map(|lab| seeds.clone().map(move |seed| (lab, Some(seed)))).collect(),
+    };
+    let results: Vec<Result<LabResult, Vec<Diagnostic>>> =
+        jobs.into_par_iter().map(|(lab, seed)| run(lab, seed)).collect();
+    results.into_iter().collect()
+}
+
+/// Types a lab's commands into a session. `after` sees the session after each of them.
+pub fn play(lab: &Lab, session: &mut Session, mut after: impl FnMut(&mut Session)) -> Vec<CommandResult> {
+    let mut named = std::collections::BTreeSet::new();
+    // The first version of every file is there from the start, as in a folder that the reader has prepared.
+    for file in lab.files().filter(|f| named.insert(f.name.as_str())) {
+        save(session, file);
+    }
+    let mut results = Vec::new();
+    for step in &lab.steps {
+        match step {
+            Step::File(file) => {
+                // A later version takes its place where it stands; the first one may have been changed by then.
+                if !named.remove(file.name.as_str()) {
+                    save(session, file);
+                }
+            }
+            Step::Command(command) => {
+                results.push(judge(command, session.answer(command), &lab.source));
+                after(session);
+            }
+        }
+    }
+    results
+}
+
+fn save(session: &mut Session, file: &LabFile) {
+    session.save(&file.name, file.body.text.as_bytes());
+}
+
+/// Compares what came with what the document says.
+fn judge(command: &Command, answer: Answer, source: &str) -> CommandResult {
+    let mut failures = Vec::new();
+    if let Some(why) = answer.nobody {
+        failures.push(Failure::Nobody { why });
+    } else {
+        if let Some(what) = answer.endless {
+            failures.push(Failure::Endless { what });
+        }
+        if !Pattern::new(&command.expected).matches(&answer.output) {
+            failures.push(Failure::Output {
+                diff: diff(source, command.expected_line, &command.expected, &answer.output),
+            });
+        }
+        let expected = command.status.map_or(0, |s| s.value);
+        // A program that SIGINT kills has status 130: whoever writes ^C expects that.
+        let killed =
+            command.interrupt.is_some() && command.status.is_none() && answer.status == SIGINT_STATUS;
+        if expected != answer.status && !killed {
+            let line = command.status.map_or(command.line, |s| s.line);
+            failures.push(Failure::Status { line, expected, actual: answer.status });
+        }
+    }
+    CommandResult {
+        line: command.line,
+        command: command.script.clone(),
+        output: answer.output,
+        status: answer.status,
+        failures,
+    }
+}
+
+#[cfg(test)]
+mod tests;
