@@ -106,12 +106,12 @@ fn change(set: &mut Ruleset, id: TableId, args: &Arguments<'_>) -> Result<String
     let out = if args.verbose { said(set, id, args)? } else { String::new() };
     let mut transaction = Transaction::new(set.family, loaded.unwrap_or_else(|| Table::new(id)));
     transaction.apply(args, 0)?;
-    if matches!(args.verb, Verb::Check(_)) {
-        return Ok(out);
-    }
     let lists = transaction.recent_lists();
     let table = transaction.commit().map_err(|refusal| refusal.problem)?;
-    set.replace_table(id, Some(table), lists);
+    let loads = !matches!(args.verb, Verb::Check(_) | Verb::DeleteChain(_));
+    if loads || set.table(id).is_some() {
+        set.replace_table(id, Some(table), lists);
+    }
     Ok(out)
 }
 

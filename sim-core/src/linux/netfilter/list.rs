@@ -122,10 +122,9 @@ impl Listing {
         // Names of protocols, but numbers elsewhere: the real tool does it so.
         let _ = write!(out, "{} opt {} ", protocol(head, false), fragment(head));
         let _ = write!(out, "in {} out {} ", iface(&head.iif, true), iface(&head.oif, true));
-        for (n, addr) in [&head.src, &head.dst].into_iter().enumerate() {
+        for (addr, arrow) in [(&head.src, ""), (&head.dst, "-> ")] {
             let inverted = addr.as_ref().is_some_and(|a| a.inverted);
-            out.push_str(if n == 1 { " ->" } else { "" });
-            let _ = write!(out, "{}{} ", not(inverted), self.address(addr, true));
+            let _ = write!(out, "{}{arrow}{} ", not(inverted), self.address(addr, true));
         }
         out.push(' ');
         details(&mut out, spec, true);

@@ -23,6 +23,8 @@ pub(super) struct Problem {
 pub(super) enum Kind {
     /// A bad argument: exit status 2 and a hint at `--help`.
     Usage,
+    /// The chain that a rule names does not exist: like `Usage`, but found only when the changes are made.
+    NoTarget,
     /// A word that is nobody's argument: like `Usage`, but without the tool's name.
     Stray,
     /// A table that cannot be: exit status 3.
@@ -73,7 +75,7 @@ impl Problem {
     /// Exit status of the real tool.
     pub(super) const fn status(&self) -> i32 {
         match self.kind {
-            Kind::Usage | Kind::Stray => 2,
+            Kind::Usage | Kind::NoTarget | Kind::Stray => 2,
             Kind::Version => 3,
             Kind::Failed | Kind::Incompatible => 1,
             Kind::Kernel => 4,
@@ -92,7 +94,7 @@ impl Problem {
         let place = line.map(|n| format!("Error occurred at line: {n}\n")).unwrap_or_default();
         let hint = format!("{place}Try `{tool} -h' or '{tool} --help' for more information.\n");
         match (self.kind, line) {
-            (Kind::Usage, _) => format!("{}{tool} {VERSION}: {text}\n{hint}", self.preface),
+            (Kind::Usage | Kind::NoTarget, _) => format!("{}{tool} {VERSION}: {text}\n{hint}", self.preface),
             (Kind::Stray, _) => format!("{text}\n{hint}"),
             (Kind::Version, _) => {
                 format!(

@@ -1,7 +1,7 @@
 //! `iptables-restore`.
 
 use super::arguments::{self, Verb};
-use super::problem::{Problem, tool};
+use super::problem::{Kind, Problem, tool};
 use super::table::Table;
 use super::targets::{check_chain_length, check_chain_name};
 use super::transaction::{Refusal, Transaction};
@@ -51,7 +51,13 @@ impl Reader<'_> {
                 self.rule(line, number)
             }
         };
-        done.map_err(|p| self.error(&p, line, number))
+        match (done, &mut self.open) {
+            (Err(problem), Some(open)) if matches!(problem.kind, Kind::Failed | Kind::NoTarget) => {
+                open.fail(problem, number);
+                Ok(())
+            }
+            (done, _) => done.map_err(|p| self.error(&p, line, number)),
+        }
     }
 
     fn begin(&mut self, rest: &str, number: u32) -> Result<(), Problem> {
@@ -130,11 +136,12 @@ impl Reader<'_> {
         let family = self.set.family;
         let table = open.commit().map_err(|refusal| {
             let Refusal { problem, line } = refusal;
+            let line = line.unwrap_or(number);
             RestoreError {
-                line: line.unwrap_or(number),
+                line,
                 column: 1,
                 reason: problem.reason(),
-                message: problem.message(family, Some(number)),
+                message: problem.message(family, Some(line)),
                 status: problem.status(),
             }
         })?;

@@ -64,7 +64,7 @@ pub enum Policy {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     pub(super) spec: Arc<RuleSpec>,
-    /// The chain that the target names, once it is known to exist.
+    /// The chain that the target names.
     pub(super) jump: Option<ChainId>,
     pub(super) packets: u64,
     pub(super) bytes: u64,
@@ -293,7 +293,7 @@ impl Table {
         }
     }
 
-    /// Puts a rule in front of position `at` (from 0). Its jump is set if the chain exists.
+    /// Puts a rule in front of position `at` (from 0).
     pub(super) fn insert_rule(&mut self, chain: ChainId, at: usize, mut rule: Rule) {
         if let Target::Chain { name, .. } = &rule.spec.target {
             rule.jump = self.find(name);
@@ -337,25 +337,6 @@ impl Table {
                 }
             }
         }
-    }
-
-    /// Sets the jumps of a chain's rules whose chains were declared after them.
-    pub(super) fn resolve_jumps(&mut self, chain: ChainId) {
-        let Some(mut taken) = self.chains[chain.0 as usize].take() else { return };
-        for rule in taken.rules.iter_mut().filter(|r| r.jump.is_none()) {
-            let Target::Chain { name, .. } = &rule.spec.target else { continue };
-            rule.jump = if **name == *taken.name { Some(chain) } else { self.find(name) };
-            match rule.jump {
-                Some(id) if id == chain => taken.references += 1,
-                Some(id) => {
-                    if let Some(target) = self.get_mut(id) {
-                        target.references += 1;
-                    }
-                }
-                None => {}
-            }
-        }
-        self.chains[chain.0 as usize] = Some(taken);
     }
 
     /// Whether a rule needs connection tracking.

@@ -22,6 +22,8 @@ pub(super) struct Transaction {
     table: Table,
     log: Vec<Entry>,
     touched: bool,
+    /// The first change that could not be made, and its line.
+    failed: Option<(Problem, u32)>,
 }
 
 /// One change, for errors that are found at the end.
@@ -31,8 +33,6 @@ struct Entry {
     what: Change,
     /// `rule in chain X` or `chain X`.
     chain: Arc<str>,
-    /// Column hint (`Word::at`).
-    at: Option<usize>,
 }
 
 enum Change {
@@ -51,12 +51,13 @@ pub(super) struct Refusal {
 }
 
 const NO_CHAIN: &str = "No chain/target/match by that name";
+const NO_POLICY: &str = "Bad built-in chain name";
 const NO_RULE: &str = "Bad rule (does a matching rule exist in that chain?)";
 
 impl Transaction {
     /// Changes to `table`.
     pub(super) const fn new(family: Family, table: Table) -> Self {
-        Self { family, table, log: Vec::new(), touched: false }
+        Self { family, table, log: Vec::new(), touched: false, failed: None }
     }
 
     /// The table with the changes so far.
@@ -67,6 +68,12 @@ impl Transaction {
     /// Whether no chain was declared and no rule was added.
     pub(super) const fn is_untouched(&self) -> bool {
         !self.touched
+    }
+
+    /// Notes a change that cannot be made. The tool queues what it reads, so this is reported at the end, and only if
+    /// nothing later cannot even be read.
+    pub(super) fn fail(&mut self, problem: Problem, line: u32) {
+        self.failed.get_or_insert((problem, line));
     }
 
     /// Declares a chain (`:CHAIN POLICY` of a restore): a user chain is created or emptied, a built-in chain gets a policy.
@@ -123,7 +130,7 @@ impl Transaction {
             Verb::DeleteChain(chain) => self.delete_chains(chain.as_deref(), line),
             Verb::Rename(old, new) => self.rename(old, new),
             Verb::Policy(chain, policy) => {
-                let id = self.chain(chain)?;
+                let id = self.table.find(chain).ok_or_else(|| Problem::failed(NO_POLICY))?;
                 self.set_policy(id, policy, args.counters)
             }
             Verb::List(..) | Verb::ListRules(..) | Verb::Version => Ok(()),
@@ -185,13 +192,13 @@ impl Transaction {
             }
             Verb::Delete(chain) => {
                 for spec in self.specs(args, chain)? {
-                    let at = self.find_rule(chain, &spec, line)?;
+                    let at = self.find_rule(chain, &spec)?;
                     self.table.remove_rule(at.0, at.1);
                 }
             }
             Verb::Check(chain) => {
                 for spec in self.specs(args, chain)? {
-                    self.find_rule(chain, &spec, line)?;
+                    self.find_rule(chain, &spec)?;
                 }
             }
             _ => {}
@@ -199,8 +206,16 @@ impl Transaction {
         Ok(())
     }
 
+    /// The rules that the arguments stand for. A chain that they name must exist by now.
     fn specs(&self, args: &Arguments<'_>, chain: &str) -> Result<Vec<Arc<RuleSpec>>, Problem> {
-        build(&args.rule, self.family, self.table.id, chain)
+        let specs = build(&args.rule, self.family, self.table.id, chain)?;
+        if let Some(Target::Chain { name, .. }) = specs.first().map(|s| &s.target)
+            && self.table.find(name).is_none()
+        {
+            let text = format!("Chain '{name}' does not exist");
+            return Err(Problem { kind: Kind::NoTarget, ..Problem::usage(text) });
+        }
+        Ok(specs)
     }
 
     /// The position (from 0) that a rule number means; `beyond` is 1 where the place behind the last rule counts too.
@@ -217,13 +232,7 @@ impl Transaction {
         if at < rules + beyond { Ok((id, at)) } else { Err(Problem::failed(too_big)) }
     }
 
-    fn find_rule(&self, chain: &str, spec: &RuleSpec, line: u32) -> Result<(ChainId, usize), Problem> {
-        if let Target::Chain { name, .. } = &spec.target
-            && line == 0
-            && self.table.find(name).is_none()
-        {
-            return Err(Problem::usage(format!("Chain '{name}' does not exist")));
-        }
+    fn find_rule(&self, chain: &str, spec: &RuleSpec) -> Result<(ChainId, usize), Problem> {
         let not_found = || Problem::failed(NO_RULE);
         let id = self.table.find(chain).ok_or_else(not_found)?;
         let rules = self.table.get(id).map_or(&[][..], |c| &c.rules);
@@ -242,7 +251,7 @@ impl Transaction {
     ) {
         let Some(name) = self.table.get(chain).map(|c| c.name.clone()) else { return };
         self.table.insert_rule(chain, at, Rule::new(spec.clone(), counters));
-        self.log.push(Entry { line, what: Change::Rule(change, spec), chain: name, at: None });
+        self.log.push(Entry { line, what: Change::Rule(change, spec), chain: name });
     }
 
     fn new_chain(&mut self, name: &str) -> Result<(), Problem> {
@@ -273,7 +282,7 @@ impl Transaction {
         let is_base = chain.base.is_some();
         if chain.references > 0 || !chain.rules.is_empty() {
             let chain = chain.name.clone();
-            self.log.push(Entry { line, what: Change::Busy, chain, at: None });
+            self.log.push(Entry { line, what: Change::Busy, chain });
         } else if !is_base {
             self.table.remove_chain(id);
         }
@@ -295,7 +304,7 @@ impl Transaction {
     fn set_policy(&mut self, id: ChainId, policy: &str, counters: Option<(u64, u64)>) -> Result<(), Problem> {
         let is_nat = self.table.id == TableId::Nat;
         let Some(base) = self.table.get_mut(id).and_then(|c| c.base.as_mut()) else {
-            return Err(Problem::failed("Bad built-in chain name"));
+            return Err(Problem::failed(NO_POLICY));
         };
         let policy = Policy::parse(policy).ok_or_else(|| Problem::failed("Bad policy name"))?;
         if is_nat && policy == Policy::Drop {
@@ -321,8 +330,11 @@ impl Transaction {
     }
 
     /// Hands the changes over: the new table, or what is wrong with it.
-    pub(super) fn commit(mut self) -> Result<Table, Refusal> {
-        self.resolve()?;
+    pub(super) fn commit(self) -> Result<Table, Refusal> {
+        if let Some((problem, line)) = self.failed {
+            let line = Some(line).filter(|_| problem.kind != Kind::NoTarget);
+            return Err(Refusal { problem, line });
+        }
         let refused: Vec<_> =
             self.log.iter().filter_map(|entry| Some((entry, self.refusal(entry)?))).collect();
         if !refused.is_empty() {
@@ -338,28 +350,6 @@ impl Transaction {
             }
         }
         Ok(self.table)
-    }
-
-    /// Sets the jumps to chains that were declared later than the rules that name them.
-    fn resolve(&mut self) -> Result<(), Refusal> {
-        let mut open = Vec::new();
-        for entry in &self.log {
-            let Change::Rule(_, spec) = &entry.what else { continue };
-            let Target::Chain { name, .. } = &spec.target else { continue };
-            if self.table.find(name).is_none() {
-                let problem = Problem::usage(format!("Chain '{name}' does not exist"));
-                return Err(Refusal { problem, line: None });
-            }
-            open.push(entry.chain.clone());
-        }
-        open.sort();
-        open.dedup();
-        for name in open {
-            if let Some(id) = self.table.find(&name) {
-                self.table.resolve_jumps(id);
-            }
-        }
-        Ok(())
     }
 
     /// What the kernel says to one change by itself.
@@ -410,6 +400,6 @@ fn refuse(refused: &[(&Entry, &str)]) -> Refusal {
         .collect();
     let text = lines.join("\n");
     let first = refused.first().map(|(entry, _)| entry);
-    let problem = Problem { kind: Kind::Kernel, at: first.and_then(|e| e.at), ..Problem::usage(text) };
+    let problem = Problem { kind: Kind::Kernel, ..Problem::usage(text) };
     Refusal { problem, line: first.map(|e| e.line).filter(|n| *n > 0) }
 }

@@ -1,3 +1,7 @@
-//! Tests of the whole: against what the real tool answered, and by property.
+//! Tests of the whole: against what the real tool answered, by property, and packet by packet.
 
 mod golden;
+mod property;
+mod rules;
+mod transcript;
+mod walk;
