@@ -1,6 +1,7 @@
 //! What is in a cluster before anybody applies anything: nodes, the API server's own Service, cluster DNS.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use super::topology::mistake;
 use crate::diagnostic::Diagnostic;
 use crate::kube::apps::runtime::Service as AppService;
 use crate::kube::config::{ClusterConfig, Listen, NodeConfig, Role};
+use crate::kube::controllers::bootstrap;
 use crate::kube::node::Hands;
 use crate::kube::node::machine::Place;
 use crate::kube::objects::meta::Condition;
@@ -61,33 +63,9 @@ fn objects(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError> {
         store.create(node_object(node, config), now)?;
     }
     let masters: Vec<&NodeConfig> = config.nodes.iter().filter(|n| n.role == Role::ControlPlane).collect();
-    let port = json!([{"name": "https", "port": API_PORT, "protocol": "TCP"}]);
-    let addresses: Vec<Value> = masters.iter().map(|m| json!({"ip": m.ip.to_string()})).collect();
-    let endpoints = json!({
-        "apiVersion": "v1", "kind": "Endpoints",
-        "metadata": {"name": "kubernetes", "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
-        "subsets": [{"addresses": addresses, "ports": port}],
-    });
-    let addresses: Vec<Value> = masters
-        .iter()
-        .map(|m| json!({"addresses": [m.ip.to_string()], "conditions": {"ready": true}}))
-        .collect();
-    let slice = json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": {"name": "kubernetes", "labels": {"kubernetes.io/service-name": "kubernetes"}},
-        "endpoints": addresses, "ports": port,
-    });
-    create_missing(store, Kind::Endpoints, "default", &endpoints)?;
-    create_missing(store, Kind::EndpointSlice, "default", &slice)?;
+    let addresses: Vec<IpAddr> = masters.iter().map(|m| m.ip).collect();
+    bootstrap::kubernetes_service(store, &addresses, API_PORT, now)?;
     cluster_dns(store, config)
-}
-
-fn create_missing(store: &mut Store, kind: Kind, namespace: &str, body: &Value) -> Result<(), ApiError> {
-    let name = body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-    if store.find(kind, namespace, name).is_none() {
-        store.create_value(kind, namespace, body, SimTime::ZERO)?;
-    }
-    Ok(())
 }
 
 /// The Service kube-dns and two pods behind it, as kubeadm's Deployment makes them.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::meta::{ObjectMeta, ObjectReference, Rest};
 use super::port::Protocol;
@@ -21,9 +21,16 @@ pub struct EndpointSlice {
     /// Kind of all addresses in it.
     pub address_type: AddressType,
     /// Endpoints.
+    #[serde(serialize_with = "null_if_empty")]
     pub endpoints: Vec<Endpoint>,
     /// Ports of every endpoint.
+    #[serde(serialize_with = "null_if_empty")]
     pub ports: Vec<SlicePort>,
+}
+
+/// The server prints empty lists of required fields as `null`.
+fn null_if_empty<T: Serialize, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    if list.is_empty() { serializer.serialize_none() } else { list.serialize(serializer) }
 }
 
 impl EndpointSlice {

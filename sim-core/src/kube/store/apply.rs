@@ -72,7 +72,7 @@ impl Store {
         }
         let new =
             self.patch(kind, namespace, name, PatchType::Strategic, &patch, now).map_err(|mut error| {
-                error.patch = Some(patch);
+                error.patch = Some(Box::new(patch));
                 error
             })?;
         let applied = if new.meta().resource_version == old.meta().resource_version {

@@ -77,7 +77,7 @@ pub struct ApiError {
     /// Single faults, for [`Reason::Invalid`].
     pub causes: Vec<Cause>,
     /// The patch that was refused, for `apply`.
-    pub patch: Option<Value>,
+    pub patch: Option<Box<Value>>,
 }
 
 impl ApiError {

@@ -1,0 +1,208 @@
+//! The scheduler: binds pods to nodes.
+//!
+//! The real scheduler scores nodes and breaks ties at random; this one is deterministic: among the nodes that can take the
+//! pod it prefers those without a taint against it, then those it has an affinity to, then those with the fewest pods of the
+//! same group (same owner, or same labels), then those with the fewest pods, then by name.
+
+mod fit;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::kube::objects::{Kind, Node, Object, Pod, Protocol};
+use crate::kube::store::{Change, ChangeKind, EventType, Store, set_pod_condition};
+use crate::time::SimTime;
+
+const NAME: &str = "default-scheduler";
+
+type PodKey = (String, String);
+
+/// What the scheduler remembers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scheduler {
+    /// Pods to be placed, in the order in which they came.
+    queue: Vec<PodKey>,
+    /// Pods that no node could take.
+    waiting: BTreeSet<PodKey>,
+    nodes: BTreeMap<String, Load>,
+    /// Number of pods by group and node.
+    groups: BTreeMap<String, BTreeMap<String, u32>>,
+    /// Uids of pods that were counted when they were bound, before the change was noted.
+    counted: BTreeSet<String>,
+}
+
+/// What is on a node.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Load {
+    pods: u32,
+    /// Ports of the node that pods hold, with how many pods hold them.
+    ports: BTreeMap<(Protocol, u16), u32>,
+}
+
+impl Scheduler {
+    pub(super) fn note(&mut self, change: &Change) {
+        match &*change.object {
+            Object::Node(_) => self.retry(),
+            Object::Pod(pod) => {
+                let before = change
+                    .old
+                    .as_deref()
+                    .and_then(|old| if let Object::Pod(p) = old { Some(&**p) } else { None });
+                self.note_pod(before, pod, change.what);
+            }
+            _ => {}
+        }
+    }
+
+    fn note_pod(&mut self, before: Option<&Pod>, pod: &Pod, what: ChangeKind) {
+        let holds = |pod: &Pod| !pod.spec.node_name.is_empty() && !pod.is_finished();
+        let (held, holds) = (before.is_some_and(holds), what != ChangeKind::Deleted && holds(pod));
+        if held && !holds {
+            self.count(pod, false);
+            self.retry();
+        }
+        if !held && holds && !self.counted.remove(&pod.metadata.uid) {
+            self.count(pod, true);
+        }
+        let key = (pod.metadata.namespace.clone(), pod.metadata.name.clone());
+        let wanted = what != ChangeKind::Deleted
+            && pod.spec.node_name.is_empty()
+            && !pod.metadata.is_terminating()
+            && pod.spec.scheduler_name.as_deref() == Some(NAME);
+        if what == ChangeKind::Added && wanted {
+            self.queue.push(key);
+        } else if !wanted {
+            self.waiting.remove(&key);
+        }
+    }
+
+    fn retry(&mut self) {
+        self.queue.extend(std::mem::take(&mut self.waiting));
+    }
+
+    fn count(&mut self, pod: &Pod, more: bool) {
+        let node = &pod.spec.node_name;
+        let step = |n: &mut u32| *n = if more { *n + 1 } else { n.saturating_sub(1) };
+        let load = self.nodes.entry(node.clone()).or_default();
+        step(&mut load.pods);
+        for port in host_ports(pod) {
+            step(load.ports.entry(port).or_default());
+        }
+        load.ports.retain(|_, n| *n > 0);
+        let group = self.groups.entry(group_of(pod)).or_default();
+        step(group.entry(node.clone()).or_default());
+        group.retain(|_, n| *n > 0);
+        if group.is_empty() {
+            self.groups.remove(&group_of(pod));
+        }
+    }
+
+    pub(super) fn sync(&mut self, store: &mut Store, now: SimTime) {
+        for key in std::mem::take(&mut self.queue) {
+            let Some(pod) = store.read::<Pod>(&key.0, &key.1) else { continue };
+            if !pod.spec.node_name.is_empty() || pod.metadata.is_terminating() {
+                continue;
+            }
+            match self.choose(store, pod) {
+                Ok(node) => self.bind(store, &key, &node, now),
+                Err(why) => {
+                    refuse(store, &key, &why, now);
+                    self.waiting.insert(key);
+                }
+            }
+        }
+    }
+
+    /// The best node, or why there is none.
+    fn choose(&self, store: &Store, pod: &Pod) -> Result<String, String> {
+        let pin = store.config().pins.pod(&pod.metadata.namespace, &pod.metadata.name);
+        if let Some(node) = pin.and_then(|p| p.node.as_ref())
+            && store.read::<Node>("", node).is_some()
+        {
+            return Ok(node.clone());
+        }
+        let group = self.groups.get(&group_of(pod));
+        let ceiling = fit::Rank::ceiling(pod);
+        let idle = Load::default();
+        let mut best = None;
+        let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
+        let mut total = 0_u32;
+        for node in store.all::<Node>(None) {
+            total += 1;
+            let name = &node.metadata.name;
+            let load = self.nodes.get(name).unwrap_or(&idle);
+            let ours = group.and_then(|g| g.get(name)).copied().unwrap_or(0);
+            let known = |rank: &fit::Rank| (*rank, ours, load.pods, name);
+            // Fitting is checked last: most nodes lose by the numbers alone.
+            if best.as_ref().is_some_and(|b| known(&ceiling) >= *b) {
+                continue;
+            }
+            match fit::check(pod, node, load) {
+                Ok(rank) => {
+                    let candidate = known(&rank);
+                    if best.as_ref().is_none_or(|b| candidate < *b) {
+                        best = Some(candidate);
+                    }
+                }
+                Err(reason) => *reasons.entry(reason).or_default() += 1,
+            }
+        }
+        best.map(|(.., name)| name.clone()).ok_or_else(|| unschedulable(total, &reasons))
+    }
+
+    fn bind(&mut self, store: &mut Store, key: &PodKey, node: &str, now: SimTime) {
+        if store.bind(&key.0, &key.1, node, now).is_err() {
+            return;
+        }
+        if let Some(pod) = store.find(Kind::Pod, &key.0, &key.1).cloned() {
+            // The next pod of this round must see this one; the change's own note will find it counted.
+            let message = format!("Successfully assigned {}/{} to {node}", key.0, key.1);
+            store.event(&pod.reference(), EventType::Normal, "Scheduled", NAME, &message, now);
+            if let Object::Pod(pod) = &*pod {
+                self.count(pod, true);
+                self.counted.insert(pod.metadata.uid.clone());
+            }
+        }
+    }
+}
+
+/// Marks a pod as not placeable for now.
+fn refuse(store: &mut Store, key: &PodKey, why: &str, now: SimTime) {
+    let marked = store.edit_status::<Pod>(&key.0, &key.1, now, |pod| {
+        set_pod_condition(pod, "PodScheduled", "False", "Unschedulable", why, now);
+    });
+    if let Ok(pod) = marked {
+        store.event(&pod.reference(), EventType::Warning, "FailedScheduling", NAME, why, now);
+    }
+}
+
+/// The scheduler's sentence.
+fn unschedulable(total: u32, reasons: &BTreeMap<String, u32>) -> String {
+    if total == 0 {
+        return "no nodes available to schedule pods".to_owned();
+    }
+    let mut list: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    list.sort();
+    let available = format!("0/{total} nodes are available");
+    format!(
+        "{available}: {}. no new claims to deallocate, preemption: {available}: {total} Preemption is not helpful for scheduling.",
+        list.join(", ")
+    )
+}
+
+fn host_ports(pod: &Pod) -> impl Iterator<Item = (Protocol, u16)> + '_ {
+    let ports = pod.spec.containers.iter().flat_map(|c| &c.ports);
+    ports.filter_map(|p| Some((p.protocol, p.host_port?)))
+}
+
+/// Pods that should be spread: those with the same controller, or with the same labels.
+fn group_of(pod: &Pod) -> String {
+    let owner = pod.metadata.owner_references.iter().find(|o| o.controller == Some(true));
+    let group = owner.map_or_else(
+        || {
+            let labels: Vec<String> = pod.metadata.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            labels.join(",")
+        },
+        |o| o.uid.clone(),
+    );
+    format!("{}/{group}", pod.metadata.namespace)
+}
