@@ -24,8 +24,8 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<ExitCode, Trouble> {
         return Err(Trouble::Input(message));
     }
     print(&match args.format {
-        TraceFormat::Text => report.to_text(&cluster),
-        TraceFormat::Json => report.to_json(&cluster) + "\n",
+        TraceFormat::Text => report.to_text(&cluster.world),
+        TraceFormat::Json => format!("{:#}\n", report.to_json(&cluster.world)),
     });
     Ok(ExitCode::from(u8::from(!matches!(report.outcome, Outcome::Answered { .. }))))
 }

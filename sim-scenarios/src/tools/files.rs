@@ -27,6 +27,12 @@ impl Cx<'_> {
         FileAccess { cluster: self.cluster, session: self.session, place: self.place, cwd: self.cwd }
     }
 
+    /// The file tree that holds an absolute path on this tool's machine, to read in.
+    #[must_use]
+    pub fn tree(&self, absolute: &str) -> Option<&Files> {
+        tree(self.cluster, self.session, self.place, absolute)
+    }
+
     /// The contents of a file; `-` and `/dev/stdin` are standard input.
     ///
     /// # Errors

@@ -43,19 +43,18 @@ pub(crate) fn read_all(ctl: &Ctl<'_, '_>) -> Result<Vec<Source>, Failure> {
 /// It is not there, or a folder.
 pub(crate) fn read_text(ctl: &Ctl<'_, '_>, path: &str) -> Result<String, Failure> {
     let absolute = Files::resolve(ctl.cx.cwd, path);
-    files(ctl)?
+    files(ctl, &absolute)?
         .read_text(&absolute)
         .map_err(|errno| Failure::plain(format!("open {path}: {}", errno.message().to_lowercase())))
 }
 
-fn files<'a>(ctl: &'a Ctl<'_, '_>) -> Result<&'a Files, Failure> {
-    let machine = ctl.cx.cluster.machine(ctl.cx.place);
-    machine.map(|m| &m.files).ok_or_else(|| Failure::not_modelled(format!("kubectl on {}", ctl.cx.place)))
+fn files<'a>(ctl: &'a Ctl<'_, '_>, absolute: &str) -> Result<&'a Files, Failure> {
+    ctl.cx.tree(absolute).ok_or_else(|| Failure::not_modelled(format!("kubectl on {}", ctl.cx.place)))
 }
 
 fn read_path(ctl: &Ctl<'_, '_>, path: &str) -> Result<Vec<Source>, Failure> {
-    let files = files(ctl)?;
     let absolute = Files::resolve(ctl.cx.cwd, path);
+    let files = files(ctl, &absolute)?;
     match files.kind(&absolute) {
         None => Err(Failure::plain(format!("the path {path:?} does not exist"))),
         Some(FileKind::File) => Ok(vec![Source { name: path.to_owned(), text: read_text(ctl, path)? }]),
