@@ -163,9 +163,10 @@ fn list(store: &Store, resource: Resource, scope: &Scope<'_>) -> Result<Vec<Foun
     };
     let labels = Labels::parse(scope.labels.unwrap_or("")).map_err(refused)?;
     let fields = Fields::parse(scope.fields.unwrap_or(""), resource.kind_name()).map_err(refused)?;
+    let namespace = scope.namespace.filter(|_| resource.namespaced());
     let values: Vec<Value> = match resource {
-        Resource::Kind(kind) => store.iter(kind, scope.namespace).map(|o| o.to_value()).collect(),
-        Resource::Event => events(store, scope.namespace),
+        Resource::Kind(kind) => store.iter(kind, namespace).map(|o| o.to_value()).collect(),
+        Resource::Event => events(store, namespace),
     };
     let fits = |value: &Value| labels.matches(value) && fields.matches(value);
     Ok(values.into_iter().filter(fits).map(|value| Found { resource, value }).collect())

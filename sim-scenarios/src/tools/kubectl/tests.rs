@@ -28,6 +28,7 @@ fn session(cluster: &mut Cluster, lines: &[&str]) -> String {
             env: &IndexMap::new(),
             session: &mut session,
         });
+        cluster.settle();
         let command = command.lines().next().unwrap_or("");
         transcript += &format!("$ {command}\n{}", String::from_utf8_lossy(out.terminal()));
         if status != 0 {
@@ -78,6 +79,7 @@ fn wrong_command_lines_are_refused() {
             "kubectl edit pod x",
             "kubectl version --client",
             "kubectl get nodes -o wide",
+            "kubectl get ns",
             "kubectl get all -A",
             "kubectl describe node node1",
             "kubectl describe svc kubernetes",
@@ -105,6 +107,49 @@ fn objects_come_and_go() {
             "kubectl delete svc/svc-a",
             "kubectl delete pod pod-a --force",
             "kubectl get pods -o yaml",
+        ]
+    ));
+}
+
+/// A pod on a node, with the columns and the description that its status fills in.
+#[test]
+fn a_pod_runs() {
+    let mut cluster = Cluster::builder()
+        .pin_pod("default", "pod-a", Some("node1"), "10.244.1.5".parse().ok())
+        .build()
+        .unwrap();
+    let apply = format!("kubectl apply -f - <<< {POD}");
+    insta::assert_snapshot!(session(
+        &mut cluster,
+        &[
+            &apply,
+            "kubectl get pods -o wide",
+            "kubectl get pods -l app=pod-a --show-labels --no-headers",
+            "kubectl get pods --field-selector status.phase=Running -o name",
+            "kubectl describe pod pod-a",
+            "kubectl get pod pod-a -o yaml",
+            "kubectl exec pod-a -- hostname",
+            "kubectl exec pod-a -- sh -c exit\u{a0}3",
+            "kubectl exec pod-a -- nosuch",
+            "kubectl exec pod-a -- /bin/nosuch",
+            "kubectl exec pod-a -c nope -- ls",
+            "kubectl wait --for=condition=Ready pod/pod-a",
+            "kubectl wait --for=jsonpath={.status.phase}=Failed pod/pod-a --timeout=5s",
+            "kubectl label pod pod-a tier=web",
+            "kubectl label pod pod-a tier=db",
+            "kubectl label pod pod-a tier-",
+            "kubectl annotate pod/pod-a note=x",
+            "kubectl expose pod pod-a --port=80 --target-port=8080",
+            "kubectl get svc,ep,endpointslices -l app=pod-a",
+            "kubectl describe svc pod-a",
+            "kubectl run nginx --image=nginx --port=80",
+            "kubectl run nginx --image=nginx",
+            "kubectl get pods -L run,app",
+            "kubectl get events --field-selector involvedObject.name=nginx",
+            "kubectl delete pod pod-a nginx",
+            "kubectl get pods",
+            "kubectl cluster-info",
+            "kubectl api-resources",
         ]
     ));
 }
