@@ -131,6 +131,14 @@ fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {
     (verb.run)(&mut Ctl::new(cx, args, path))
 }
 
+/// The command line that opened a shell, read once more when the shell is left.
+pub(crate) fn again<'a, 'c>(cx: &'a mut Cx<'c>, flags: &'static [Flag]) -> Option<Ctl<'a, 'c>> {
+    let mut words = cx.operands().to_vec();
+    let path = format!("kubectl {}", words.remove(verb_at(&words)?));
+    let args = parse(&path, &[flags, GLOBAL], &words).ok()?;
+    Some(Ctl::new(cx, args, path))
+}
+
 fn unknown(name: &str) -> Failure {
     if ALL.contains(&name) {
         return Failure::not_modelled(format!("\"kubectl {name}\""));

@@ -223,13 +223,18 @@ fn one(
         return Ok(uid);
     }
     let forced = if grace == Some(0) { "force deleted" } else { "deleted" };
-    let from = if victim.kind.namespaced() && ctl.version() >= Version::new(1, 34, 0) {
-        format!(" from {} namespace", victim.namespace)
-    } else {
-        String::new()
-    };
+    let from = from_namespace(ctl.version(), victim.kind, &victim.namespace);
     ctl.line(format!("{kind} {:?} {forced}{from}{}", victim.name, dry_run.suffix()));
     Ok(uid)
+}
+
+/// Since 1.34 kubectl says where it deleted something.
+pub(crate) fn from_namespace(version: Version, kind: Kind, namespace: &str) -> String {
+    if kind.namespaced() && version >= Version::new(1, 34, 0) {
+        format!(" from {namespace} namespace")
+    } else {
+        String::new()
+    }
 }
 
 fn wait(ctl: &mut Ctl<'_, '_>, gone: &[(Victim, String)]) -> Result<(), Failure> {

@@ -58,7 +58,8 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         _ => {
             let input = if stdin { ctl.cx.stdin } else { &[] };
             let status = ctl.cx.exec(&place, &command, input);
-            let status = status.map_err(|missing| no_program(&pod, &missing.program, ctl.now().0))?;
+            let status = status
+                .map_err(|missing| no_program(text(&pod, "/metadata/uid"), &missing.program, ctl.now().0))?;
             Ok(leave(ctl.cx, status))
         }
     }
@@ -174,7 +175,7 @@ pub(crate) fn place(pod: &Value, container: &str) -> Place {
 }
 
 /// containerd's and runc's words for a program that the image does not have.
-fn no_program(pod: &Value, program: &str, now: u64) -> Failure {
+pub(crate) fn no_program(uid: &str, program: &str, now: u64) -> Failure {
     let reason = if program.contains('/') {
         format!("stat {program}: no such file or directory")
     } else {
@@ -183,7 +184,7 @@ fn no_program(pod: &Value, program: &str, now: u64) -> Failure {
     Failure::plain(format!(
         "Internal error occurred: Internal error occurred: error executing command in container: failed to exec in container: failed \
          to start exec \"{}\": OCI runtime exec failed: exec failed: unable to start container process: exec: {program:?}: {reason}",
-        exec_id(text(pod, "/metadata/uid"), program, now)
+        exec_id(uid, program, now)
     ))
 }
 

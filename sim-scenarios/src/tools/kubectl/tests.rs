@@ -81,7 +81,6 @@ fn wrong_command_lines_are_refused() {
             "kubectl get nodes -o wide",
             "kubectl get ns",
             "kubectl get all -A",
-            "kubectl describe node node1",
             "kubectl describe svc kubernetes",
             "kubectl get endpointslices",
         ]
@@ -127,9 +126,8 @@ fn a_pod_runs() {
             "kubectl get pods -l app=pod-a --show-labels --no-headers",
             "kubectl get pods --field-selector status.phase=Running -o name",
             "kubectl describe pod pod-a",
-            "kubectl get pod pod-a -o yaml",
             "kubectl exec pod-a -- hostname",
-            "kubectl exec pod-a -- sh -c exit\u{a0}3",
+            "kubectl exec pod-a -- false",
             "kubectl exec pod-a -- nosuch",
             "kubectl exec pod-a -- /bin/nosuch",
             "kubectl exec pod-a -c nope -- ls",
@@ -148,6 +146,8 @@ fn a_pod_runs() {
             "kubectl get events --field-selector involvedObject.name=nginx",
             "kubectl delete pod pod-a nginx",
             "kubectl get pods",
+            "kubectl run tmp --rm -it --image=busybox --restart=Never -- cat /etc/hostname",
+            "kubectl run tmp --rm -it --image=busybox --restart=Never -- false",
             "kubectl cluster-info",
             "kubectl api-resources",
         ]

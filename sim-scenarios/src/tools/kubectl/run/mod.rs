@@ -5,8 +5,10 @@ use sim_core::kube::objects::Kind;
 
 use super::args::{Flag, Kind as F, flag, short};
 use super::create;
-use super::ctl::Ctl;
+use super::ctl::{Ctl, DryRun};
 use super::failure::Failure;
+
+mod attach;
 
 pub(crate) static FLAGS: &[Flag] = &[
     short("output", 'o', F::Text),
@@ -47,8 +49,12 @@ pub(crate) static FLAGS: &[Flag] = &[
 /// What kubectl reports at the end.
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["overrides", "override-type", "annotations", "attach", "leave-stdin-open", "privileged"])?;
-    if ctl.args.bool("stdin", false) || ctl.args.bool("tty", false) || ctl.args.bool("rm", false) {
-        return Err(Failure::not_modelled("\"kubectl run\" with -i, -t or --rm"));
+    let attach = ctl.args.bool("stdin", false);
+    if ctl.args.bool("tty", false) && !attach {
+        return Err(Failure::plain("-i/--stdin is required for containers with -t/--tty=true"));
+    }
+    if ctl.args.bool("rm", false) && !attach {
+        return Err(Failure::plain("--rm should only be used for attached containers"));
     }
     let Some((name, rest)) = ctl.args.words.split_first() else {
         return Err(Failure::usage(&ctl.path, "NAME is required for run"));
@@ -59,6 +65,12 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     let body = pod(ctl, name, image, rest)?;
     let namespace = ctl.namespace();
     let (name, port) = (name.clone(), ctl.args.text("port").map(str::to_owned));
+    let words = rest.to_vec();
+    if attach && ctl.dry_run()? == DryRun::None {
+        let (store, now) = ctl.store_mut();
+        store.create_value(Kind::Pod, &namespace, &body, now)?;
+        return attach::run(ctl, &name, &words);
+    }
     create::send(ctl, Kind::Pod, &namespace, &body, "created", Failure::from)?;
     if ctl.args.bool("expose", false) {
         let Some(port) = port else {
@@ -85,6 +97,13 @@ fn pod(ctl: &Ctl<'_, '_>, name: &str, image: &str, words: &[String]) -> Result<V
     let env = env?;
     if !env.is_empty() {
         container["env"] = Value::Array(env);
+    }
+    if ctl.args.bool("stdin", false) {
+        container["stdin"] = json!(true);
+        container["stdinOnce"] = json!(true);
+        if ctl.args.bool("tty", false) {
+            container["tty"] = json!(true);
+        }
     }
     if let Some(policy) = ctl.args.text("image-pull-policy") {
         container["imagePullPolicy"] = json!(policy);
