@@ -1,12 +1,14 @@
 //! `kubectl apply`.
 
-use sim_core::kube::store::{Applied, Store};
+use serde_json::{Map, Value};
+use sim_core::kube::store::{ApiError, Applied};
 
 use super::args::{Flag, Kind as F, flag, short};
 use super::ctl::{Ctl, DryRun};
 use super::failure::Failure;
 use super::get;
 use super::manifest::{self, Document};
+use super::printers::json;
 use super::printers::output::Output;
 use super::resource::Resource;
 use super::value;
@@ -89,27 +91,45 @@ fn one(ctl: &mut Ctl<'_, '_>, document: &Document, dry_run: DryRun, output: &Out
         ));
     }
     let doing = if old.is_some() { "patching" } else { "creating" };
-    let failed = |e: sim_core::kube::store::ApiError| Failure::from(e).when(doing, &document.source);
-    let send = |store: &mut Store, now| store.apply(document.kind, &document.namespace, &document.value, now);
+    let failed = |e: ApiError| Failure::from(e).when(doing, &document.source);
+    let (kind, namespace, body) = (document.kind, &document.namespace, &document.value);
     let (object, applied) = match dry_run {
         DryRun::None => {
             let (store, now) = ctl.store_mut();
-            send(store, now).map_err(failed)?
+            let (object, applied) = store.apply(kind, namespace, body, now).map_err(failed)?;
+            (object.to_value(), applied)
         }
-        // A dry run goes as far as the real one, on a copy.
-        DryRun::Server | DryRun::Client => {
+        // The server goes as far as it would, on a copy.
+        DryRun::Server => {
             let now = ctl.now();
-            let (object, applied) = send(&mut ctl.store().clone(), now).map_err(failed)?;
-            // Without the server's answer kubectl cannot tell whether anything would change.
-            let unknown = dry_run == DryRun::Client && applied == Applied::Unchanged;
-            (object, if unknown { Applied::Configured } else { applied })
+            let (object, applied) = ctl.store().clone().apply(kind, namespace, body, now).map_err(failed)?;
+            (object.to_value(), applied)
+        }
+        // Without the server's answer kubectl cannot tell whether anything would change.
+        DryRun::Client => {
+            let applied = if old.is_some() { Applied::Configured } else { Applied::Created };
+            (with_last_applied(body), applied)
         }
     };
     if output.is_human() {
-        ctl.line(format!("{} {applied}{}", document.label(&object.meta().name), dry_run.suffix()));
+        ctl.line(format!("{} {applied}{}", document.label(value::name(&object)), dry_run.suffix()));
     } else {
-        let text = output.one(&object.to_value(), &document.kind.qualified_singular())?;
+        let text = output.one(&object, &document.kind.qualified_singular())?;
         ctl.print(text);
     }
     Ok(())
+}
+
+/// The manifest as kubectl would send it: with itself as an annotation.
+fn with_last_applied(body: &Value) -> Value {
+    let mut sent = body.clone();
+    if let Some(metadata) = sent.get_mut("metadata").and_then(Value::as_object_mut) {
+        let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+        if let Some(annotations) = annotations.as_object_mut() {
+            annotations.remove(LAST_APPLIED);
+        }
+    }
+    let text = format!("{}\n", json::compact(&sent));
+    sent["metadata"]["annotations"][LAST_APPLIED] = Value::String(text);
+    sent
 }

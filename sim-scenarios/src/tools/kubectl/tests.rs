@@ -88,6 +88,7 @@ fn objects_come_and_go() {
         &mut cluster,
         &[
             &apply.replace("-f -", "-f - --dry-run=client"),
+            &format!("kubectl apply -f - --dry-run=client -o yaml <<< {SERVICE}"),
             "kubectl get pods",
             &apply,
             "kubectl get pods,svc -o name",
