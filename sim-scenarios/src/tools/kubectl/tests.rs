@@ -95,7 +95,7 @@ fn objects_come_and_go() {
             "kubectl get pod/pod-a -o jsonpath={.metadata.labels.app}",
             "kubectl create namespace shop",
             "kubectl create configmap conf -n shop --from-literal=a=1",
-            "kubectl get cm -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,A:.data.a",
+            "kubectl get cm conf -n shop -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,A:.data.a",
             "kubectl delete svc svc-a --dry-run=server",
             "kubectl delete svc/svc-a",
             "kubectl delete pod pod-a --force",
