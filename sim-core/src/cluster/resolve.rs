@@ -1,16 +1,17 @@
 //! Names, as a program on a machine looks them up: `/etc/hosts`, then the name servers of `/etc/resolv.conf`, with real packets.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Cluster, Libc, Place};
 use crate::chance::{Chance, Purpose};
+use crate::kube::dns::name;
 use crate::kube::dns::resolver::{
-    self, Action, Client, Family, Hosts, LookupError, Request, ResolvConf, Resolver, Send, Transport,
-    order_addresses,
+    self, Action, Client, Errors, Family, Found, Hosts, LookupError, Request, ResolvConf, Resolver, Send,
+    Transport, order_addresses,
 };
-use crate::linux::socket::TcpRead;
+use crate::linux::socket::{SockOptions, TcpRead};
 use crate::linux::{Errno, World};
-use crate::packet::Payload;
 use crate::trace::{NsId, SockId};
 
 impl Cluster {
@@ -20,156 +21,240 @@ impl Cluster {
     /// # Errors
     /// As `getaddrinfo(3)`; [`LookupError::Failed`] if there is no such place.
     pub fn resolve(&mut self, from: &Place, name: &str) -> Result<Vec<IpAddr>, LookupError> {
-        if let Ok(ip) = name.parse() {
-            return Ok(vec![ip]);
-        }
-        let machine = self.machine(from).ok_or(LookupError::Failed)?;
-        let (ns, libc) = (machine.ns, machine.tools.libc);
-        let file = |path| machine.files.read_text(path).unwrap_or_default();
-        let known = Hosts::parse(&file("/etc/hosts")).addresses(name);
-        if !known.is_empty() {
-            return Ok(known);
-        }
-        let conf = ResolvConf::parse(&file("/etc/resolv.conf"));
-        let libc = if libc == Libc::Musl { resolver::Libc::Musl } else { resolver::Libc::Glibc };
-        let request = Request::Addresses { name: name.to_owned(), family: Family::Any };
-        let seed = self.world.dice().bits(Purpose::Identifier, u64::from(ns.0));
-        let mut lookup =
-            Lookup { resolver: Resolver::new(libc, conf, &request, seed), ns, sockets: Vec::new() };
-        self.run_lookup(&mut lookup);
-        let found = lookup.resolver.result().cloned().unwrap_or(Err(LookupError::TryAgain))?;
-        let mut addresses = found.addresses;
-        order_addresses(&mut addresses, |ip| self.world.ns(ns).routes().lookup(ip).is_some());
-        Ok(addresses)
+        self.lookup(from, name, Family::Any, None).map(|found| found.addresses)
     }
 
-    fn run_lookup(&mut self, lookup: &mut Lookup) {
+    /// The same, with all that is known about the answer; `conf` stands in for the machine's resolv.conf.
+    ///
+    /// # Errors
+    /// As [`Cluster::resolve`].
+    pub fn lookup(
+        &mut self,
+        from: &Place,
+        name: &str,
+        family: Family,
+        conf: Option<&ResolvConf>,
+    ) -> Result<Found, LookupError> {
+        let mut found = match known(name, family, &Hosts::parse(&self.text(from, "/etc/hosts"))) {
+            Some(found) => found?,
+            None => self.ask(from, conf, &Request::Addresses { name: name.to_owned(), family })?,
+        };
+        let routes = self.netns(from).map(|ns| self.world.ns(ns).routes());
+        order_addresses(&mut found.addresses, |ip| routes.is_some_and(|r| r.lookup(ip).is_some()));
+        found.addresses.dedup();
+        Ok(found)
+    }
+
+    /// The name of an address without a final dot, as `getnameinfo(3)` finds it; `conf` stands in for the machine's resolv.conf.
+    pub fn name_of(&mut self, from: &Place, addr: IpAddr, conf: Option<&ResolvConf>) -> Option<String> {
+        if let Some(name) = Hosts::parse(&self.text(from, "/etc/hosts")).name(addr) {
+            return Some(name.to_owned());
+        }
+        let found = self.ask(from, conf, &Request::Pointer(addr)).ok()?;
+        found.names.first().map(|n| name::relative(n).to_owned())
+    }
+
+    /// A machine's resolv.conf.
+    #[must_use]
+    pub fn resolv_conf(&self, at: &Place) -> ResolvConf {
+        ResolvConf::parse(&self.text(at, "/etc/resolv.conf"))
+    }
+
+    /// Moves the messages of a program that asks name servers until it is done.
+    pub fn drive(&mut self, ns: NsId, client: &mut impl Client) {
+        let mut sockets = Sockets { ns, open: BTreeMap::new() };
         loop {
-            match lookup.advance(&mut self.world) {
+            match client.poll(self.now()) {
                 Action::Done => break,
-                Action::Wait(until) => {
-                    self.wait(until, |c| lookup.receive(&mut c.world));
+                Action::Close(number) => sockets.close(&mut self.world, number),
+                Action::Send(send) => {
+                    if let Err(errno) = sockets.send(&mut self.world, &send) {
+                        client.on_error(send.socket, errno, true, self.now());
+                    }
                 }
-                Action::Send(_) | Action::Close(_) => {}
+                Action::Wait(until) => {
+                    let mut news = Vec::new();
+                    self.wait(until, |c| {
+                        news = sockets.receive(&mut c.world);
+                        !news.is_empty()
+                    });
+                    for item in news {
+                        match item {
+                            News::Message(n, from, bytes) => client.on_reply(n, from, &bytes, self.now()),
+                            News::Error(n, errno) => client.on_error(n, errno, false, self.now()),
+                        }
+                    }
+                }
             }
         }
-        for (_, socket) in lookup.sockets.drain(..) {
-            self.world.close(lookup.ns, socket.id);
+        while let Some((&number, _)) = sockets.open.first_key_value() {
+            sockets.close(&mut self.world, number);
         }
+    }
+
+    fn ask(
+        &mut self,
+        from: &Place,
+        conf: Option<&ResolvConf>,
+        request: &Request,
+    ) -> Result<Found, LookupError> {
+        let machine = self.machine(from).ok_or(LookupError::Failed)?;
+        let (ns, libc) = (machine.ns, machine.tools.libc);
+        let conf = conf.cloned().unwrap_or_else(|| self.resolv_conf(from));
+        // uClibc walks the search list as glibc does.
+        let libc = if libc == Libc::Musl { resolver::Libc::Musl } else { resolver::Libc::Glibc };
+        let seed = self.world.dice().bits(Purpose::Identifier, u64::from(ns.0));
+        let mut resolver = Resolver::new(libc, conf, request, seed);
+        self.drive(ns, &mut resolver);
+        resolver.result().cloned().unwrap_or(Err(LookupError::TryAgain))
+    }
+
+    /// A file of a machine; one that is not there counts as empty.
+    fn text(&self, at: &Place, path: &str) -> String {
+        self.machine(at).and_then(|m| m.files.read_text(path).ok()).unwrap_or_default()
     }
 }
 
-/// A look-up under way and its sockets.
-struct Lookup {
-    resolver: Resolver,
+/// What needs no name server: address texts, names of the hosts file, and the empty name.
+fn known(name: &str, family: Family, hosts: &Hosts) -> Option<Result<Found, LookupError>> {
+    let fits = |a: &IpAddr| match family {
+        Family::Any => true,
+        Family::V4 => a.is_ipv4(),
+        Family::V6 => a.is_ipv6(),
+    };
+    let listed = name.parse().map_or_else(|_| hosts.addresses(name), |addr| vec![addr]);
+    if listed.is_empty() {
+        return name.is_empty().then_some(Err(LookupError::NotFound));
+    }
+    let addresses: Vec<IpAddr> = listed.into_iter().filter(fits).collect();
+    let (asked, canonical) = (name.to_owned(), name.to_owned());
+    let found = Found { asked, canonical, addresses, names: Vec::new() };
+    Some(if found.addresses.is_empty() { Err(LookupError::NoData) } else { Ok(found) })
+}
+
+/// The sockets of a program, by its own numbers.
+struct Sockets {
     ns: NsId,
-    /// By the resolver's own numbers.
-    sockets: Vec<(u32, Socket)>,
+    open: BTreeMap<u32, Socket>,
 }
 
 struct Socket {
     id: SockId,
     server: SocketAddr,
-    /// A TCP connection: what is to be sent once it stands, and what has arrived.
-    stream: Option<(Vec<u8>, Vec<u8>)>,
+    stream: Option<Stream>,
 }
 
-impl Lookup {
-    /// Does what the resolver wants until it has to wait, or is done.
-    fn advance(&mut self, world: &mut World) -> Action {
-        loop {
-            match self.resolver.poll(world.now()) {
-                Action::Send(send) => self.send(world, &send),
-                Action::Close(number) => {
-                    if let Some(at) = self.sockets.iter().position(|(n, _)| *n == number) {
-                        let (_, socket) = self.sockets.remove(at);
-                        world.close(self.ns, socket.id);
-                    }
-                }
-                action => return action,
+/// A TCP connection: what is to be sent once it stands, and what has arrived.
+#[derive(Default)]
+struct Stream {
+    unsent: Vec<u8>,
+    received: Vec<u8>,
+}
+
+/// What came in on a socket.
+enum News {
+    Message(u32, SocketAddr, Vec<u8>),
+    Error(u32, Errno),
+}
+
+impl Sockets {
+    fn send(&mut self, world: &mut World, send: &Send) -> Result<(), Errno> {
+        if !self.open.contains_key(&send.socket) {
+            let socket = self.socket(world, send)?;
+            self.open.insert(send.socket, socket);
+        }
+        let socket = self.open.get_mut(&send.socket).ok_or(Errno::EBADF)?;
+        match &mut socket.stream {
+            None => world.udp_send(self.ns, socket.id, send.server, send.query[..].into()),
+            Some(stream) => {
+                let length = u16::try_from(send.query.len()).map_err(|_| Errno::EMSGSIZE)?;
+                stream.unsent.extend(length.to_be_bytes());
+                stream.unsent.extend(&send.query);
+                Ok(())
             }
         }
     }
 
-    fn send(&mut self, world: &mut World, send: &Send) {
-        let result = match self.socket(world, send) {
-            Ok(id) if send.transport == Transport::Udp => {
-                world.udp_send(self.ns, id, send.server, Payload::from(&send.query[..]))
-            }
-            Ok(_) => Ok(()),
-            Err(errno) => Err(errno),
+    fn socket(&self, world: &mut World, send: &Send) -> Result<Socket, Errno> {
+        if send.transport == Transport::Tcp {
+            let id = world.tcp_connect(self.ns, None, send.server)?;
+            return Ok(Socket { id, server: send.server, stream: Some(Stream::default()) });
+        }
+        let any: IpAddr = match send.server {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        if let Err(errno) = result {
-            self.resolver.on_error(send.socket, errno, true, world.now());
+        let id = world.udp_bind(self.ns, SocketAddr::new(any, 0))?;
+        let options = SockOptions { recverr: send.errors == Errors::All, ..SockOptions::default() };
+        let ready = world.set_options(self.ns, id, options).and_then(|()| match send.errors {
+            Errors::None => Ok(()),
+            Errors::Fatal | Errors::All => world.udp_connect(self.ns, id, send.server),
+        });
+        if let Err(errno) = ready {
+            world.close(self.ns, id);
+            return Err(errno);
+        }
+        Ok(Socket { id, server: send.server, stream: None })
+    }
+
+    fn close(&mut self, world: &mut World, number: u32) {
+        if let Some(socket) = self.open.remove(&number) {
+            world.close(self.ns, socket.id);
         }
     }
 
-    /// The socket of a number, opened at its first use.
-    fn socket(&mut self, world: &mut World, send: &Send) -> Result<SockId, Errno> {
-        if let Some((_, socket)) = self.sockets.iter().find(|(n, _)| *n == send.socket) {
-            return Ok(socket.id);
-        }
-        let (id, stream) = match send.transport {
-            Transport::Udp => {
-                let any = if send.server.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0_u16; 8]) };
-                let id = world.udp_bind(self.ns, SocketAddr::new(any, 0))?;
-                if send.connected {
-                    world.udp_connect(self.ns, id, send.server)?;
+    /// Everything that has arrived.
+    fn receive(&mut self, world: &mut World) -> Vec<News> {
+        let mut news = Vec::new();
+        for (&number, socket) in &mut self.open {
+            let outcome = match &mut socket.stream {
+                None => datagrams(world, self.ns, number, socket.id, &mut news),
+                Some(stream) => {
+                    let outcome = stream.pump(world, self.ns, socket.id);
+                    while let Some(message) = stream.take_message() {
+                        news.push(News::Message(number, socket.server, message));
+                    }
+                    outcome
                 }
-                (id, None)
-            }
-            Transport::Tcp => {
-                let length = u16::try_from(send.query.len()).unwrap_or(u16::MAX).to_be_bytes();
-                let message = [&length[..], &send.query].concat();
-                (world.tcp_connect(self.ns, None, send.server)?, Some((message, Vec::new())))
-            }
-        };
-        self.sockets.push((send.socket, Socket { id, server: send.server, stream }));
-        Ok(id)
+            };
+            news.extend(outcome.err().map(|errno| News::Error(number, errno)));
+        }
+        news
+    }
+}
+
+fn datagrams(
+    world: &mut World,
+    ns: NsId,
+    number: u32,
+    id: SockId,
+    news: &mut Vec<News>,
+) -> Result<(), Errno> {
+    while let Some(got) = world.recv(ns, id)? {
+        news.push(News::Message(number, got.from, got.bytes().to_vec()));
+    }
+    Ok(())
+}
+
+impl Stream {
+    /// Sends what can be sent, takes what has come.
+    fn pump(&mut self, world: &mut World, ns: NsId, id: SockId) -> Result<(), Errno> {
+        if let Ok(n) = world.tcp_send(ns, id, &self.unsent) {
+            self.unsent.drain(..n);
+        }
+        match world.tcp_recv(ns, id)? {
+            TcpRead::Data(bytes) => self.received.extend(bytes),
+            TcpRead::WouldBlock => {}
+            TcpRead::Eof => return Err(Errno::ECONNRESET),
+        }
+        Ok(())
     }
 
-    /// Hands what has arrived to the resolver; whether anything had.
-    fn receive(&mut self, world: &mut World) -> bool {
-        let (ns, now) = (self.ns, world.now());
-        let mut any = false;
-        for (number, socket) in &mut self.sockets {
-            match &mut socket.stream {
-                None => match world.recv(ns, socket.id) {
-                    Ok(Some(got)) => {
-                        any = true;
-                        self.resolver.on_reply(*number, got.from, got.bytes(), now);
-                    }
-                    Ok(None) => {}
-                    Err(errno) => {
-                        any = true;
-                        self.resolver.on_error(*number, errno, false, now);
-                    }
-                },
-                Some((unsent, received)) => {
-                    if let Ok(n) = world.tcp_send(ns, socket.id, unsent) {
-                        unsent.drain(..n);
-                    }
-                    match world.tcp_recv(ns, socket.id) {
-                        Ok(TcpRead::Data(bytes)) => received.extend(bytes),
-                        Ok(TcpRead::WouldBlock) => {}
-                        Ok(TcpRead::Eof) => {
-                            any = true;
-                            self.resolver.on_error(*number, Errno::ECONNRESET, false, now);
-                        }
-                        Err(errno) => {
-                            any = true;
-                            self.resolver.on_error(*number, errno, false, now);
-                        }
-                    }
-                    let length = received.first_chunk::<2>().map(|l| usize::from(u16::from_be_bytes(*l)));
-                    if let Some(message) = length.and_then(|l| received.get(2..2 + l)) {
-                        any = true;
-                        self.resolver.on_reply(*number, socket.server, message, now);
-                        received.clear();
-                    }
-                }
-            }
-        }
-        any
+    /// A whole message: two bytes of length and what they announce.
+    fn take_message(&mut self) -> Option<Vec<u8>> {
+        let length = usize::from(u16::from_be_bytes(*self.received.first_chunk::<2>()?));
+        let message = self.received.get(2..2 + length)?.to_vec();
+        self.received.drain(..2 + length);
+        Some(message)
     }
 }

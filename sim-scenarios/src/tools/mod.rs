@@ -11,16 +11,22 @@ use sim_core::time::SimTime;
 pub mod door;
 pub mod registry;
 
+mod busybox;
 mod conntrack;
+mod curl;
 mod exec;
 mod files;
+mod getent;
 mod ip;
 mod iptables;
 mod kubectl;
+mod net;
+mod nslookup;
 mod out;
 mod sh;
 mod ssh;
 mod text;
+mod wget;
 
 pub use crate::shell::session::{OnLeave, SessionState, ShellKind};
 pub use door::{Cluster, Place};

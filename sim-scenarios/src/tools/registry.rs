@@ -5,7 +5,7 @@ use super::text::{
     awk, cat, cut, date, echo, env, grep, head, hostname, ls, mkdir, printf, pwd, rm, sed, seq, sleep, sort,
     tail, tee, test, touch, tr, uniq, wc, which, xargs,
 };
-use super::{conntrack, ip, iptables, kubectl, sh, ssh};
+use super::{conntrack, curl, getent, ip, iptables, kubectl, nslookup, sh, ssh, wget};
 
 /// Kinds of machines, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,7 @@ static TABLE: &[Entry] = &[
     row("bash",     On::MACHINES.or(On::DEBIAN), sh::run),
     row("cat",      On::ALL, cat::run),
     row("conntrack", On::NODE.or(On::HOST), conntrack::run),
+    row("curl",     On::MACHINES, curl::run),
     row("cut",      On::ALL, cut::run),
     row("date",     On::ALL, date::run),
     row("echo",     On::ALL, echo::run),
@@ -74,6 +75,7 @@ static TABLE: &[Entry] = &[
     row("env",      On::ALL, env::run),
     row("false",    On::ALL, |_| 1),
     row("fgrep",    On::ALL, grep::run),
+    row("getent",   On::MACHINES.or(On::DEBIAN), getent::run),
     row("grep",     On::ALL, grep::run),
     row("head",     On::ALL, head::run),
     row("hostname", On::ALL, hostname::run),
@@ -88,6 +90,7 @@ static TABLE: &[Entry] = &[
     row("kubectl",  On::WORKSTATION.or(On::NODE), kubectl::run),
     row("ls",       On::ALL, ls::run),
     row("mkdir",    On::ALL, mkdir::run),
+    row("nslookup", On::BUSYBOX, nslookup::run_busybox),
     row("printenv", On::ALL, env::printenv),
     row("printf",   On::ALL, printf::run),
     row("pwd",      On::ALL, pwd::run),
@@ -106,6 +109,7 @@ static TABLE: &[Entry] = &[
     row("true",     On::ALL, |_| 0),
     row("uniq",     On::ALL, uniq::run),
     row("wc",       On::ALL, wc::run),
+    row("wget",     On::BUSYBOX, wget::run_busybox),
     row("which",    On::ALL, which::run),
     row("xargs",    On::ALL, xargs::run),
 ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::name;
 use super::super::wire::{Edns, Message, Rcode};
-use super::{Action, Found, Ids, LookupError, Plan, ResolvConf, Send, Transport, found};
+use super::{Action, Errors, Found, Ids, LookupError, Plan, ResolvConf, Send, Transport, found};
 use crate::linux::Errno;
 use crate::time::SimTime;
 
@@ -232,7 +232,7 @@ impl Glibc {
         let server = SocketAddr::new(self.conf.servers[x.server], 53);
         self.out.push_back(Action::Send(Send {
             socket,
-            connected: true,
+            errors: Errors::All,
             transport: x.transport,
             server,
             query: query.clone(),

@@ -39,14 +39,25 @@ pub enum Action {
 pub struct Send {
     /// The socket to use; opened at its first use.
     pub socket: u32,
-    /// Whether a new UDP socket is connected to the server: only then do ICMP errors come back as error numbers.
-    pub connected: bool,
+    /// Which ICMP errors a new UDP socket reports.
+    pub errors: Errors,
     /// UDP or TCP.
     pub transport: Transport,
     /// The name server.
     pub server: SocketAddr,
     /// The message; over TCP the driver adds the two length bytes.
     pub query: Vec<u8>,
+}
+
+/// Which ICMP errors come back from a UDP socket as error numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errors {
+    /// None: the socket is not connected.
+    None,
+    /// Those that are fatal to a connected socket: port unreachable, prohibited.
+    Fatal,
+    /// All: it is connected, and `IP_RECVERR` is set.
+    All,
 }
 
 /// How a query travels.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::super::name;
 use super::super::wire::{Message, Rcode};
-use super::{Action, Found, Ids, LookupError, Plan, ResolvConf, Send, Transport, found};
+use super::{Action, Errors, Found, Ids, LookupError, Plan, ResolvConf, Send, Transport, found};
 use crate::time::SimTime;
 
 #[derive(Clone, Debug)]
@@ -164,5 +164,5 @@ impl Musl {
 }
 
 fn send(socket: u32, server: SocketAddr, query: Vec<u8>) -> Action {
-    Action::Send(Send { socket, connected: false, transport: Transport::Udp, server, query })
+    Action::Send(Send { socket, errors: Errors::None, transport: Transport::Udp, server, query })
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::wire::{HEADER_LEN, Message, Rcode, RecordType};
-use super::{Action, Client, Ids, Send, Transport};
+use super::{Action, Client, Errors, Ids, Send, Transport};
 use crate::linux::Errno;
 use crate::time::SimTime;
 
@@ -186,5 +186,5 @@ impl Client for Nslookup {
 }
 
 fn send(socket: u32, server: SocketAddr, query: Vec<u8>) -> Action {
-    Action::Send(Send { socket, connected: true, transport: Transport::Udp, server, query })
+    Action::Send(Send { socket, errors: Errors::Fatal, transport: Transport::Udp, server, query })
 }

@@ -1,0 +1,31 @@
+//! What all applets of busybox share: the usage text.
+
+use sim_core::kube::version::Version;
+
+use super::Cx;
+
+/// Prints an applet's usage on standard error and returns the status that goes with it. `text` starts after `Usage: `.
+pub(crate) fn usage(cx: &mut Cx<'_>, text: &str) -> i32 {
+    let banner = banner(cx);
+    cx.out.err(format!("{banner}\n\nUsage: {text}"));
+    1
+}
+
+/// The version of busybox on the machine; a current one where there is none.
+pub(crate) fn version(cx: &Cx<'_>) -> Version {
+    let machine = cx.cluster.machine(cx.place);
+    machine.and_then(|m| m.tools.busybox).unwrap_or(sim_core::kube::node::machine::BUSYBOX_LATEST)
+}
+
+/// `BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.`; the time is that of the build, in the official images.
+fn banner(cx: &Cx<'_>) -> String {
+    let v = version(cx);
+    let built = match (v.minor, v.patch) {
+        (28, 4) => "2018-05-22 17:00:17 UTC",
+        (36, 1) => "2023-05-18 22:34:17 UTC",
+        (37, 0) => "2024-09-26 21:31:42 UTC",
+        // What a build without a time stamp shows.
+        _ => "",
+    };
+    format!("BusyBox v{}.{}.{} ({built}) multi-call binary.", v.major, v.minor, v.patch)
+}
