@@ -5,7 +5,7 @@ use super::text::{
     awk, cat, cut, date, echo, env, grep, head, hostname, ls, mkdir, printf, pwd, rm, sed, seq, sleep, sort,
     tail, tee, test, touch, tr, uniq, wc, which, xargs,
 };
-use super::{conntrack, curl, getent, ip, iptables, kubectl, nslookup, sh, ssh, wget};
+use super::{conntrack, curl, getent, ip, iptables, kubectl, nc, nslookup, ping, sh, ssh, wget};
 
 /// Kinds of machines, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,11 @@ static TABLE: &[Entry] = &[
     row("kubectl",  On::WORKSTATION.or(On::NODE), kubectl::run),
     row("ls",       On::ALL, ls::run),
     row("mkdir",    On::ALL, mkdir::run),
+    row("nc",       On::MACHINES, nc::run_openbsd),
+    row("nc",       On::BUSYBOX, nc::run_busybox),
     row("nslookup", On::BUSYBOX, nslookup::run_busybox),
+    row("ping",     On::MACHINES, ping::run_iputils),
+    row("ping",     On::BUSYBOX, ping::run_busybox),
     row("printenv", On::ALL, env::printenv),
     row("printf",   On::ALL, printf::run),
     row("pwd",      On::ALL, pwd::run),
