@@ -12,6 +12,7 @@
 
 mod report;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::linux::Errno;
 use crate::linux::socket::{ReceivedBody, TcpState, errno_of};
 use crate::packet::{Icmp, IcmpError, Payload};
 use crate::time::SimTime;
-use crate::trace::{NsId, PacketId, SockId, Step, Trace, Verdict};
+use crate::trace::{DropReason, NsId, PacketId, SockId, Step, Trace, Verdict};
 
 /// How to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,12 +238,16 @@ fn split(to: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
+/// How packets ended. The copies that a flood brings to hosts they are not for do not count, unless no other copy went anywhere.
 fn verdicts(trace: &Trace) -> Vec<(NsId, PacketId, Verdict)> {
     let ends = trace.events.iter().filter_map(|e| match &e.step {
         Step::End(verdict) => Some((e.ns, e.packet, verdict.clone())),
         _ => None,
     });
-    ends.collect()
+    let all: Vec<_> = ends.collect();
+    let stray = |v: &Verdict| matches!(v, Verdict::Dropped { reason: DropReason::OtherHost });
+    let arrived: BTreeSet<PacketId> = all.iter().filter(|(_, _, v)| !stray(v)).map(|(_, p, _)| *p).collect();
+    all.into_iter().filter(|(_, p, v)| !stray(v) || !arrived.contains(p)).collect()
 }
 
 #[cfg(test)]
