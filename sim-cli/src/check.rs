@@ -21,7 +21,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, Trouble> {
                 Severity::Error => errors += 1,
                 Severity::Warning => warnings += 1,
             }
-            print(&render(&mistake, &document.text));
+            print(&(render(&mistake, &document.text) + "\n"));
         }
     }
     let files = args.files.len();
@@ -42,7 +42,7 @@ pub(crate) fn labs(documents: &[Document]) -> Result<Vec<(Lab, Document)>, Troub
                 if setup::is_fatal(&mistakes) { mistakes } else { Vec::new() }
             }
         };
-        shown.extend(mistakes.iter().map(|d| render(d, &document.text)));
+        shown.extend(mistakes.iter().map(|d| render(d, &document.text) + "\n"));
     }
     if shown.is_empty() { Ok(labs) } else { Err(Trouble::Input(shown)) }
 }
@@ -52,5 +52,5 @@ pub(crate) fn bad_input(mistakes: &[Diagnostic], labs: &[(Lab, Document)]) -> Tr
     let text = |d: &Diagnostic| {
         labs.iter().find(|(lab, _)| lab.source == d.source).map_or("", |(lab, _)| lab.text.as_str())
     };
-    Trouble::Input(mistakes.iter().map(|d| render(d, text(d))).collect())
+    Trouble::Input(mistakes.iter().map(|d| render(d, text(d)) + "\n").collect())
 }

@@ -48,7 +48,9 @@ fn last_with(args: &TraceArgs, from: &Place) -> Result<Cluster, Trouble> {
 
 fn protocol(args: &TraceArgs) -> Protocol {
     let has_port = args.to.rsplit_once(':').is_some_and(|(host, port)| {
-        port.parse::<u16>().is_ok() && !(host.contains(':') && !host.ends_with(']'))
+        // Without brackets, the colons of an IPv6 address are its own.
+        let whole = !host.contains(':') || host.ends_with(']');
+        whole && port.parse::<u16>().is_ok()
     });
     match args.proto {
         Some(Proto::Tcp) => Protocol::Tcp,

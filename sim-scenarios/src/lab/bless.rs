@@ -23,6 +23,12 @@ pub fn bless(lab: &Lab, results: &[CommandResult]) -> String {
     for (from, to, new) in texts.iter().rev() {
         let from = (*from).min(lines.len());
         let to = (*to).clamp(from, lines.len());
+        // The document may end within the block, without an end of line.
+        if from == lines.len() && !new.is_empty() && lines.last().is_some_and(|l| !l.ends_with('\n')) {
+            lines.push("\n");
+            lines.extend(new.iter().map(String::as_str));
+            continue;
+        }
         lines.splice(from..to, new.iter().map(String::as_str));
     }
     lines.concat()

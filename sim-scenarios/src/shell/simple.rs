@@ -32,7 +32,10 @@ impl Eval<'_, '_> {
             }
         }
         let mut assignments = Vec::new();
-        self.sh.status = 0;
+        // `exit` and `$?` in a command's words see the status before it; without a command there is none but a substitution's.
+        if argv.is_empty() {
+            self.sh.status = 0;
+        }
         for item in prefix {
             if let Item::AssignmentWord(assignment, _) = item {
                 assignments.push(self.assignment(assignment)?);

@@ -216,8 +216,9 @@ impl Out {
         // Comparing is dear: only when a line was completed, and only when there are enough of them.
         if terminal.bytes.ends_with(b"\n") && terminal.lines >= until.least_lines() {
             let text = String::from_utf8_lossy(&terminal.bytes);
-            self.fired =
-                until.matches(&text) || until.most_lines().is_some_and(|most| terminal.lines >= most);
+            if until.matches(&text) || until.most_lines().is_some_and(|most| terminal.lines >= most) {
+                self.press_control_c();
+            }
         }
     }
 }
