@@ -59,14 +59,14 @@ impl AddrMatch {
 
     /// `address[/mask]`; the host part is kept.
     pub(super) fn parse(family: Family, text: &str, inverted: bool) -> Result<Self, Problem> {
-        let (host, mask_text) = text.split_once('/').map_or((text, None), |(h, m)| (h, Some(m)));
-        let addr = parse_host(family, host)
-            .ok_or_else(|| Problem::usage(format!("host/network `{host}' not found")))?;
+        let (host, mask_text) = text.rsplit_once('/').map_or((text, None), |(h, m)| (h, Some(m)));
         let mask = match mask_text {
             None => full_mask(family),
             Some(m) => parse_mask(family, m)
                 .ok_or_else(|| Problem::usage(format!("invalid mask `{m}' specified")))?,
         };
+        let addr = parse_host(family, host)
+            .ok_or_else(|| Problem::usage(format!("host/network `{host}' not found")))?;
         Ok(Self { family, addr, mask, inverted })
     }
 

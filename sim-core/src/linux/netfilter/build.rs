@@ -8,7 +8,7 @@ use super::matches::{Match, MatchKind};
 use super::options::{Args, Context};
 use super::problem::Problem;
 use super::rule::{Head, IfaceMatch, RuleSpec};
-use super::targets::Target;
+use super::targets::{Target, TargetKind};
 use super::words::Word;
 use crate::trace::{Family, Hook, TableId};
 
@@ -24,11 +24,13 @@ pub(super) fn build(
     chain: &str,
 ) -> Result<Vec<Arc<RuleSpec>>, Problem> {
     let cx = words.context(family, table);
+    // What is missing is found at the end of the line, so a bad value behind it comes first.
+    let late = |p: Problem| if p.at.is_some() { p } else { bad_value(words, family).unwrap_or(p) };
+    let matches = build_matches(words, cx).map_err(late)?;
+    let target = build_target(words, cx).map_err(late)?;
     let sources = addresses(words.src.as_ref(), family)?;
     let destinations = addresses(words.dst.as_ref(), family)?;
     let head = build_head(words, chain)?;
-    let matches = build_matches(words, cx)?;
-    let target = build_target(words, cx)?;
     let several = sources.len() > 1 || destinations.len() > 1;
     if several && [&words.src, &words.dst].into_iter().flatten().any(|(_, inverted)| *inverted) {
         return Err(Problem::usage("! not allowed with multiple source or destination IP addresses"));
@@ -70,29 +72,39 @@ fn build_head(words: &RuleWords<'_>, chain: &str) -> Result<Head, Problem> {
 
 fn interface(word: Option<&(Word<'_>, bool)>) -> Result<Option<IfaceMatch>, Problem> {
     let Some((word, inverted)) = word else { return Ok(None) };
-    if word.text.is_empty() {
-        return Err(Problem::usage("Empty interface is likely to be undesired").at(word.at));
-    }
     let iface = IfaceMatch::parse(&word.text, *inverted).map_err(|p| p.at(word.at))?;
     Ok(Some(iface).filter(|i| !i.is_any()))
 }
 
-fn build_matches(words: &RuleWords<'_>, cx: Context) -> Result<Box<[Match]>, Problem> {
-    let build = |m: &Loaded<'_, MatchKind>| {
-        let args = Args::checked(m.kind.name(), m.kind.options(), &m.given, cx).map_err(|p| p.at(m.at))?;
-        m.kind.build(&args).map_err(|p| p.at(m.at))
+/// The first value that cannot be read, of the options that were given so far.
+pub(super) fn bad_value(words: &RuleWords<'_>, family: Family) -> Option<Problem> {
+    let cx = words.context(family, TableId::Filter);
+    let of_match =
+        |m: &Loaded<'_, MatchKind>| Args::read(m.kind.name(), &m.given, cx, |a| m.kind.build(a)).err();
+    let of_matches = words.matches.iter().filter_map(of_match);
+    let of_target = match &words.target {
+        Some(TargetWords::Extension(t)) => Args::read(t.kind.name(), &t.given, cx, |a| t.kind.build(a)).err(),
+        _ => None,
     };
-    words.matches.iter().map(build).collect()
+    of_matches.chain(of_target).filter(|p| p.at.is_some()).min_by_key(|p| p.at)
+}
+
+fn build_matches(words: &RuleWords<'_>, cx: Context) -> Result<Box<[Match]>, Problem> {
+    words.matches.iter().map(|m| build_match(m, cx)).collect()
+}
+
+fn build_match(m: &Loaded<'_, MatchKind>, cx: Context) -> Result<Match, Problem> {
+    Args::build(m.kind.name(), m.kind.options(), &m.given, cx, |args| m.kind.build(args))
+}
+
+fn build_extension(t: &Loaded<'_, TargetKind>, cx: Context) -> Result<Target, Problem> {
+    Args::build(t.kind.name(), t.kind.options(), &t.given, cx, |args| t.kind.build(args))
 }
 
 fn build_target(words: &RuleWords<'_>, cx: Context) -> Result<Target, Problem> {
     match &words.target {
         None => Ok(Target::None),
-        Some(TargetWords::Extension(t)) => {
-            let args =
-                Args::checked(t.kind.name(), t.kind.options(), &t.given, cx).map_err(|p| p.at(t.at))?;
-            t.kind.build(&args).map_err(|p| p.at(t.at))
-        }
+        Some(TargetWords::Extension(t)) => build_extension(t, cx),
         Some(TargetWords::Name { name, goto }) => match (name.as_ref(), goto) {
             ("ACCEPT", false) => Ok(Target::Accept),
             ("RETURN", false) => Ok(Target::Return),

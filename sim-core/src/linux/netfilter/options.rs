@@ -139,13 +139,34 @@ pub(super) struct Context {
 }
 
 impl<'g> Args<'g> {
-    /// Checks the options against their description.
-    pub(super) fn checked(
+    /// Reads the options of an extension: each by itself first, then what `build` makes of them, then whether they go together.
+    /// That is the order in which the real tool finds mistakes.
+    pub(super) fn build<T>(
         extension: &'static str,
         options: &'static [Opt],
         given: &'g [Given<'g>],
         rule: Context,
-    ) -> Result<Self, Problem> {
+        build: impl FnOnce(&Self) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let built = Self::read(extension, given, rule, build);
+        match &built {
+            Err(problem) if problem.at.is_some() => {}
+            _ => Self { extension, given, rule }.check_combinations(options)?,
+        }
+        built
+    }
+
+    /// The same without asking whether the options go together.
+    pub(super) fn read<T>(
+        extension: &'static str,
+        given: &'g [Given<'g>],
+        rule: Context,
+        build: impl FnOnce(&Self) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        build(&Self::each(extension, given, rule)?)
+    }
+
+    fn each(extension: &'static str, given: &'g [Given<'g>], rule: Context) -> Result<Self, Problem> {
         for (i, g) in given.iter().enumerate() {
             let (name, id) = (g.opt.name, g.opt.id());
             if given[..i].iter().any(|other| other.opt.id() == id) {
@@ -161,9 +182,7 @@ impl<'g> Args<'g> {
                 return Err(Problem::usage(text).at(g.at));
             }
         }
-        let args = Self { extension, given, rule };
-        args.check_combinations(options)?;
-        Ok(args)
+        Ok(Self { extension, given, rule })
     }
 
     fn check_combinations(&self, options: &'static [Opt]) -> Result<(), Problem> {
@@ -223,7 +242,7 @@ impl<'g> Args<'g> {
     }
 
     /// Reads an option's value.
-    pub(super) fn read<T>(
+    pub(super) fn value<T>(
         &self,
         id: &str,
         parse: impl FnOnce(&str) -> Result<T, Problem>,
@@ -235,16 +254,19 @@ impl<'g> Args<'g> {
 
     /// Reads `value[/mask]`, the mask being all ones if it is missing.
     pub(super) fn read_mark(&self, id: &str) -> Result<Option<(u32, u32, bool)>, Problem> {
-        let bad = || {
-            Problem::usage(format!(
-                "{}: bad integer value for option \"--{id}\", or out of range.\n",
-                self.extension
-            ))
-        };
-        let parsed = self.read(id, |text| {
-            let (value, mask) = text.split_once('/').map_or((text, None), |(v, m)| (v, Some(m)));
-            let value = number(value).ok_or_else(bad)?;
-            let mask = mask.map_or(Some(u32::MAX), number).ok_or_else(bad)?;
+        let name = self.extension;
+        let bad =
+            || Problem::usage(format!("{name}: bad integer value for option \"--{id}\", or out of range.\n"));
+        let parsed = self.value(id, |text| {
+            let (value, rest) = leading_number(text).ok_or_else(bad)?;
+            let (mask, rest) = match rest.strip_prefix('/') {
+                Some(mask) => leading_number(mask).ok_or_else(bad)?,
+                None => (u32::MAX, rest),
+            };
+            if !rest.is_empty() {
+                let text = format!("{name}: trailing garbage after value for option \"--{id}\".\n");
+                return Err(Problem::usage(text));
+            }
             Ok((value, mask))
         })?;
         Ok(parsed.map(|((value, mask), inverted)| (value, mask, inverted)))
@@ -252,7 +274,7 @@ impl<'g> Args<'g> {
 
     /// Reads a number between `min` and `max`.
     pub(super) fn read_number(&self, id: &str, min: u32, max: u32) -> Result<Option<(u32, bool)>, Problem> {
-        self.read(id, |text| {
+        self.value(id, |text| {
             number(text).filter(|n| (min..=max).contains(n)).ok_or_else(|| {
                 Problem::usage(format!(
                     "{}: bad value for option \"--{id}\", or out of range ({min}-{max}).\n",
@@ -261,6 +283,15 @@ impl<'g> Args<'g> {
             })
         })
     }
+}
+
+/// The number at the beginning of a text, and what follows it.
+fn leading_number(text: &str) -> Option<(u32, &str)> {
+    let is_hex = text.starts_with("0x") || text.starts_with("0X");
+    let start = if is_hex { 2 } else { 0 };
+    let digit = |c: char| c.is_ascii_digit() || (is_hex && c.is_ascii_hexdigit());
+    let end = text[start..].find(|c| !digit(c)).map_or(text.len(), |i| start + i);
+    Some((number(&text[..end])?, &text[end..]))
 }
 
 /// A number as `strtoul(…, 0)` reads it: decimal, `0x` hexadecimal, or octal with a leading zero.

@@ -5,6 +5,7 @@ mod parser;
 
 use std::borrow::Cow;
 
+use super::build::bad_value;
 use super::matches::MatchKind;
 use super::options::{Context, Given};
 use super::problem::Problem;
@@ -167,7 +168,8 @@ pub(super) fn parse<'a>(
     let mut parser = Parser::new(words, family, in_restore);
     while let Some(word) = parser.words.get(parser.next).cloned() {
         parser.next += 1;
-        parser.word(&word).map_err(|p| p.at(word.at))?;
+        // The real tool reads each value at once, so a bad one is found before what comes later.
+        parser.word(&word).map_err(|p| bad_value(&parser.rule, family).unwrap_or_else(|| p.at(word.at)))?;
     }
     parser.finish()
 }

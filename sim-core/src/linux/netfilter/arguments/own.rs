@@ -6,6 +6,7 @@ use super::super::matches::MatchKind;
 use super::super::names::protocol_number;
 use super::super::options::number;
 use super::super::problem::Problem;
+use super::super::rule::IfaceMatch;
 use super::super::targets::{MAX_NAME, TargetKind, VERDICTS};
 use super::super::words::Word;
 use super::parser::Parser;
@@ -150,13 +151,18 @@ impl<'a> Parser<'a> {
         if letter == 'p' {
             // The real tool looks at the whole word, option included, when the protocol is attached to it.
             let text = if is_attached { word.text.clone() } else { text };
-            let unknown = || Problem::usage(format!("unknown protocol \"{text}\" specified")).at(at);
+            let unknown = || {
+                Problem::usage(format!("unknown protocol \"{}\" specified", text.to_ascii_lowercase())).at(at)
+            };
             let protocol = protocol_number(&text).ok_or_else(unknown)?;
             if protocol == 0 && inverted {
                 return Err(Problem::usage("rule would never match protocol"));
             }
             self.rule.protocol = Some((protocol, inverted));
             return Ok(());
+        }
+        if matches!(letter, 'i' | 'o') {
+            check_interface(&text).map_err(|p| p.at(at))?;
         }
         let value = Some((Word { text, at }, inverted));
         match letter {
@@ -254,6 +260,13 @@ impl<'a> Parser<'a> {
         self.counters = Some((read(&packets, "packet")?, read(&bytes, "byte")?));
         Ok(())
     }
+}
+
+fn check_interface(name: &str) -> Result<(), Problem> {
+    if name.is_empty() {
+        return Err(Problem::usage("Empty interface is likely to be undesired"));
+    }
+    IfaceMatch::parse(name, false).map(|_| ())
 }
 
 fn rule_number(text: &str) -> Result<u32, Problem> {

@@ -5,7 +5,7 @@ use crate::linux::netfilter::env::AddrType;
 use crate::linux::netfilter::options::{Args, Opt};
 use crate::linux::netfilter::packet::Packet;
 use crate::linux::netfilter::problem::Problem;
-use crate::trace::Hook;
+use crate::trace::{Family, Hook};
 
 /// `-m addrtype`.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,7 @@ pub(crate) struct Addrtype {
     src: Option<(Types, bool)>,
     dst: Option<(Types, bool)>,
     limit: Option<Limit>,
+    family: Family,
 }
 
 /// A set of types, one bit per name.
@@ -40,6 +41,9 @@ const NAMES: [&str; 12] = [
     "NAT",
     "XRESOLVE",
 ];
+
+/// BROADCAST, BLACKHOLE, and PROHIBIT and all after it: the kernel takes none of these for IPv6.
+const NOT_IN_V6: Types = Types(1 << 3 | 1 << 6 | 0xf00);
 
 impl Types {
     fn parse(text: &str) -> Result<Self, Problem> {
@@ -86,7 +90,7 @@ impl Extension for Addrtype {
     ];
 
     fn build(args: &Args<'_>) -> Result<Self, Problem> {
-        let (src, dst) = (args.read("src-type", Types::parse)?, args.read("dst-type", Types::parse)?);
+        let (src, dst) = (args.value("src-type", Types::parse)?, args.value("dst-type", Types::parse)?);
         if src.is_none() && dst.is_none() {
             return Err(Problem::usage("addrtype: you must specify --src-type or --dst-type"));
         }
@@ -95,7 +99,7 @@ impl Extension for Addrtype {
             (_, true) => Some(Limit::Out),
             _ => None,
         };
-        Ok(Self { src, dst, limit })
+        Ok(Self { src, dst, limit, family: args.rule.family })
     }
 
     fn save(&self, out: &mut String) {
@@ -145,6 +149,10 @@ impl Extension for Addrtype {
     }
 
     fn allowed(&self, place: &Place) -> bool {
+        let asks_for = |types: Types| [self.src, self.dst].iter().flatten().any(|(t, _)| t.0 & types.0 != 0);
+        if self.family == Family::V6 && asks_for(NOT_IN_V6) {
+            return false;
+        }
         match self.limit {
             Some(Limit::Out) => !place.is_at(&[Hook::Prerouting, Hook::Input]),
             Some(Limit::In) => !place.is_at(&[Hook::Postrouting, Hook::Output]),

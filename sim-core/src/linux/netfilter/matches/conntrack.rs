@@ -124,16 +124,16 @@ impl Extension for Conntrack {
         let mut ports = [None; 4];
         for i in 0..4 {
             addrs[i] = args
-                .read(ADDRS[i], |text| AddrMatch::parse(args.rule.family, text, false))?
+                .value(ADDRS[i], |text| read_address(text, args))?
                 .map(|(addr, inverted)| AddrMatch { inverted, ..addr });
-            ports[i] = args.read(PORTS[i], |text| PortRange::parse(text, args.rule.protocol, ':'))?;
+            ports[i] = args.value(PORTS[i], |text| PortRange::parse_resolved(text, args.rule.protocol))?;
         }
         Ok(Self {
-            state: args.read("ctstate", |text| read_states(text, "ctstate", &StateMask::NAMES))?,
-            protocol: args.read("ctproto", read_protocol)?,
+            state: args.value("ctstate", |text| read_states(text, "ctstate", &StateMask::NAMES))?,
+            protocol: args.value("ctproto", read_protocol)?,
             addrs,
             ports,
-            reply: args.read("ctdir", read_direction)?.map(|(reply, _)| reply),
+            reply: args.value("ctdir", read_direction)?.map(|(reply, _)| reply),
         })
     }
 
@@ -207,6 +207,14 @@ impl Conntrack {
             out.push_str(if reply { "REPLY" } else { "ORIGINAL" });
         }
     }
+}
+
+/// An address with a mask. Its parser is not that of `-s`, and says something else about a name.
+fn read_address(text: &str, args: &Args<'_>) -> Result<AddrMatch, Problem> {
+    AddrMatch::parse(args.rule.family, text, false).map_err(|p| match p.text.starts_with("host/") {
+        true => Problem::usage("getaddrinfo: Name or service not known\n"),
+        false => p,
+    })
 }
 
 fn read_protocol(text: &str) -> Result<u8, Problem> {

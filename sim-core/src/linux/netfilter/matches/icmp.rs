@@ -158,7 +158,7 @@ impl<const VERSION: u8> Extension for Icmp<VERSION> {
 
     fn build(args: &Args<'_>) -> Result<Self, Problem> {
         let ((ty, first, last), inverted) =
-            args.read(Self::OPTION, Self::parse)?.unwrap_or(((255, 0, 255), false));
+            args.value(Self::OPTION, Self::parse)?.unwrap_or(((255, 0, 255), false));
         Ok(Self { ty, first, last, inverted })
     }
 

@@ -65,7 +65,7 @@ impl Extension for Limit {
     const OPTIONS: &'static [Opt] = &[Opt::value("limit"), Opt::value("limit-burst")];
 
     fn build(args: &Args<'_>) -> Result<Self, Problem> {
-        let period = args.read("limit", Self::parse_rate)?.map_or(3_600 * SCALE / 3, |(p, _)| p);
+        let period = args.value("limit", Self::parse_rate)?.map_or(3_600 * SCALE / 3, |(p, _)| p);
         let burst = args.read_number("limit-burst", 0, 10_000)?.map_or(DEFAULT_BURST, |(n, _)| n);
         Ok(Self { period, burst: if burst == 0 { DEFAULT_BURST } else { burst } })
     }

@@ -34,7 +34,7 @@ impl Extension for Physdev {
         }
         let iface = |id| {
             let read =
-                args.read(id, |text| IfaceMatch::parse(text, args.get(id).is_some_and(|v| v.inverted)))?;
+                args.value(id, |text| IfaceMatch::parse(text, args.get(id).is_some_and(|v| v.inverted)))?;
             Ok::<_, Problem>(read.map(|(iface, _)| iface))
         };
         let flag = |id| args.get(id).map(|v| !v.inverted);

@@ -41,7 +41,7 @@ impl Extension for Pkttype {
     const OPTIONS: &'static [Opt] = &[Opt::value("pkt-type").inv().req()];
 
     fn build(args: &Args<'_>) -> Result<Self, Problem> {
-        let read = args.read("pkt-type", |text| {
+        let read = args.value("pkt-type", |text| {
             let found = NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(text));
             found.map(|(_, k)| *k).ok_or_else(|| Problem::usage(format!("Bad packet type '{text}'")))
         })?;

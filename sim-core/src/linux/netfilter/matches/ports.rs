@@ -7,6 +7,7 @@ use crate::linux::netfilter::names::{service_name, service_port};
 use crate::linux::netfilter::options::{Args, Opt, number};
 use crate::linux::netfilter::packet::Packet;
 use crate::linux::netfilter::problem::Problem;
+use crate::packet::proto;
 
 /// First and last port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,8 @@ impl PortRange {
     }
 
     /// `80`, `80:90`, `:90`, `80:`, with service names.
-    pub(super) fn parse(text: &str, protocol: u8, separator: char) -> Result<Self, Problem> {
-        let Some((first, last)) = text.split_once(separator) else {
+    pub(super) fn parse(text: &str, protocol: u8) -> Result<Self, Problem> {
+        let Some((first, last)) = text.split_once(':') else {
             let port = parse_port(text, protocol)?;
             return Ok(Self { first: port, last: port });
         };
@@ -35,6 +36,23 @@ impl PortRange {
         if first > last {
             return Err(Problem::usage("invalid portrange (min > max)"));
         }
+        Ok(Self { first, last })
+    }
+
+    /// The same as `udp` and `conntrack` read it: through the resolver, which takes any number and keeps its low 16 bits, and
+    /// without a look at the order. A range that is the wrong way round matches nothing.
+    pub(super) fn parse_resolved(text: &str, protocol: u8) -> Result<Self, Problem> {
+        let resolve = |t: &str| {
+            let unknown = || Problem::usage(format!("Port \"{t}\" does not resolve to anything.\n"));
+            let low_bits = t.parse::<u32>().ok().map(|n| n as u16);
+            low_bits.or_else(|| service_port(t, protocol)).ok_or_else(unknown)
+        };
+        let Some((first, last)) = text.split_once(':') else {
+            let port = resolve(text)?;
+            return Ok(Self { first: port, last: port });
+        };
+        let first = if first.is_empty() { 0 } else { resolve(first)? };
+        let last = if last.is_empty() { u16::MAX } else { resolve(last)? };
         Ok(Self { first, last })
     }
 
@@ -83,7 +101,8 @@ pub(super) struct PortPair {
 
 impl PortPair {
     pub(super) fn build(args: &Args<'_>, protocol: u8) -> Result<Self, Problem> {
-        let read = |id| args.read(id, |text| PortRange::parse(text, protocol, ':'));
+        let parse = if protocol == proto::UDP { PortRange::parse_resolved } else { PortRange::parse };
+        let read = |id| args.value(id, |text| parse(text, protocol));
         Ok(Self {
             src: read("source-port")?.unwrap_or((PortRange::ALL, false)),
             dst: read("destination-port")?.unwrap_or((PortRange::ALL, false)),

@@ -93,8 +93,8 @@ impl Extension for Recent {
             return Err(Problem::usage(text));
         };
         let family = args.rule.family;
-        let mask = args.read("mask", |text| {
-            let unknown = || Problem::usage("getaddrinfo: Temporary failure in name resolution\n");
+        let mask = args.value("mask", |text| {
+            let unknown = || Problem::usage("getaddrinfo: Name or service not known\n");
             parse_address(family, text).map(bits).ok_or_else(unknown)
         })?;
         let name = args.get("name").map_or("DEFAULT", |v| v.text);

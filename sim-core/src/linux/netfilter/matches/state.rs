@@ -18,7 +18,7 @@ impl Extension for State {
     const OPTIONS: &'static [Opt] = &[Opt::value("state").inv().req()];
 
     fn build(args: &Args<'_>) -> Result<Self, Problem> {
-        let read = args.read("state", |text| read_states(text, "state", &StateMask::NAMES[..5]))?;
+        let read = args.value("state", |text| read_states(text, "state", &StateMask::NAMES[..5]))?;
         let (states, inverted) = read.unwrap_or_default();
         Ok(Self { states, inverted })
     }

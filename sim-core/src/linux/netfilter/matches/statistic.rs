@@ -28,7 +28,7 @@ const ONE: f64 = 2_147_483_648.0;
 
 impl Statistic {
     fn random(args: &Args<'_>) -> Result<Self, Problem> {
-        let read = args.read("probability", |text| {
+        let read = args.value("probability", |text| {
             let value: Option<f64> = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
             value.map(|p| (ONE * p).round() as u32).ok_or_else(|| {
                 Problem::usage("statistic: bad value for option \"--probability\", or out of range (0-1).\n")

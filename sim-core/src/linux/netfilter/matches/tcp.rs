@@ -136,7 +136,7 @@ fn write_flags(out: &mut String, bits: u8) {
 }
 
 fn read_option(args: &Args<'_>) -> Result<Option<(u8, bool)>, Problem> {
-    args.read("tcp-option", |text| {
+    args.value("tcp-option", |text| {
         let option = number(text).and_then(|n| u8::try_from(n).ok()).filter(|n| *n > 0);
         option.ok_or_else(|| Problem::usage(format!("Bad TCP option \"{text}\"")))
     })

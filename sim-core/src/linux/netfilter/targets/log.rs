@@ -78,8 +78,8 @@ impl Extension for Log {
 
     fn build(args: &Args<'_>) -> Result<Self, Problem> {
         Ok(Self {
-            prefix: args.read("log-prefix", Self::parse_prefix)?.map_or_else(|| "".into(), |(p, _)| p),
-            level: args.read("log-level", Self::parse_level)?.map_or(WARNING, |(l, _)| l),
+            prefix: args.value("log-prefix", Self::parse_prefix)?.map_or_else(|| "".into(), |(p, _)| p),
+            level: args.value("log-level", Self::parse_level)?.map_or(WARNING, |(l, _)| l),
             flags: FLAGS.iter().filter(|f| args.has(f.0)).map(|f| f.1).sum(),
         })
     }

@@ -34,7 +34,7 @@ impl Xmark {
                     args.extension
                 ))
             };
-            Ok::<_, Problem>(args.read(id, |text| number(text).ok_or_else(bad))?.map(|(n, _)| n))
+            Ok::<_, Problem>(args.value(id, |text| number(text).ok_or_else(bad))?.map(|(n, _)| n))
         };
         if let Some(n) = bits("and-mark")? {
             return Ok(Some(Self { mark: 0, mask: !n }));

@@ -41,7 +41,7 @@ impl<const SIDE: u8> Extension for Nat<SIDE> {
     fn build(args: &Args<'_>) -> Result<Self, Problem> {
         let to = Self::OPTIONS[0].name;
         let (addrs, ports) = args
-            .read(
+            .value(
                 to,
                 |text| if SIDE < 2 { parse_to(text, args, SIDE == 0) } else { parse_ports(text, args) },
             )?

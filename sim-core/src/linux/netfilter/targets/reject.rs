@@ -90,7 +90,7 @@ impl Extension for Reject {
 
     fn build(args: &Args<'_>) -> Result<Self, Problem> {
         let family = args.rule.family;
-        let kind = args.read("reject-with", |text| Self::parse(text, family))?.map_or(DEFAULT, |(k, _)| k);
+        let kind = args.value("reject-with", |text| Self::parse(text, family))?.map_or(DEFAULT, |(k, _)| k);
         Ok(Self { kind, family })
     }
 

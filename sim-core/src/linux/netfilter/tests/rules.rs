@@ -73,8 +73,9 @@ fn quoted(pattern: &str) -> Part {
 }
 
 const STATES: &[&str] = &["INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNAT"];
-const TYPES: &[&str] =
-    &["UNSPEC", "UNICAST", "LOCAL", "BROADCAST", "ANYCAST", "MULTICAST", "BLACKHOLE", "PROHIBIT"];
+const TYPES_V4: &[&str] =
+    &["UNSPEC", "UNICAST", "LOCAL", "BROADCAST", "ANYCAST", "MULTICAST", "BLACKHOLE", "PROHIBIT", "XRESOLVE"];
+const TYPES_V6: &[&str] = &["UNSPEC", "UNICAST", "LOCAL", "ANYCAST", "MULTICAST", "UNREACHABLE"];
 
 fn joined(parts: Vec<Part>) -> Part {
     parts.into_iter().fold(Just(String::new()).boxed(), |all, part| {
@@ -99,6 +100,7 @@ fn any_match(family: Family) -> Part {
         maybe(maybe_not(option("--ctorigdstport", port_range(':')))),
         maybe(words(&["--ctdir ORIGINAL", "--ctdir REPLY"])),
     ]);
+    let types = if family == Family::V4 { states(TYPES_V4) } else { states(TYPES_V6) };
     let nth = (1..9u32).prop_flat_map(|n| (Just(n), 0..n));
     let mask = if family == Family::V4 { "255.255.255.0" } else { "ffff:ffff::" };
     let recent = joined(vec![
@@ -117,8 +119,8 @@ fn any_match(family: Family) -> Part {
         joined(vec![words(&["-m mark", "-m connmark"]), maybe_not(option("--mark", mark()))]),
         joined(vec![
             words(&["-m addrtype"]),
-            maybe_not(option("--src-type", states(TYPES))),
-            maybe(maybe_not(option("--dst-type", states(TYPES)))),
+            maybe_not(option("--src-type", types.clone())),
+            maybe(maybe_not(option("--dst-type", types))),
         ]),
         (0..=1u32 << 31).prop_map(|p| format!(
             "-m statistic --mode random --probability {:.11}",
