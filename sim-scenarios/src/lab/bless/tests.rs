@@ -64,6 +64,8 @@ fn lists_quotations_and_line_ends_are_kept() {
 }
 
 proptest::proptest! {
+    // Each case runs three clusters.
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: proptest::prelude::ProptestConfig::default().cases / 8, ..Default::default() })]
     #[test]
     fn a_blessed_lab_passes(
         prefix in "(|> |  |- )",

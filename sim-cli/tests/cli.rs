@@ -1,0 +1,142 @@
+//! `ksim` as a person runs it.
+
+use std::path::PathBuf;
+
+use snapbox::cmd::{Command, cargo_bin};
+use snapbox::str;
+
+/// A folder of its own for each test, below the target folder.
+fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    for (path, text) in files {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn ksim(folder: &PathBuf) -> Command {
+    Command::new(cargo_bin!("ksim")).current_dir(folder)
+}
+
+const GOOD: &str = "```console\n$ echo hello\nhello\n```\n";
+const BAD: &str = "```console\n$ echo hello\ngoodbye\n```\n";
+
+#[test]
+fn a_folder_runs_every_lab_below_it() {
+    let folder =
+        folder("run", &[("labs/b.md", GOOD), ("labs/sub/a.md", BAD), ("labs/prose.md", "# Only prose\n")]);
+    ksim(&folder).args(["run", "labs/b.md"]).assert().code(0).stdout_eq(str![[r#"
+ok    labs/b.md (1 commands)
+1 passed, 0 failed
+
+"#]]);
+    ksim(&folder).args(["run", "labs"]).assert().code(1).stdout_eq(str![[r#"
+ok    labs/b.md (1 commands)
+FAIL  labs/sub/a.md (1 of 1 commands)
+      labs/sub/a.md:2: another output of `echo hello`
+      @@ labs/sub/a.md:3 @@
+      -goodbye
+      +hello
+1 passed, 1 failed
+
+"#]]);
+    ksim(&folder).args(["run", "nowhere.md"]).assert().code(2).stdout_eq("");
+}
+
+#[test]
+fn blessing_writes_what_came() {
+    let folder = folder("bless", &[("a.md", BAD)]);
+    ksim(&folder).args(["run", "--bless", "a.md"]).assert().code(0).stdout_eq(str![[r#"
+ok    a.md (1 commands)
+1 passed, 0 failed
+
+"#]]);
+    assert_eq!(std::fs::read_to_string(folder.join("a.md")).unwrap(), GOOD);
+}
+
+#[test]
+fn seeds_and_formats() {
+    let folder = folder("seeds", &[("a.md", GOOD)]);
+    ksim(&folder).args(["run", "--seeds", "0..3", "a.md"]).assert().code(0).stdout_eq(str![[r#"
+ok    a.md (3 seeds, 1 commands)
+3 passed, 0 failed
+
+"#]]);
+    ksim(&folder).args(["run", "--format", "tap", "a.md"]).assert().code(0).stdout_eq(str![[r#"
+TAP version 14
+1..1
+ok 1 - a.md
+
+"#]]);
+}
+
+#[test]
+fn mistakes_are_shown_and_nothing_runs() {
+    let lab = "```yaml cluster\nsed: 1\n```\n\n```console\n$ echo hello\n```\n";
+    let folder = folder(
+        "mistakes",
+        &[("a.md", lab), ("ok.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")],
+    );
+    let shown = str![[r#"
+error: unknown field `sed` in the cluster block
+ --> a.md:2:1
+  |
+2 | sed: 1
+  | ^^^
+  |
+  = help: did you mean `seed`?
+
+
+"#]];
+    ksim(&folder).args(["run", "a.md"]).assert().code(2).stdout_eq("").stderr_eq(shown);
+    ksim(&folder).args(["check", "a.md", "ok.yaml"]).assert().code(2).stdout_eq(str![[r#"
+error: unknown field `sed` in the cluster block
+ --> a.md:2:1
+  |
+2 | sed: 1
+  | ^^^
+  |
+  = help: did you mean `seed`?
+
+2 checked, 1 errors, 0 warnings
+
+"#]]);
+    ksim(&folder).args(["check", "ok.yaml"]).assert().code(0);
+}
+
+#[test]
+fn a_shell_answers_what_is_piped_into_it() {
+    let folder = folder("shell", &[("a.md", "```yaml file=x.txt\none\n```\n```console\n$ true\n```\n")]);
+    let typed = "cat x.txt\nfor i in 1 2\ndo\necho $i\ndone\ncat <<EOF\nhere\nEOF\nssh node1\nhostname\nexit\nhostname\n";
+    ksim(&folder).args(["shell", "a.md"]).stdin(typed).assert().code(0).stdout_eq(str![[r#"
+one
+1
+2
+here
+node1
+logout
+Connection to node1 closed.
+workstation
+
+"#]]);
+}
+
+#[test]
+fn a_trace_ends_in_a_verdict() {
+    let folder = folder("trace", &[("a.md", GOOD)]);
+    ksim(&folder)
+        .args(["trace", "a.md", "--from", "node/node1", "--to", "node2"])
+        .assert()
+        .code(0)
+        .stdout_eq(str![[r#"
+node/node1 to node2 [..]
+...
+verdict: [..]
+
+"#]]);
+    ksim(&folder).args(["trace", "a.md", "--from", "mars", "--to", "node2"]).assert().code(2);
+    ksim(&folder).args(["trace", "a.md", "--from", "pod/mars", "--to", "node2"]).assert().code(2);
+}
