@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use rustc_hash::FxHashMap;
-
 use super::runtime::{framed, take_message};
 use crate::kube::dns::server::{Answer, Client, Options, Server, Transport};
 use crate::kube::store::Store;
@@ -21,8 +19,6 @@ pub struct NameServer {
     upstream: Option<SockId>,
     /// Connections to upstream servers.
     streams: Vec<Stream>,
-    /// The sockets by which clients asked that wait for an upstream server; for look-ups only.
-    waiting: FxHashMap<(SocketAddr, bool), SockId>,
 }
 
 /// A connection to an upstream server.
@@ -41,12 +37,7 @@ impl NameServer {
     /// A process with this configuration; `place` separates its random draws from those of others.
     #[must_use]
     pub fn new(options: Options, place: u64) -> Self {
-        Self {
-            server: Server::new(options, place),
-            upstream: None,
-            streams: Vec::new(),
-            waiting: FxHashMap::default(),
-        }
+        Self { server: Server::new(options, place), upstream: None, streams: Vec::new() }
     }
 
     /// Its sockets towards upstream servers.
@@ -73,12 +64,12 @@ impl NameServer {
         opened: &mut Vec<SockId>,
     ) -> Option<Vec<u8>> {
         let transport = if stream.is_some() { Transport::Tcp } else { Transport::Udp };
+        let client = Client { addr, transport, socket: stream.unwrap_or(sock) };
         let now = world.now();
-        match self.server.answer(store, query, Client { addr, transport }, now, world.dice()) {
+        match self.server.answer(store, query, client, now, world.dice()) {
             Answer::Reply(reply) => Some(reply),
             Answer::Ignore => None,
             Answer::Forward { query, to, transport } => {
-                self.waiting.insert((addr, transport == Transport::Tcp), sock);
                 self.forward(world, ns, &query, to, transport, opened);
                 None
             }
@@ -179,7 +170,7 @@ impl NameServer {
                 self.forward(world, ns, &query, to, transport, opened)
             }
             Answer::Reply(reply) => {
-                let Some(sock) = self.waiting.remove(&(client.addr, tcp)) else { return };
+                let sock = client.socket;
                 // The client may be gone by now; nobody is there to hear of it.
                 let _ = if tcp {
                     world.tcp_send(ns, sock, &framed(&reply)).map(|_| ())

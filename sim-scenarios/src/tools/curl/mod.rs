@@ -5,6 +5,9 @@ mod options;
 mod transfer;
 mod write_out;
 
+#[cfg(test)]
+mod tests;
+
 use super::{Cx, NOT_MODELLED, SIGINT_STATUS};
 
 use options::{Options, Output};

@@ -3,6 +3,8 @@
 pub(crate) mod http;
 mod strerror;
 mod tcp;
+#[cfg(test)]
+pub(crate) mod testbed;
 pub(crate) mod url;
 
 use std::net::IpAddr;

@@ -3,6 +3,9 @@
 mod big;
 mod small;
 
+#[cfg(test)]
+mod tests;
+
 use super::net::resolve;
 use super::{Cx, busybox};
 

@@ -27,6 +27,7 @@ use super::wire::{CLASS_IN, Message, Rcode, Record, RecordType};
 use crate::chance::{Chance, Dice, Purpose};
 use crate::kube::store::Store;
 use crate::time::SimTime;
+use crate::trace::SockId;
 
 /// Who asked, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Client {
     pub addr: SocketAddr,
     /// UDP or TCP.
     pub transport: Transport,
+    /// The host's own socket to answer by.
+    pub socket: SockId,
 }
 
 /// What the host of the server has to do.

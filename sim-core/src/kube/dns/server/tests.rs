@@ -64,6 +64,7 @@ fn server() -> Server {
 const UDP: Client = Client {
     addr: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 244, 1, 9)), 40000),
     transport: Transport::Udp,
+    socket: SockId(1),
 };
 
 fn ask_bytes(server: &mut Server, store: &Store, query: &Message) -> Answer {
