@@ -289,3 +289,62 @@ fn a_flow_tells_how_each_packet_ended() {
     });
     assert!(rule.unwrap().contains("default/svc-none has no endpoints"));
 }
+
+fn rules(cluster: &Cluster, node: &str) -> String {
+    let ns = cluster.netns(&Place::Node(node.into())).unwrap();
+    cluster.world.ns(ns).nf4().save(None, false)
+}
+
+#[test]
+fn rules_follow_services_on_every_node() {
+    let mut cluster = cluster(Cni::Flannel);
+    for node in ["master", "node1", "node2"] {
+        let rules = rules(&cluster, node);
+        assert!(rules.contains("-A KUBE-SERVICES -d 10.96.123.4/32 -p tcp -m comment --comment \"default/svc-web cluster IP\" -m tcp --dport 80 -j KUBE-SVC-"), "{rules}");
+        assert!(rules.contains("--comment \"default/svc-web -> 10.244.2.9:80\" -j KUBE-SEP-"), "{rules}");
+        assert!(rules.contains("--comment \"default/svc-none has no endpoints\""), "{rules}");
+    }
+    let before = cluster.fork();
+    let now = cluster.now();
+    cluster.store.delete(Kind::Service, "default", "svc-web", Default::default(), now).unwrap();
+    cluster.settle();
+    for node in ["master", "node1", "node2"] {
+        assert!(!rules(&cluster, node).contains("svc-web"), "stale chains go with their Service");
+        assert!(rules(&before, node).contains("svc-web"));
+    }
+}
+
+#[test]
+fn one_seed_makes_one_cluster() {
+    let run = |seed| {
+        let mut cluster = Cluster::builder().seed(seed).build().unwrap();
+        cluster.apply(PODS).unwrap();
+        cluster.settle();
+        let report = cluster.flow(&Place::pod("default", "pod-a"), "svc-web:80", Protocol::Tcp);
+        let names: Vec<_> = cluster.pods(None).map(|p| p.metadata.name.clone()).collect();
+        (names, cluster.now(), rules(&cluster, "node1"), format!("{:?}", report.verdicts))
+    };
+    assert_eq!(run(3), run(3));
+    assert_ne!(run(3).0, run(4).0, "names of pods are drawn");
+}
+
+#[test]
+fn an_unknown_image_answers_with_the_pods_name() {
+    let mut cluster = Cluster::builder().build().unwrap();
+    let shop = "
+apiVersion: v1
+kind: Pod
+metadata: {name: shop}
+spec: {containers: [{name: c, image: example.com/shop, ports: [{containerPort: 8080}]}]}
+";
+    cluster.apply(shop).unwrap();
+    cluster.settle();
+    let ip = cluster.pod_ip("default", "shop").unwrap();
+    let page = get(&mut cluster, &Place::Node("node1".into()), &format!("{ip}:8080")).unwrap();
+    assert!(page.ends_with("\r\n\r\nshop\n"), "{page}");
+    let remarks = cluster.take_remarks();
+    assert!(
+        remarks.len() == 1 && remarks[0].starts_with("image example.com/shop is not known"),
+        "{remarks:?}"
+    );
+}

@@ -4,6 +4,7 @@
 
 mod address;
 mod check;
+mod machines;
 mod read;
 mod reader;
 #[cfg(test)]

@@ -159,7 +159,7 @@ impl Kubelet {
         let exit = match program {
             Ok(program) => {
                 if let Some(unknown) = &program.unknown {
-                    hands.remark(format!("pod {}/{}: what {unknown} does is not known", key.0, key.1));
+                    hands.remark(guessed(unknown, &c.spec.image));
                 }
                 c.state = State::Running { since: now };
                 c.obeys = !program.serves.is_empty();
@@ -310,6 +310,19 @@ fn format_time(time: Duration) -> String {
 
 fn container_id(uid: &str, name: &str, run: u32) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{uid} {name} {run}")))
+}
+
+/// What is said of a program whose behaviour is a guess.
+fn guessed(unknown: &str, image: &str) -> String {
+    if unknown == image {
+        format!(
+            "image {image} is not known: its containers listen on their containerPorts and answer HTTP with the pod's name"
+        )
+    } else {
+        format!(
+            "program {unknown} in image {image} is not known: it is taken to run and do nothing on the network"
+        )
+    }
 }
 
 /// Starts the servers of a program; whether all could have their ports.

@@ -48,3 +48,62 @@ fn owns(service: &ServicePort, to: SocketAddr) -> bool {
     let vip = virtual_ips.any(|ip| ip == to.ip()) || service.load_balancer_ips.contains(&to.ip());
     (vip && service.port == to.port()) || service.node_port == Some(to.port())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::kube::node::proxy::model::PortKey;
+    use crate::linux::{Skb, SkbCt};
+    use crate::packet::{IpPacket, Payload, Transport, Udp};
+    use crate::time::SimTime;
+    use crate::trace::Tag;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    /// A table with one untranslated UDP flow to a cluster IP.
+    fn table(dport: u16) -> Conntrack {
+        let mut conntrack = Conntrack::default();
+        let datagram = Udp { sport: 1000, dport, payload: Payload::Empty };
+        let packet = IpPacket::new(ip("10.244.1.5"), ip("10.96.0.10"), Transport::Udp(datagram));
+        let mut skb = Skb::made(packet, Tag::default());
+        conntrack.track(&mut skb, SimTime::ZERO).unwrap();
+        conntrack.confirm(&mut skb, SimTime::ZERO).unwrap();
+        assert!(matches!(skb.ct, SkbCt::Known { .. }));
+        conntrack
+    }
+
+    fn service() -> ServicePort {
+        let key = PortKey {
+            namespace: "ns".into(),
+            name: "dns".into(),
+            port: String::new(),
+            protocol: Protocol::Udp,
+        };
+        ServicePort::internal(key, ip("10.96.0.10"), 53)
+    }
+
+    #[test]
+    fn a_flow_that_was_never_translated_goes() {
+        let endpoints = [Endpoint::ready("10.244.0.2:53".parse().unwrap(), None)];
+        let service = service();
+        let mut conntrack = table(53);
+        assert_eq!(clean_up(&mut conntrack, [(&service, &endpoints[..])].into_iter()), 1);
+        assert_eq!(clean_up(&mut table(54), [(&service, &endpoints[..])].into_iter()), 0, "another port");
+    }
+
+    #[test]
+    fn a_service_without_serving_endpoints_is_passed_over() {
+        let service = service();
+        assert_eq!(clean_up(&mut table(53), [(&service, &[][..])].into_iter()), 0);
+        let serving = [Endpoint::ready("10.96.0.10:53".parse().unwrap(), None)];
+        assert_eq!(
+            clean_up(&mut table(53), [(&service, &serving[..])].into_iter()),
+            0,
+            "replies come from there"
+        );
+    }
+}
