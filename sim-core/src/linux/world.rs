@@ -36,6 +36,8 @@ pub struct World {
     /// Namespaces that were handed out to be configured since the links were last looked at.
     touched: Vec<NsId>,
     trace: Option<Trace>,
+    /// Empty between two calls; kept for its memory.
+    fx: Effects,
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +103,7 @@ impl World {
             last_packet: 0,
             touched: Vec::new(),
             trace: None,
+            fx: Effects::default(),
         }
     }
 
@@ -371,7 +374,7 @@ impl World {
         rec: &mut R,
         act: impl FnOnce(&mut Netns, &mut Cx<'_, R>) -> T,
     ) -> T {
-        let mut fx = Effects::default();
+        let mut fx = std::mem::take(&mut self.fx);
         let slot = &mut self.namespaces[id.0 as usize];
         let mut cx =
             Cx { now: self.now, dice: &mut self.dice, rec, fx: &mut fx, last_packet: &mut self.last_packet };
@@ -385,9 +388,10 @@ impl World {
             slot.armed = at;
             self.queue.push(at, Event::Timer(id));
         }
-        for (dev, skb) in fx.tx {
+        for (dev, skb) in fx.tx.drain(..) {
             self.carry(id, dev, skb, rec);
         }
+        self.fx = fx;
         result
     }
 

@@ -136,13 +136,14 @@ impl Journey<'_> {
         views
     }
 
-    /// The packet's story as text.
+    /// The packet's story as text. It leaves out what [`Journey::steps`] has besides: the policies of idle tables.
     #[must_use]
     pub fn to_text(&self, names: &dyn Names) -> String {
         let mut out = String::new();
         let first = self.first().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(out, "packet {}: {first}", self.packet.0);
-        let steps = self.steps(names);
+        let mut steps = self.steps(names);
+        steps.retain(|s| !is_idle(s.step));
         let width = steps.iter().map(|s| s.netns.len()).max().unwrap_or(0);
         let (mut last_at, mut last_ns) = (None, String::new());
         for step in steps {
@@ -154,6 +155,16 @@ impl Journey<'_> {
             last_ns = step.netns;
         }
         out
+    }
+}
+
+/// Whether a step is only the policy of a table that nothing is done with here.
+fn is_idle(step: &Step) -> bool {
+    match step {
+        Step::Rule { rule, action: RuleAction::Accept } => {
+            rule.number == 0 && matches!(rule.table, TableId::Raw | TableId::Mangle)
+        }
+        _ => false,
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Cx<'a, R> {
 }
 
 /// What a stack wants the world to do.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Effects {
     /// Frames to carry to the other end of an interface, in order.
     pub(super) tx: Vec<(IfId, Box<Skb>)>,
