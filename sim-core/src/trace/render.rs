@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     BridgeDecision, DropReason, Event, IfId, NatKind, NsId, PacketId, RejectWith, RouteDecision, RuleAction,
-    RuleRef, Step, Trace, Verdict,
+    RuleRef, Step, TableId, Trace, Verdict,
 };
 use crate::packet::Frame;
 use crate::time::SimTime;
