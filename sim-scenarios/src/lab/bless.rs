@@ -3,7 +3,7 @@
 //! Only the lines of commands that went wrong change. Elisions that still match stay, and so do lines that still match; a new line that
 //! the document could not hold as it is (it looks like a prompt, a fence, an exit status) gets an elision.
 
-use super::compare::{Aligned, align, output_lines};
+use super::compare::{Aligned, align, output_lines, tidy};
 use super::parse::{Command, Lab, Prompt, split_prompt};
 use super::run::{CommandResult, Failure};
 
@@ -97,14 +97,11 @@ fn expressed(command: &Command, output: &str) -> Vec<String> {
 
 /// A line of output so that the document can hold it.
 fn expressible(line: &str, command: &Command) -> String {
-    let mut text = String::new();
-    for c in line.trim_end().chars() {
+    let mut text = line.trim_end().to_owned();
+    if text.contains(|c: char| c.is_control() && c != '\t') {
         // Markdown ends lines at a carriage return, and editors choke on the rest.
-        if !c.is_control() || c == '\t' {
-            text.push(c);
-        } else if !text.ends_with("[..]") {
-            text.push_str("[..]");
-        }
+        let pieces: Vec<String> = tidy(&text).split(char::is_control).map(str::to_owned).collect();
+        text = pieces.join("[..]");
     }
     let prompt = match split_prompt(&text) {
         None => false,
@@ -118,7 +115,8 @@ fn expressible(line: &str, command: &Command) -> String {
 
 /// The line with an elision in place of its first character.
 fn elided(line: &str) -> String {
-    let rest: String = line.trim_start().chars().skip(1).collect();
+    // Tabs become spaces first: behind an elision they would reach to other columns.
+    let rest: String = tidy(line).trim_start().chars().skip(1).collect();
     format!("[..]{rest}")
 }
 

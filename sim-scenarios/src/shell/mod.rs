@@ -4,6 +4,7 @@
 //! modelled (background jobs, functions, process substitution) is an error that says so.
 
 mod arith;
+mod braces;
 mod builtins;
 mod eval;
 mod expand;

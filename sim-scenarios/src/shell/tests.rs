@@ -115,10 +115,7 @@ fn each_shell_has_its_own_words() {
     assert_eq!(ash("cd nowhere"), "sh: cd: can't cd to nowhere: No such file or directory\n? 1\n");
     assert_eq!(sh("echo )"), "bash: syntax error near unexpected token `)'\n? 2\n");
     assert_eq!(sh("if true"), "bash: syntax error: unexpected end of file\n? 2\n");
-    assert_eq!(
-        ash("ip addr | cat; systemctl"),
-        "ksim: not modelled: `ip`\nsh: systemctl: not found\n? 127\n"
-    );
+    assert_eq!(ash("vi x | cat; systemctl"), "ksim: not modelled: `vi`\nsh: systemctl: not found\n? 127\n");
 }
 
 #[test]

@@ -131,7 +131,7 @@ pub fn output_lines(text: &str) -> Vec<&str> {
 }
 
 /// A line with tabs as spaces to the next multiple of eight columns, without white space at its end.
-fn tidy(line: &str) -> String {
+pub(super) fn tidy(line: &str) -> String {
     let mut tidied = String::with_capacity(line.len());
     let mut column = 0;
     for c in line.chars() {
