@@ -114,6 +114,7 @@ static TABLE: &[Entry] = &[
     row("uniq",     On::ALL, uniq::run),
     row("wc",       On::ALL, wc::run),
     row("wget",     On::BUSYBOX, wget::run_busybox),
+    row("wget",     On::MACHINES, wget::run_gnu),
     row("which",    On::ALL, which::run),
     row("xargs",    On::ALL, xargs::run),
 ];

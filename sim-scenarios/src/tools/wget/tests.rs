@@ -2,7 +2,7 @@
 
 use super::super::Place;
 use super::super::net::testbed::{cluster, transcript};
-use super::run_busybox;
+use super::{run_busybox, run_gnu};
 
 #[test]
 fn busybox_fetches_and_fails() {
@@ -37,4 +37,26 @@ fn old_busybox_says_less_and_musl_says_it_otherwise() {
     let old = transcript(&mut cluster, &Place::pod("default", "old"), run_busybox, &lines);
     let musl = transcript(&mut cluster, &Place::pod("default", "alpine"), run_busybox, &lines);
     insta::assert_snapshot!(format!("{old}---\n{musl}"));
+}
+
+#[test]
+fn gnu_wget_tells_more() {
+    let mut cluster = cluster();
+    insta::assert_snapshot!(transcript(
+        &mut cluster,
+        &Place::Node("node1".to_owned()),
+        run_gnu,
+        &[
+            "wget http://10.96.5.5/",
+            "wget 10.96.5.5",
+            "wget -qO- 10.96.123.4",
+            "wget -O- -t 1 10.96.123.4",
+            "wget --spider 10.96.5.5",
+            "wget 10.96.5.5/nosuch",
+            "wget nosuch",
+            "wget -O- -t 2 -T 2 10.244.1.200",
+            "wget -nv -O /dev/null 10.96.5.5",
+            "wget",
+        ]
+    ));
 }
