@@ -24,10 +24,8 @@ pub(super) fn build(
     chain: &str,
 ) -> Result<Vec<Arc<RuleSpec>>, Problem> {
     let cx = words.context(family, table);
-    // What is missing is found at the end of the line, so a bad value behind it comes first.
-    let late = |p: Problem| if p.at.is_some() { p } else { bad_value(words, family).unwrap_or(p) };
-    let matches = build_matches(words, cx).map_err(late)?;
-    let target = build_target(words, cx).map_err(late)?;
+    let matches = build_matches(words, cx)?;
+    let target = build_target(words, cx)?;
     let sources = addresses(words.src.as_ref(), family)?;
     let destinations = addresses(words.dst.as_ref(), family)?;
     let head = build_head(words, chain)?;
@@ -90,7 +88,12 @@ pub(super) fn bad_value(words: &RuleWords<'_>, family: Family) -> Option<Problem
 }
 
 fn build_matches(words: &RuleWords<'_>, cx: Context) -> Result<Box<[Match]>, Problem> {
-    words.matches.iter().map(|m| build_match(m, cx)).collect()
+    words.matches.iter().map(|m| build_match(m, cx).map_err(|p| late(words, cx, p, m.at))).collect()
+}
+
+/// What is missing is found at the end of the line, so a bad value behind it comes first.
+fn late(words: &RuleWords<'_>, cx: Context, problem: Problem, at: usize) -> Problem {
+    if problem.at.is_some() { problem } else { bad_value(words, cx.family).unwrap_or_else(|| problem.at(at)) }
 }
 
 fn build_match(m: &Loaded<'_, MatchKind>, cx: Context) -> Result<Match, Problem> {
@@ -104,7 +107,7 @@ fn build_extension(t: &Loaded<'_, TargetKind>, cx: Context) -> Result<Target, Pr
 fn build_target(words: &RuleWords<'_>, cx: Context) -> Result<Target, Problem> {
     match &words.target {
         None => Ok(Target::None),
-        Some(TargetWords::Extension(t)) => build_extension(t, cx),
+        Some(TargetWords::Extension(t)) => build_extension(t, cx).map_err(|p| late(words, cx, p, t.at)),
         Some(TargetWords::Name { name, goto }) => match (name.as_ref(), goto) {
             ("ACCEPT", false) => Ok(Target::Accept),
             ("RETURN", false) => Ok(Target::Return),

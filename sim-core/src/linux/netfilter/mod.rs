@@ -123,6 +123,14 @@ impl Ruleset {
         self.table(table).is_none_or(|t| t.hook_chain(hook).is_none())
     }
 
+    /// The walk through a chain that has no rules, if its policy is ACCEPT: counts a packet of `length` bytes and tells that
+    /// there is no more to do. Nothing is recorded.
+    pub fn pass_empty(&mut self, table: TableId, hook: Hook, length: usize) -> bool {
+        let Some(table) = self.tables[table as usize].as_deref_mut() else { return true };
+        let Some(id) = table.hook_chain(hook) else { return true };
+        table.get_mut(id).is_some_and(|chain| chain.pass_empty(length as u64))
+    }
+
     /// Whether connection tracking has to look at packets: the nat table is loaded, or a rule asks about flows.
     #[must_use]
     pub fn needs_conntrack(&self) -> bool {

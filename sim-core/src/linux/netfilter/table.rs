@@ -168,6 +168,20 @@ impl Chain {
     }
 }
 
+impl Chain {
+    /// Counts a packet that the policy of an empty chain accepts.
+    pub(super) fn pass_empty(&mut self, length: u64) -> bool {
+        match &mut self.base {
+            Some(base) if self.rules.is_empty() && base.policy == Policy::Accept => {
+                base.packets += 1;
+                base.bytes += length;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Table {
     /// A table with empty built-in chains and policy ACCEPT.
     pub(super) fn new(id: TableId) -> Self {

@@ -109,13 +109,14 @@ impl<R: Recorder> Walk<'_, '_, R> {
         let chain = self.table.get_mut(chain)?;
         let mut cx =
             Cx { env: &mut *self.env, mark: *self.mark, recent: &mut *self.recent, states: [].iter_mut() };
-        for (i, rule) in chain.rules.iter_mut().enumerate().skip(*at as usize) {
+        let first = *at as usize;
+        for (i, rule) in chain.rules.get_mut(first..)?.iter_mut().enumerate() {
             cx.states = rule.states.iter_mut();
             if rule.spec.matches(packet, &mut cx) {
                 rule.packets += 1;
                 rule.bytes += self.length;
-                *at = i as u32 + 1;
-                return Some(i);
+                *at = (first + i) as u32 + 1;
+                return Some(first + i);
             }
         }
         None

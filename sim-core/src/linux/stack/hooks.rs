@@ -138,6 +138,10 @@ impl Netns {
         if rules.is_empty(table, at.hook) {
             return None;
         }
+        // Unwatched, a chain without rules need not know the packet.
+        if !R::ON && rules.pass_empty(table, at.hook, skb.ip()?.len()) {
+            return None;
+        }
         let ifaces = &self.ifaces;
         let name = |id: Option<IfId>| Some(&*ifaces.get(id?.0 as usize)?.as_ref()?.name);
         let bridge = skb.bridge_nf;

@@ -88,6 +88,8 @@ pub(crate) struct Conntrack {
     addrs: [Option<AddrMatch>; 4],
     ports: [Option<(PortRange, bool)>; 4],
     reply: Option<bool>,
+    /// Something besides the state is asked for.
+    asks_for_a_flow: bool,
 }
 
 const ADDRS: [&str; 4] = ["ctorigsrc", "ctorigdst", "ctreplsrc", "ctrepldst"];
@@ -128,13 +130,14 @@ impl Extension for Conntrack {
                 .map(|(addr, inverted)| AddrMatch { inverted, ..addr });
             ports[i] = args.value(PORTS[i], |text| PortRange::parse_resolved(text, args.rule.protocol))?;
         }
-        Ok(Self {
-            state: args.value("ctstate", |text| read_states(text, "ctstate", &StateMask::NAMES))?,
-            protocol: args.value("ctproto", read_protocol)?,
-            addrs,
-            ports,
-            reply: args.value("ctdir", read_direction)?.map(|(reply, _)| reply),
-        })
+        let protocol = args.value("ctproto", read_protocol)?;
+        let reply = args.value("ctdir", read_direction)?.map(|(reply, _)| reply);
+        let asks_for_a_flow = reply.is_some()
+            || protocol.is_some()
+            || addrs.iter().any(Option::is_some)
+            || ports.iter().any(Option::is_some);
+        let state = args.value("ctstate", |text| read_states(text, "ctstate", &StateMask::NAMES))?;
+        Ok(Self { state, protocol, addrs, ports, reply, asks_for_a_flow })
     }
 
     fn save(&self, out: &mut String) {
@@ -152,22 +155,16 @@ impl Extension for Conntrack {
         {
             return false;
         }
-        // Without a flow only the state can be asked for (`conntrack_mt`).
-        let Some(tuples) = &view.tuples else {
-            return view.state == CtState::Untracked || !self.asks_for_a_flow();
-        };
+        if !self.asks_for_a_flow {
+            return true;
+        }
+        // Without a flow only the state counts (`conntrack_mt`).
+        let Some(tuples) = &view.tuples else { return self.state.is_some() };
         self.reply.is_none_or(|reply| reply == view.reply) && self.matches_flow(tuples)
     }
 }
 
 impl Conntrack {
-    fn asks_for_a_flow(&self) -> bool {
-        self.reply.is_some()
-            || self.protocol.is_some()
-            || self.addrs.iter().any(Option::is_some)
-            || self.ports.iter().any(Option::is_some)
-    }
-
     fn matches_flow(&self, (orig, reply): &(Tuple, Tuple)) -> bool {
         let addrs = [orig.src, orig.dst, reply.src, reply.dst];
         let ports = [orig.sport, orig.dport, reply.sport, reply.dport];
