@@ -110,14 +110,14 @@ pub struct Decoded {
 /// Decodes a body of known kind. Unknown fields and unusable values are reported beside the object.
 ///
 /// # Errors
-/// Values of the wrong type, in the order of the body; the first is what the server tells.
+/// All faults in the order of the body, among them at least one [`FaultKind::Mistyped`]; the first of those is what the
+/// server tells.
 pub fn decode(kind: Kind, body: &Value) -> Result<Decoded, Vec<Fault>> {
     let mut walk = Walk { path: Vec::new(), owner: schema::of_kind(kind), faults: Vec::new() };
     let clean = walk.fields(schema::of_kind(kind), body).unwrap_or_else(|| Value::Object(Map::new()));
-    let (mistyped, mut faults): (Vec<_>, Vec<_>) =
-        walk.faults.into_iter().partition(|f| matches!(f.what, FaultKind::Mistyped { .. }));
-    if !mistyped.is_empty() {
-        return Err(mistyped);
+    let mut faults = walk.faults;
+    if faults.iter().any(|f| matches!(f.what, FaultKind::Mistyped { .. })) {
+        return Err(faults);
     }
     faults.sort_by_key(|f| matches!(f.what, FaultKind::Unusable { .. }));
     match Object::from_body(kind, clean) {

@@ -121,6 +121,17 @@ impl Kind {
         self.names().namespaced
     }
 
+    /// What the server adds to every answer about the kind (kubectl prints it as `Warning: …`), since v1.33.
+    #[must_use]
+    pub const fn deprecation(self) -> Option<&'static str> {
+        match self {
+            Self::Endpoints => {
+                Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+            }
+            _ => None,
+        }
+    }
+
     /// The kind with this `apiVersion` and `kind`, as a manifest writes them.
     #[must_use]
     pub fn from_manifest(api_version: &str, kind: &str) -> Option<Self> {

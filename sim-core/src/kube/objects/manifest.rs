@@ -116,6 +116,14 @@ impl File {
                     return;
                 }
             }
+            if let Some(rest) = piece.bad_separator {
+                let at = Position { line: first_line + piece.line, column: 4, length: 1 };
+                let message = "nothing may stand behind the --- between documents".to_owned();
+                let diagnostic = mistake(source, at, message, Some("begin a new line there".to_owned()));
+                let kubectl = format!("error parsing {source}: invalid Yaml document separator: {rest}");
+                self.broken = Some(Broken { kubectl, diagnostic });
+                return;
+            }
         }
     }
 
@@ -304,16 +312,16 @@ fn explain(node: &Node, source: &str, fault: &Fault) -> Diagnostic {
         FaultKind::Mistyped { wanted, .. } => {
             let found = node.descend(path).map_or("nothing", describe);
             let help = match node.descend(path).map(|n| &n.data) {
-                Some(yaml::Data::Scalar(scalar @ (Value::Bool(_) | Value::Number(_))))
-                    if wanted == "a text" =>
-                {
-                    Some(format!("put it in quotes, \"{scalar}\""))
+                Some(yaml::Data::Scalar(Value::Bool(_))) if wanted == "a text" => {
+                    Some("put it in quotes: y, n, yes, no, on, off, true and false are booleans without them")
                 }
+                Some(yaml::Data::Scalar(Value::Number(_))) if wanted == "a text" => Some("put it in quotes"),
                 Some(yaml::Data::Scalar(Value::String(text))) if text.parse::<i64>().is_ok() => {
-                    Some("write the number without quotes".to_owned())
+                    Some("write the number without quotes")
                 }
                 _ => None,
             };
+            let help = help.map(str::to_owned);
             mistake(source, node.locate_value(path), format!("{path} must be {wanted}, not {found}"), help)
         }
         FaultKind::Unusable { message } => {
@@ -357,3 +365,7 @@ fn place_of_byte(text: &str, byte: usize, first_line: u32) -> Position {
     let column = head.rsplit('\n').next().unwrap_or("").chars().count();
     Position { line: first_line + head.matches('\n').count() as u32, column: column as u32 + 1, length: 1 }
 }
+
+#[cfg(test)]
+#[path = "manifest_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 
 mod alloc;
 mod apply;
+mod check;
 mod create;
 mod defaults;
 mod delete;
@@ -31,6 +32,7 @@ use crate::kube::objects::{Kind, Namespace, Object, ObjectMeta, ObjectReference,
 use crate::time::SimTime;
 
 pub use apply::{Applied, LAST_APPLIED, PatchType};
+pub use check::check_manifest;
 pub use delete::{DeleteOptions, Deleted};
 pub use error::{ApiError, Cause, Reason};
 pub use events::{EventLog, EventRecord, EventType};

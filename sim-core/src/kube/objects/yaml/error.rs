@@ -1,7 +1,7 @@
 //! Texts that are not YAML, told twice: for a person with line and column, and in kubectl's words.
 
-use granit_parser::{ErrorKind, ScanError};
-
+use super::cursor::Mark;
+use super::token::{Origin, Problem};
 use super::tree::Position;
 
 /// Why a text is not a YAML document that Kubernetes can read.
@@ -17,165 +17,102 @@ pub struct SyntaxError {
     pub go: String,
 }
 
-/// Which part of the Go reader complains: its parser counts lines from 0, its scanner from 1.
-#[derive(Clone, Copy)]
-enum Origin {
-    Scanner,
-    Parser,
-    /// Tells no line.
-    Loader,
-}
-
 impl SyntaxError {
-    /// From the parser's error. `lines` are those of the document, `first_line` is the number of its first one.
-    pub(super) fn from_scan(error: &ScanError, lines: &[&str], first_line: u32) -> Self {
-        let marker = error.marker();
-        let index = marker.line().saturating_sub(1);
-        let line_text = lines.get(index).copied().unwrap_or("");
-        let kind = error.kind();
-        let tab = is_about_tabs(kind)
-            || (before(line_text, marker.col() + 1).contains('\t') && kind_is_token(kind));
-        let (go_text, origin) = if tab {
-            ("found character that cannot start any token".to_owned(), Origin::Scanner)
-        } else {
-            go_words(kind, line_text)
-        };
-        let go_line = match origin {
-            Origin::Scanner => index + usize::from(index > 0),
-            Origin::Parser => index,
-            Origin::Loader => 0,
-        };
-        let place = if go_line > 0 { format!("line {go_line}: ") } else { String::new() };
-        let column = if tab {
-            line_text.chars().position(|c| c == '\t').map_or(marker.col() + 1, |c| c + 1)
-        } else {
-            marker.col() + 1
-        };
-        let (message, help) = if tab { for_tabs() } else { for_people(kind, &go_text) };
+    /// `first_line` is the number of the text's first line.
+    pub(super) fn new(problem: &Problem, text: &str, first_line: u32) -> Self {
+        let (at, message, help) = for_people(problem, text);
+        let last_line = text.lines().count().saturating_sub(1);
+        let line = at.line.min(last_line);
         Self {
-            at: Position { line: first_line + index as u32, column: column as u32, length: 1 },
-            message,
-            help,
-            go: format!("yaml: {place}{go_text}"),
+            at: Position { line: first_line + line as u32, column: at.column as u32 + 1, length: 1 },
+            message: message.to_owned(),
+            help: help.map(str::to_owned),
+            go: go_words(problem),
         }
     }
 }
 
-fn before(line: &str, columns: usize) -> &str {
-    line.char_indices().nth(columns).map_or(line, |(at, _)| line.get(..at).unwrap_or(line))
-}
-
-fn is_about_tabs(kind: &ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::TabNotAllowed
-            | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation
-            | ErrorKind::TabAtBlockScalarStart
-            | ErrorKind::UnexpectedCharacter { character: '\t' }
-    )
-}
-
-/// Kinds that a tab before the place can have led to.
-fn kind_is_token(kind: &ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::InvalidIndentation | ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedWhitespace
-    )
-}
-
-/// The Go reader's words for a kind of error, and who says them.
-fn go_words(kind: &ErrorKind, line: &str) -> (String, Origin) {
-    use Origin::{Loader, Parser, Scanner};
-    let (text, origin) = match kind {
-        ErrorKind::MappingValueNotAllowed
-        | ErrorKind::InvalidColonPlacement
-        | ErrorKind::InvalidMappingValueWhitespace => {
-            ("mapping values are not allowed in this context", Scanner)
+/// kubectl counts lines from 0 for the parser and from 1 for the scanner; where the first line went wrong, it names none.
+fn go_words(problem: &Problem) -> String {
+    let words = &problem.words;
+    let began = problem.began.map_or(0, |m| m.line);
+    let line = match (problem.origin, problem.at.line) {
+        (Origin::Whole, _) if words.starts_with("json:") || words.starts_with("unsupported") => {
+            return words.clone();
         }
-        ErrorKind::MappingKeyNotAllowed => ("mapping keys are not allowed in this context", Scanner),
-        ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => {
-            ("block sequence entries are not allowed in this context", Scanner)
-        }
-        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            ("could not find expected ':'", Scanner)
-        }
-        ErrorKind::UnexpectedCharacter { .. } => ("found character that cannot start any token", Scanner),
-        ErrorKind::UnclosedQuotedScalar => ("found unexpected end of stream", Scanner),
-        ErrorKind::DocumentIndicatorInQuotedScalar => ("found unexpected document indicator", Scanner),
-        ErrorKind::UnknownQuotedScalarEscape => ("found unknown escape character", Scanner),
-        ErrorKind::InvalidQuotedScalarHexEscape => ("did not find expected hexdecimal number", Scanner),
-        ErrorKind::MissingAnchorOrAliasName => {
-            ("did not find expected alphabetic or numeric character", Scanner)
-        }
-        ErrorKind::InvalidBlockScalarHeader => ("did not find expected comment or line break", Scanner),
-        ErrorKind::ZeroBlockScalarIndent => ("found an indentation indicator equal to 0", Scanner),
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
-            ("did not find expected key", Parser)
-        }
-        ErrorKind::ExpectedBlockSequenceEntry => ("did not find expected '-' indicator", Parser),
-        ErrorKind::ExpectedFlowMappingSeparator
-        | ErrorKind::UnexpectedEofFlowMapping
-        | ErrorKind::UnclosedFlowCollection { open: '{' }
-        | ErrorKind::MismatchedFlowCollectionEnd { open: '{', .. } => {
-            ("did not find expected ',' or '}'", Parser)
-        }
-        ErrorKind::ExpectedFlowSequenceSeparator
-        | ErrorKind::UnexpectedEofFlowSequence
-        | ErrorKind::UnclosedFlowCollection { .. }
-        | ErrorKind::MismatchedFlowCollectionEnd { .. } => ("did not find expected ',' or ']'", Parser),
-        ErrorKind::ExpectedNodeContent | ErrorKind::MisplacedFlowCollectionEnd => {
-            ("did not find expected node content", Parser)
-        }
-        ErrorKind::ExpectedDocumentStart => ("did not find expected <document start>", Parser),
-        ErrorKind::UndeclaredTagHandle => ("found undefined tag handle", Parser),
-        ErrorKind::UnknownAnchor => return (format!("unknown anchor '{}' referenced", alias(line)), Loader),
-        ErrorKind::RecursionLimitExceeded => ("exceeded max depth of 10000", Parser),
-        other => return (other.to_string(), Scanner),
+        (Origin::Whole, _) => 0,
+        (Origin::Scanner, line) if line > 0 => line + 1,
+        (Origin::Parser, line) if line > 0 => line,
+        (Origin::Scanner | Origin::Parser, _) => began,
     };
-    (text.to_owned(), origin)
+    if line > 0 { format!("yaml: line {line}: {words}") } else { format!("yaml: {words}") }
 }
 
-/// The name behind the last `*` of a line.
-fn alias(line: &str) -> &str {
-    let name = line.rsplit('*').next().unwrap_or("");
-    name.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'))).next().unwrap_or("")
-}
-
-fn for_tabs() -> (String, Option<String>) {
-    let help = "YAML is indented with spaces only: replace the tab by spaces";
-    ("a tab is used for indentation".to_owned(), Some(help.to_owned()))
-}
-
-fn for_people(kind: &ErrorKind, go: &str) -> (String, Option<String>) {
-    let (message, help) = match kind {
-        ErrorKind::MappingValueNotAllowed
-        | ErrorKind::InvalidColonPlacement
-        | ErrorKind::InvalidMappingValueWhitespace => (
-            "a \"name: value\" is not possible here",
-            "the line is indented deeper than its neighbours, or a text that contains \": \" needs quotes",
-        ),
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
-            ("the indentation fits no line above", "start the line in the same column as the names beside it")
+/// Where a person should look, what is wrong, and what to do.
+fn for_people<'a>(problem: &'a Problem, text: &str) -> (Mark, &'a str, Option<&'static str>) {
+    let words = problem.words.as_str();
+    let here = problem.at;
+    let began = problem.began.unwrap_or(here);
+    let line = text.lines().nth(here.line).unwrap_or("");
+    let tab = line.chars().position(|c| c == '\t').filter(|_| line.trim_start().len() < line.len());
+    let at_tab = |column| Mark { column, ..here };
+    match words {
+        "found a tab character that violates indentation"
+        | "found a tab character where an indentation space is expected" => (here, TAB, Some(TAB_HELP)),
+        "found character that cannot start any token" if tab == Some(here.column) => {
+            (here, TAB, Some(TAB_HELP))
         }
-        ErrorKind::ExpectedBlockSequenceEntry => (
+        "mapping values are not allowed in this context" => match tab {
+            Some(column) if column < here.column => (at_tab(column), TAB, Some(TAB_HELP)),
+            _ => (
+                here,
+                "a \"name: value\" is not possible here",
+                Some(
+                    "the line is indented deeper than its neighbours, or a text that contains \": \" needs quotes",
+                ),
+            ),
+        },
+        "did not find expected key" => (
+            here,
+            "the indentation fits no line above",
+            Some("start the line in the same column as the names beside it"),
+        ),
+        "did not find expected '-' indicator" => (
+            here,
             "the indentation fits no list item above",
-            "start the line with \"- \", or indent it as the item's other lines",
+            Some("start the line with \"- \", or indent it as the item's other lines"),
         ),
-        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            ("a name without a value", "put \": \" behind the name, or join the text to the line above")
+        "could not find expected ':'" => (
+            began,
+            "a name without a value",
+            Some("put \": \" behind the name (with the space), or join the text to the line above"),
+        ),
+        "found unexpected end of stream" => {
+            (began, "a quoted text does not end", Some("add the closing quote"))
         }
-        ErrorKind::UnclosedQuotedScalar => ("a quoted text does not end", "add the closing quote"),
-        ErrorKind::UnclosedFlowCollection { .. }
-        | ErrorKind::UnexpectedEofFlowMapping
-        | ErrorKind::UnexpectedEofFlowSequence => ("a bracket is not closed", "add the closing bracket"),
-        ErrorKind::UnknownAnchor => {
-            ("an alias (*name) without its anchor (&name)", "quote a text that begins with *")
+        "did not find expected ',' or ']'" => {
+            (began, "a bracket [ is not closed", Some("add a comma or the closing ]"))
         }
-        ErrorKind::UnexpectedCharacter { character: '@' | '`' | '%' } => {
-            ("a text may not begin with this character", "put the text in quotes")
+        "did not find expected ',' or '}'" => {
+            (began, "a bracket { is not closed", Some("add a comma or the closing }"))
         }
-        _ => return (go.to_owned(), None),
-    };
-    (message.to_owned(), Some(help.to_owned()))
+        "found character that cannot start any token" => {
+            (here, "a text may not begin with this character", Some("put the text in quotes"))
+        }
+        "did not find expected alphabetic or numeric character" => {
+            (began, "* and & need a name behind them", Some("put a text that begins with * or & in quotes"))
+        }
+        _ if words.starts_with("unknown anchor") => (
+            here,
+            "an alias (*name) without its anchor (&name)",
+            Some("put a text that begins with * in quotes"),
+        ),
+        _ if words.starts_with("invalid map key") || words.starts_with("unsupported map key") => {
+            (here, "a name must be a text", Some("a text that begins with { or [ needs quotes"))
+        }
+        _ => (here, words, None),
+    }
 }
+
+const TAB: &str = "a tab is used for indentation";
+const TAB_HELP: &str = "YAML is indented with spaces only: put spaces in place of the tab";

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::kube::objects::decode::{FieldPath, Step};
@@ -14,11 +14,13 @@ fn go(text: &str) -> String {
 
 #[test]
 fn documents_are_split_at_lines_of_dashes() {
-    let texts = |s| documents(s).into_iter().map(|p| (p.text, p.line)).collect::<Vec<_>>();
+    let texts = |s| documents(s).iter().map(|p| (p.text, p.line)).collect::<Vec<_>>();
     assert_eq!(texts("a: 1\n---\nb: 2\n"), [("a: 1\n", 0), ("b: 2\n", 2)]);
     assert_eq!(texts("---\na: 1\n--- \n---\nb: 2"), [("---\na: 1\n", 0), ("---\nb: 2", 3)]);
     assert_eq!(texts("a: |\n  x\n  ---\n"), [("a: |\n  x\n  ---\n", 0)]);
+    assert_eq!(texts("a: 1\n--- # again\nb: 2\n"), [("a: 1\n", 0), ("b: 2\n", 2)]);
     assert_eq!(texts(""), []);
+    assert_eq!(documents("a: 1\n--- b\n")[0].bad_separator, Some("b"));
 }
 
 #[test]
@@ -60,22 +62,77 @@ fn a_billion_laughs_are_stopped() {
     assert_eq!(go(&text), "yaml: document contains excessive aliasing");
 }
 
-/// Answers of a real kubectl.
+/// `answers.json` holds what a real kubectl (v1.32, `kubectl label --local -f FILE -o json`) made of each text.
 #[test]
-fn mistakes_are_told_in_kubectls_words() {
-    for (text, words) in [
-        ("a: 1\nb:\n\tc: 1\n", "yaml: line 3: found character that cannot start any token"),
-        ("a: 1\nb:\n  c: 1\n   d:\n  x: y\n", "yaml: line 4: mapping values are not allowed in this context"),
-        ("a: 1\nb: c: d\n", "yaml: line 2: mapping values are not allowed in this context"),
-        ("a: *x\n", "yaml: unknown anchor 'x' referenced"),
-        ("a: .inf\n", "json: unsupported value: +Inf"),
-        ("a: !!int foo\n", "yaml: cannot decode !!str `foo` as a !!int"),
-    ] {
-        assert_eq!(go(text), words, "{text}");
+fn texts_are_read_and_refused_as_by_kubectl() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("answers.json")).unwrap();
+    assert!(cases.len() > 70);
+    for case in cases {
+        let file = crate::kube::objects::manifest::read(case["yaml"].as_str().unwrap(), "f.yaml", 1);
+        let error = file.broken.map(|b| b.kubectl);
+        match case["error"].as_str() {
+            Some(words) => {
+                assert_eq!(error, Some(format!("error parsing f.yaml: {words}")), "{}", case["name"]);
+            }
+            None => {
+                let values: Vec<Value> = file.documents.into_iter().map(|d| d.value).collect();
+                assert_eq!(json!(without_empty_metadata(values)), case["json"], "{}", case["name"]);
+            }
+        }
     }
 }
 
+/// kubectl's answers come from setting a label, which makes metadata out of nothing.
+fn without_empty_metadata(mut values: Vec<Value>) -> Vec<Value> {
+    for value in &mut values {
+        if value["metadata"].is_null() || value["metadata"] == json!({}) {
+            value.as_object_mut().unwrap().remove("metadata");
+        }
+    }
+    values
+}
+
+#[test]
+fn people_are_shown_the_place() {
+    let tell = |text: &str| {
+        let e = parse(text, 10).unwrap_err();
+        format!("{}:{}: {} ({})", e.at.line, e.at.column, e.message, e.help.unwrap_or_default())
+    };
+    insta::assert_snapshot!(tell("a: 1\nb:\n\tc: 1\n"), @"12:1: a tab is used for indentation (YAML is indented with spaces only: put spaces in place of the tab)");
+    insta::assert_snapshot!(tell("a: 1\nb: c\n\td: 1\n"), @"12:1: a tab is used for indentation (YAML is indented with spaces only: put spaces in place of the tab)");
+    insta::assert_snapshot!(tell("a:\n  b: 1\n   c: 2\n"), @r#"12:5: a "name: value" is not possible here (the line is indented deeper than its neighbours, or a text that contains ": " needs quotes)"#);
+    insta::assert_snapshot!(tell("a:\n  b: 1\n c: 2\n"), @"12:2: the indentation fits no line above (start the line in the same column as the names beside it)");
+    insta::assert_snapshot!(tell("a: 1\nkind:Pod\nb: 2\n"), @r#"11:1: a name without a value (put ": " behind the name (with the space), or join the text to the line above)"#);
+    insta::assert_snapshot!(tell("a: \"x\nb: 2\n"), @"10:4: a quoted text does not end (add the closing quote)");
+    insta::assert_snapshot!(tell("a: [1, 2\nb: 3\n"), @"10:4: a bracket [ is not closed (add a comma or the closing ])");
+    insta::assert_snapshot!(tell("a: {{ .x }}\n"), @"10:5: a name must be a text (a text that begins with { or [ needs quotes)");
+}
+
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        "[ -~]{0,12}".prop_map(Value::from),
+        Just(Value::Null),
+    ]
+}
+
+fn document() -> impl Strategy<Value = Value> {
+    scalar().prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map("[a-z]{1,6}", inner, 0..5).prop_map(|m| json!(m)),
+        ]
+    })
+}
+
 proptest! {
+    #[test]
+    fn json_is_yaml(value in document()) {
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        prop_assert_eq!(parse(&text, 1).unwrap().unwrap().to_value(), value);
+    }
+
     #[test]
     fn no_text_panics(text in "[ \\-:a-c\\n\\t\\[\\]{}&*!#|>'\"%@,0-9]{0,60}") {
         let _ = parse(&text, 1);

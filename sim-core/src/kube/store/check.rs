@@ -1,0 +1,179 @@
+//! Reading manifests as a reviewer: everything that can be known to be wrong without a cluster.
+
+use std::collections::BTreeMap;
+
+use super::{Ranges, StoreConfig, defaults, validate};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::kube::objects::decode;
+use crate::kube::objects::manifest::{self, Document};
+use crate::kube::objects::selector::Labels;
+use crate::kube::objects::{Kind, Object, ObjectKey, Selector, Service};
+
+/// Every mistake in a file of manifests: what kubectl cannot read, what the server refuses, and, as warnings, what it takes
+/// although it cannot be meant. `first_line` is the number of the text's first line.
+#[must_use]
+pub fn check_manifest(text: &str, source: &str, first_line: u32) -> Vec<Diagnostic> {
+    let file = manifest::read(text, source, first_line);
+    let mut found: Vec<Diagnostic> = Vec::new();
+    let mut objects = Vec::new();
+    for document in &file.documents {
+        found.extend(document.diagnostics.iter().cloned());
+        if let Some(object) = typed(document) {
+            found.extend(refusals(document, &object));
+            objects.push((document, object));
+        }
+    }
+    found.extend(repeated(&objects));
+    found.extend(selectors_without_pods(&objects));
+    found.extend(file.broken.map(|b| b.diagnostic));
+    found.sort_by_key(|d| (d.line, d.column));
+    found
+}
+
+/// The object with its defaults, unless its text has mistakes that were told already.
+fn typed(document: &Document) -> Option<Object> {
+    let kind = document.kind.clone().ok()?;
+    let mut object = decode::decode(kind, &document.value).ok()?.object;
+    let meta = object.meta_mut();
+    if kind.namespaced() && meta.namespace.is_empty() {
+        "default".clone_into(&mut meta.namespace);
+    }
+    defaults::fill(&mut object);
+    Some(object)
+}
+
+fn refusals(document: &Document, object: &Object) -> Vec<Diagnostic> {
+    let mut object = object.clone();
+    let mut causes = Vec::new();
+    if let Object::Service(service) = &mut object {
+        // Of the ranges only the families matter here; a cluster may have others.
+        causes.extend(Ranges::new(&StoreConfig::default().service_subnets).init(service));
+    }
+    causes.extend(validate(&object));
+    causes
+        .iter()
+        .map(|c| document.mistake_at(&c.field, format!("{}: {}", c.field, c.message), None))
+        .collect()
+}
+
+/// Two objects of one kind and name: the second changes the first.
+fn repeated(objects: &[(&Document, Object)]) -> Vec<Diagnostic> {
+    let mut seen: BTreeMap<ObjectKey, u32> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (document, object) in objects.iter().filter(|(_, o)| !o.meta().name.is_empty()) {
+        if let Some(line) = seen.insert(object.key(), document.position.line) {
+            let message =
+                format!("{} {:?} is in this file already, in line {line}", object.kind(), object.meta().name);
+            let help = "give it another name, or delete one of the two".to_owned();
+            found.push(warning(document.mistake_at("metadata.name", message, Some(help))));
+        }
+    }
+    found
+}
+
+/// A Service of a file with pods that selects none of them: usually a slip in a label.
+fn selectors_without_pods(objects: &[(&Document, Object)]) -> Vec<Diagnostic> {
+    let pods: Vec<(&str, &Labels)> = objects
+        .iter()
+        .filter(|(_, o)| o.kind() == Kind::Pod)
+        .map(|(_, o)| (o.meta().namespace.as_str(), &o.meta().labels))
+        .collect();
+    let mut found = Vec::new();
+    for (document, object) in objects {
+        let Object::Service(service) = object else { continue };
+        let near: Vec<&Labels> =
+            pods.iter().filter(|(ns, _)| *ns == service.metadata.namespace).map(|(_, l)| *l).collect();
+        if near.is_empty() || service.spec.selector.is_empty() {
+            continue;
+        }
+        let selector = Selector::from_labels(&service.spec.selector);
+        if !near.iter().any(|labels| selector.matches(labels)) {
+            let message = format!("the selector {selector} matches no pod of this file");
+            let help = closest(service, &near);
+            found.push(warning(document.mistake_at("spec.selector", message, help)));
+        }
+    }
+    found
+}
+
+/// The labels that come closest to what a Service selects.
+fn closest(service: &Service, near: &[&Labels]) -> Option<String> {
+    let known: Vec<String> = near.iter().flat_map(|l| l.iter().map(|(k, v)| format!("{k}: {v}"))).collect();
+    let wanted = service.spec.selector.iter().map(|(k, v)| format!("{k}: {v}"));
+    let guess = wanted.filter(|w| !known.contains(w)).find_map(|w| {
+        crate::kube::objects::nearest::nearest(&w, known.iter().map(String::as_str)).map(str::to_owned)
+    });
+    guess.map(|guess| format!("did you mean {guess:?}?"))
+}
+
+fn warning(diagnostic: Diagnostic) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..diagnostic }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> String {
+        let lines = check_manifest(text, "f.yaml", 1).into_iter().map(|d| {
+            let help = d.help.map(|h| format!(" ({h})")).unwrap_or_default();
+            format!("{:?} {}:{} {}{help}", d.severity, d.line, d.column, d.message)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_the_server_refuses_has_a_place() {
+        let text = "\
+apiVersion: v1
+kind: Service
+metadata:
+  name: Svc_A
+spec:
+  clusterIP: ten
+  ports:
+  - port: 70000
+  - port: 80
+";
+        insta::assert_snapshot!(told(text), @r#"
+        Error 4:9 metadata.name: Invalid value: "Svc_A": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')
+        Error 6:3 spec.clusterIPs[0]: Invalid value: "ten": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
+        Error 8:5 spec.ports[0].name: Required value
+        Error 8:11 spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive
+        Error 9:5 spec.ports[1].name: Required value
+        "#);
+    }
+
+    #[test]
+    fn a_selector_that_matches_nothing_is_suspicious() {
+        let text = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: pod-a, labels: {app: pod-a}}
+spec: {containers: [{name: c, image: nginx}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: svc-a}
+spec:
+  selector: {app: pod_a}
+  ports: [{port: 80}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: svc-a}
+spec: {selector: {app: pod-a}, ports: [{port: 80}]}
+";
+        insta::assert_snapshot!(told(text), @r#"
+        Warning 10:13 the selector app=pod_a matches no pod of this file (did you mean "app: pod-a"?)
+        Warning 15:18 Service "svc-a" is in this file already, in line 6 (give it another name, or delete one of the two)
+        "#);
+    }
+
+    #[test]
+    fn good_manifests_pass() {
+        let text =
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: nginx}]}\n";
+        assert_eq!(told(text), "");
+    }
+}
