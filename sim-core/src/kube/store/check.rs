@@ -137,7 +137,7 @@ spec:
 ";
         insta::assert_snapshot!(told(text), @r#"
         Error 4:9 metadata.name: Invalid value: "Svc_A": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')
-        Error 6:3 spec.clusterIPs[0]: Invalid value: "ten": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
+        Error 6:14 spec.clusterIPs[0]: Invalid value: "ten": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
         Error 8:5 spec.ports[0].name: Required value
         Error 8:11 spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive
         Error 9:5 spec.ports[1].name: Required value
