@@ -150,7 +150,8 @@ impl Journey<'_> {
             let at =
                 if last_at == Some(step.at_ns) { String::new() } else { SimTime(step.at_ns).to_string() };
             let ns = if last_ns == step.netns { "" } else { &step.netns };
-            let _ = writeln!(out, "  {at:>14}  {ns:<width$}  {}", step.text);
+            let text = step.text.replace('\n', &format!("\n{:indent$}", "", indent = width + 20));
+            let _ = writeln!(out, "  {at:>14}  {ns:<width$}  {text}");
             last_at = Some(step.at_ns);
             last_ns = step.netns;
         }
@@ -190,7 +191,7 @@ fn describe(step: &Step, ns: NsId, before: Option<&Frame>, after: &Frame, names:
                 NatKind::Destination => "destination",
             };
             let before = before.map(ToString::to_string).unwrap_or_default();
-            format!("{side} translated\n{:>20}before {before}\n{:>20}after  {after}", "", "")
+            format!("{side} translated\n  before {before}\n  after  {after}")
         }
         Step::Route(decision) => route_text(decision, &dev),
         Step::Neighbour { next_hop, mac } => format!("neighbour {next_hop} is at {mac}"),
