@@ -76,7 +76,7 @@ fn a_ping_crosses_two_bridges_and_a_cable_with_ttl_62() {
     let reply = world.recv(pods[0], s).unwrap().unwrap();
     assert_eq!((reply.from.ip(), reply.ttl), (ip("10.244.2.10"), 62));
     let trace = world.take_trace();
-    assert!(trace.events.iter().any(|e| matches!(e.step, Step::NeighbourWait { .. })));
+    assert!(trace.events().any(|e| matches!(e.step, Step::NeighbourWait { .. })));
 }
 
 #[test]

@@ -277,7 +277,7 @@ fn a_flow_tells_how_each_packet_ended() {
         .filter(|(_, _, v)| !matches!(v, Verdict::Delivered { .. } | Verdict::Consumed { .. }))
         .collect();
     assert!(lost.is_empty(), "{lost:#?}");
-    assert!(report.trace.events.iter().any(|e| matches!(&e.step, Step::Nat { .. })));
+    assert!(report.trace.events().any(|e| matches!(e.step, Step::Nat { .. })));
     let refused = cluster.flow(&Place::pod("default", "pod-a"), "svc-none:80", Protocol::Tcp);
     let Outcome::Failed { errno, icmp: Some((IcmpError::PortUnreachable, _)) } = refused.outcome else {
         panic!("{:?}", refused.outcome)

@@ -240,7 +240,7 @@ fn split(to: &str) -> Option<(&str, Option<u16>)> {
 
 /// How packets ended. The copies that a flood brings to hosts they are not for do not count, unless no other copy went anywhere.
 fn verdicts(trace: &Trace) -> Vec<(NsId, PacketId, Verdict)> {
-    let ends = trace.events.iter().filter_map(|e| match &e.step {
+    let ends = trace.events().filter_map(|e| match e.step {
         Step::End(verdict) => Some((e.ns, e.packet, verdict.clone())),
         _ => None,
     });

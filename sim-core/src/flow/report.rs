@@ -156,7 +156,7 @@ fn is_reply(journey: &Journey<'_>, from: NsId) -> bool {
 
 fn end_of(journey: &Journey<'_>) -> Option<(NsId, Verdict)> {
     let verdict = journey.verdict()?;
-    let event = journey.events.iter().rfind(|e| matches!(&e.step, Step::End(v) if v == verdict))?;
+    let event = journey.events.iter().rfind(|e| matches!(e.step, Step::End(v) if v == verdict))?;
     Some((event.ns, verdict.clone()))
 }
 

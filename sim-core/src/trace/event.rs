@@ -9,9 +9,9 @@ use super::{Hook, IfId, NsId, PacketId, RuleRef, SnapshotId, SockId, Verdict};
 use crate::packet::MacAddr;
 use crate::time::SimTime;
 
-/// One step of one packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+/// One step of one packet, as a trace shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
     /// When.
     pub at: SimTime,
     /// In which namespace.
@@ -21,11 +21,11 @@ pub struct Event {
     /// What the packet looked like after the step.
     pub snapshot: SnapshotId,
     /// What happened.
-    pub step: Step,
+    pub step: &'a Step,
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Step {
     /// A socket or the stack itself made the packet.
     Made {
@@ -108,7 +108,7 @@ pub enum Step {
 }
 
 /// What a matching rule did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum RuleAction {
     /// ACCEPT.
     Accept,
@@ -131,7 +131,7 @@ pub enum RuleAction {
 }
 
 /// Source or destination translation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum NatKind {
     /// The source was rewritten.
     Source,
@@ -140,7 +140,7 @@ pub enum NatKind {
 }
 
 /// What connection tracking found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct CtSummary {
     /// `NEW`, `ESTABLISHED`, `RELATED`, `INVALID` or `UNTRACKED`.
     pub state: &'static str,
@@ -149,7 +149,7 @@ pub struct CtSummary {
 }
 
 /// What a routing lookup said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum RouteDecision {
     /// For this host.
     Local,
@@ -170,7 +170,7 @@ pub enum RouteDecision {
 }
 
 /// The route that matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct RouteSummary {
     /// Its destination.
     pub dst: IpNet,
@@ -179,7 +179,7 @@ pub struct RouteSummary {
 }
 
 /// What a bridge did with a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum BridgeDecision {
     /// Sent to the one port that leads to the destination.
     Forward {

@@ -1,6 +1,7 @@
 //! Where something happens: namespaces, interfaces, hooks, tables, rules.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -105,7 +106,7 @@ impl FromStr for TableId {
 }
 
 /// One rule, as a person finds it again: table, chain, number, text.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleRef {
     /// iptables or ip6tables.
     pub family: Family,
@@ -117,4 +118,12 @@ pub struct RuleRef {
     pub number: u32,
     /// The rule as `iptables-save` prints it (`-A CHAIN …`), or `-P CHAIN POLICY`.
     pub text: Arc<str>,
+}
+
+impl Hash for RuleRef {
+    /// The texts only by their lengths: a recorder hashes every rule that matches, and place and number tell rules apart.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let place = u64::from(self.number) << 8 | (self.table as u64) << 4 | self.family as u64;
+        state.write_u64(place ^ (self.text.len() as u64) << 40 ^ (self.chain.len() as u64) << 56);
+    }
 }

@@ -1,5 +1,7 @@
 //! Who keeps events.
 
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
 use serde::Serialize;
 
 use super::{Event, Log, NsId, Step};
@@ -43,19 +45,46 @@ impl Recorder for NoTrace {
 }
 
 /// Keeps everything: the events in order, and each different look of each packet once.
+///
+/// A trace of many exchanges is mostly repetition: the same rules match, the same routes are taken. So each different step is kept
+/// once, and an event is five numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    /// The events in order.
-    pub events: Log<Event>,
-    /// The looks that events refer to.
-    pub snapshots: Log<Frame>,
+    events: Log<Packed>,
+    steps: IndexSet<Step, FxBuildHasher>,
+    snapshots: Log<Frame>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Packed {
+    at: SimTime,
+    ns: NsId,
+    packet: PacketId,
+    snapshot: SnapshotId,
+    step: u32,
 }
 
 impl Trace {
+    /// The events in order.
+    pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        self.events.iter().map(|e| Event {
+            at: e.at,
+            ns: e.ns,
+            packet: e.packet,
+            snapshot: e.snapshot,
+            step: &self.steps[e.step as usize],
+        })
+    }
+
     /// The packet as it looked after `event`.
     #[must_use]
-    pub fn frame(&self, event: &Event) -> &Frame {
+    pub fn frame(&self, event: &Event<'_>) -> &Frame {
         &self.snapshots[event.snapshot.0 as usize]
+    }
+
+    /// The looks that events refer to.
+    pub fn snapshots(&self) -> impl Iterator<Item = &Frame> {
+        self.snapshots.iter()
     }
 }
 
@@ -66,6 +95,7 @@ impl Recorder for Trace {
             self.snapshots.push(frame.clone());
             SnapshotId(self.snapshots.len() as u32 - 1)
         });
-        self.events.push(Event { at, ns, packet: tag.packet, snapshot, step: step() });
+        let step = self.steps.insert_full(step()).0 as u32;
+        self.events.push(Packed { at, ns, packet: tag.packet, snapshot, step });
     }
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     BridgeDecision, DropReason, Event, IfId, NatKind, NsId, PacketId, RejectWith, RouteDecision, RuleAction,
-    RuleRef, Step, TableId, Trace, Verdict,
+    RuleRef, Step, Trace, Verdict,
 };
 use crate::packet::Frame;
 use crate::time::SimTime;
@@ -30,7 +30,7 @@ pub struct Journey<'a> {
     /// The packet.
     pub packet: PacketId,
     /// Its events in order.
-    pub events: Vec<&'a Event>,
+    pub events: Vec<Event<'a>>,
     trace: &'a Trace,
 }
 
@@ -40,7 +40,7 @@ impl Trace {
     pub fn journeys(&self) -> Vec<Journey<'_>> {
         let mut order: Vec<Journey<'_>> = Vec::new();
         let mut index: BTreeMap<PacketId, usize> = BTreeMap::new();
-        for event in self.events.iter() {
+        for event in self.events() {
             let at = *index.entry(event.packet).or_insert_with(|| {
                 order.push(Journey { packet: event.packet, events: Vec::new(), trace: self });
                 order.len() - 1
@@ -61,10 +61,10 @@ impl Trace {
             }
         }
         let mut sink = Sink(Sha256::new());
-        for event in self.events.iter() {
+        for event in self.events() {
             let _ = writeln!(sink, "{event:?}");
         }
-        for frame in self.snapshots.iter() {
+        for frame in self.snapshots() {
             let _ = writeln!(sink, "{frame:?}");
         }
         data_encoding::HEXLOWER.encode(&sink.0.finalize())
@@ -97,7 +97,7 @@ pub struct StepView<'a> {
     pub packet: String,
 }
 
-impl Journey<'_> {
+impl<'a> Journey<'a> {
     /// The packet as it was first seen.
     #[must_use]
     pub fn first(&self) -> Option<&Frame> {
@@ -108,7 +108,7 @@ impl Journey<'_> {
     #[must_use]
     pub fn verdict(&self) -> Option<&Verdict> {
         let ends = || {
-            self.events.iter().filter_map(|e| match &e.step {
+            self.events.iter().filter_map(|e| match e.step {
                 Step::End(v) => Some(v),
                 _ => None,
             })
@@ -127,8 +127,8 @@ impl Journey<'_> {
             views.push(StepView {
                 at_ns: event.at.0,
                 netns: names.ns(event.ns).to_owned(),
-                step: &event.step,
-                text: describe(&event.step, event.ns, before, after, names),
+                step: event.step,
+                text: describe(event.step, event.ns, before, after, names),
                 packet: after.to_string(),
             });
             before = Some(after);
@@ -136,14 +136,13 @@ impl Journey<'_> {
         views
     }
 
-    /// The packet's story as text. It leaves out what [`Journey::steps`] has besides: the policies of idle tables.
+    /// The packet's story as text.
     #[must_use]
     pub fn to_text(&self, names: &dyn Names) -> String {
         let mut out = String::new();
         let first = self.first().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(out, "packet {}: {first}", self.packet.0);
-        let mut steps = self.steps(names);
-        steps.retain(|s| !is_idle(s.step));
+        let steps = self.steps(names);
         let width = steps.iter().map(|s| s.netns.len()).max().unwrap_or(0);
         let (mut last_at, mut last_ns) = (None, String::new());
         for step in steps {
@@ -156,16 +155,6 @@ impl Journey<'_> {
             last_ns = step.netns;
         }
         out
-    }
-}
-
-/// Whether a step is only the policy of a table that nothing is done with here.
-fn is_idle(step: &Step) -> bool {
-    match step {
-        Step::Rule { rule, action: RuleAction::Accept } => {
-            rule.number == 0 && matches!(rule.table, TableId::Raw | TableId::Mangle)
-        }
-        _ => false,
     }
 }
 

@@ -8,7 +8,7 @@ use super::{IfId, RuleRef, SockId};
 use crate::packet::{IcmpError, MacAddr};
 
 /// The end of one packet: who decided, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Verdict {
     /// A socket took it.
     Delivered {
@@ -44,7 +44,7 @@ pub enum Verdict {
 }
 
 /// What the sender of a refused packet is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum RejectWith {
     /// An ICMP error.
     Icmp(IcmpError),
@@ -53,7 +53,7 @@ pub enum RejectWith {
 }
 
 /// Why a packet was dropped. Names follow the kernel's drop reasons (`include/net/dropreason-core.h`) where it has one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum DropReason {
     /// A netfilter rule or chain policy (number 0) dropped it.
     Netfilter(RuleRef),

@@ -133,13 +133,10 @@ impl Netns {
         skb: &mut Skb,
         cx: &mut Cx<'_, R>,
     ) -> Option<WalkEnd> {
-        let v4 = skb.ip()?.dst.is_ipv4();
-        let rules = if v4 { &mut self.nf4 } else { &mut self.nf6 };
-        if rules.is_empty(table, at.hook) {
-            return None;
-        }
-        // Unwatched, a chain without rules need not know the packet.
-        if !R::ON && rules.pass_empty(table, at.hook, skb.ip()?.len()) {
+        let packet = skb.ip()?;
+        let rules = if packet.dst.is_ipv4() { &mut self.nf4 } else { &mut self.nf6 };
+        // What nothing is done with is worth neither a walk nor a line in a trace.
+        if rules.pass_empty(table, at.hook, packet.len()) {
             return None;
         }
         let ifaces = &self.ifaces;

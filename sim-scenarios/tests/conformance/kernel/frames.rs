@@ -8,13 +8,13 @@ use super::topology::Lab;
 /// `<namespace>/<interface> in|out <packet> ttl N`, in time order, ARP included. The underlay switch has no tap, and a frame on `lo`
 /// is seen once, coming in.
 pub(crate) fn lines(lab: &Lab, trace: &Trace) -> Vec<String> {
-    trace.events.iter().filter_map(|e| line(lab, trace, e)).collect()
+    trace.events().filter_map(|e| line(lab, trace, e)).collect()
 }
 
-fn line(lab: &Lab, trace: &Trace, event: &Event) -> Option<String> {
+fn line(lab: &Lab, trace: &Trace, event: Event<'_>) -> Option<String> {
     let (iface, direction) = match event.step {
-        Step::Tx { iface } => (iface, "out"),
-        Step::Rx { iface } => (iface, "in"),
+        Step::Tx { iface } => (*iface, "out"),
+        Step::Rx { iface } => (*iface, "in"),
         _ => return None,
     };
     let ns = lab.world.ns(event.ns);
@@ -22,5 +22,5 @@ fn line(lab: &Lab, trace: &Trace, event: &Event) -> Option<String> {
     if &*ns.name == "underlay" || (matches!(dev.kind, IfKind::Loopback) && direction == "out") {
         return None;
     }
-    Some(format!("{}/{} {direction} {}", ns.name, dev.name, trace.frame(event)))
+    Some(format!("{}/{} {direction} {}", ns.name, dev.name, trace.frame(&event)))
 }

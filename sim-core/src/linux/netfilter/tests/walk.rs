@@ -99,7 +99,7 @@ impl At {
             Step::Rule { rule, action } => format!("{} {} {action:?}", rule.chain, rule.number),
             other => format!("{other:?}"),
         };
-        (end, trace.events.iter().map(|e| line(&e.step)).collect(), set_ct_mark)
+        (end, trace.events().map(|e| line(e.step)).collect(), set_ct_mark)
     }
 }
 
@@ -426,6 +426,6 @@ fn what_a_rule_did_is_named() {
     let mut packet = skb(udp("10.0.0.9", "10.0.0.1", 53));
     let end = set.walk(TableId::Nat, &mut env, &mut packet, &mut trace);
     assert!(matches!(end, WalkEnd::Nat { target: NatTarget::Redirect(_), .. }));
-    let Step::Rule { rule, action } = &trace.events[0].step else { panic!("{:?}", trace.events) };
+    let Step::Rule { rule, action } = trace.events().next().expect("a step").step else { panic!("no rule") };
     assert_eq!((*action, &*rule.text), (RuleAction::Dnat, "-A PREROUTING -p udp -j REDIRECT"));
 }
