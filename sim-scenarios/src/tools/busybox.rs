@@ -20,12 +20,19 @@ pub(crate) fn version(cx: &Cx<'_>) -> Version {
 /// `BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.`; the time is that of the build, in the official images.
 fn banner(cx: &Cx<'_>) -> String {
     let v = version(cx);
-    let built = match (v.minor, v.patch) {
+    // An image tag like 1.28 means the last release of that series.
+    let patch = match (v.minor, v.patch) {
+        (28, 0) => 4,
+        (29, 0) => 3,
+        (30..=34 | 36, 0) => 1,
+        (_, patch) => patch,
+    };
+    let built = match (v.minor, patch) {
         (28, 4) => "2018-05-22 17:00:17 UTC",
         (36, 1) => "2023-05-18 22:34:17 UTC",
         (37, 0) => "2024-09-26 21:31:42 UTC",
         // What a build without a time stamp shows.
         _ => "",
     };
-    format!("BusyBox v{}.{}.{} ({built}) multi-call binary.", v.major, v.minor, v.patch)
+    format!("BusyBox v{}.{}.{patch} ({built}) multi-call binary.", v.major, v.minor)
 }

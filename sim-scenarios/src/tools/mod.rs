@@ -11,6 +11,7 @@ use sim_core::time::SimTime;
 pub mod door;
 pub mod registry;
 
+mod bind;
 mod busybox;
 mod conntrack;
 mod curl;

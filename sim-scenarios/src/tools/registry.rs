@@ -5,7 +5,7 @@ use super::text::{
     awk, cat, cut, date, echo, env, grep, head, hostname, ls, mkdir, printf, pwd, rm, sed, seq, sleep, sort,
     tail, tee, test, touch, tr, uniq, wc, which, xargs,
 };
-use super::{conntrack, curl, getent, ip, iptables, kubectl, nc, nslookup, ping, sh, ssh, wget};
+use super::{bind, conntrack, curl, getent, ip, iptables, kubectl, nc, nslookup, ping, sh, ssh, wget};
 
 /// Kinds of machines, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,7 @@ static TABLE: &[Entry] = &[
     row("curl",     On::MACHINES, curl::run),
     row("cut",      On::ALL, cut::run),
     row("date",     On::ALL, date::run),
+    row("dig",      On::MACHINES, bind::dig),
     row("echo",     On::ALL, echo::run),
     row("egrep",    On::ALL, grep::run),
     row("env",      On::ALL, env::run),
@@ -78,6 +79,7 @@ static TABLE: &[Entry] = &[
     row("getent",   On::MACHINES.or(On::DEBIAN), getent::run),
     row("grep",     On::ALL, grep::run),
     row("head",     On::ALL, head::run),
+    row("host",     On::MACHINES, bind::host),
     row("hostname", On::ALL, hostname::run),
     row("ip",       On::MACHINES, ip::run_iproute2),
     row("ip",       On::BUSYBOX, ip::run_busybox),
@@ -93,6 +95,7 @@ static TABLE: &[Entry] = &[
     row("nc",       On::MACHINES, nc::run_openbsd),
     row("nc",       On::BUSYBOX, nc::run_busybox),
     row("nslookup", On::BUSYBOX, nslookup::run_busybox),
+    row("nslookup", On::MACHINES, bind::nslookup),
     row("ping",     On::MACHINES, ping::run_iputils),
     row("ping",     On::BUSYBOX, ping::run_busybox),
     row("printenv", On::ALL, env::printenv),

@@ -4,6 +4,7 @@
 //! what came back. Sockets are numbers that the client gives out; the driver opens one when it first meets its number, so
 //! the number of distinct source ports is the real one.
 
+pub mod bind;
 pub mod conf;
 mod glibc;
 pub mod hosts;
