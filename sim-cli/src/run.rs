@@ -21,6 +21,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
         documents.extend(found);
     }
     let labs = check::labs(&documents)?;
+    if let Some((lab, _)) = labs.iter().find(|(lab, _)| lab.commands().next().is_none()) {
+        let why = "no `console` block with a command in it: nothing to run";
+        return Err(Trouble::Input(format!("ksim: {}: {why}\n", lab.source)));
+    }
     let results = if args.bless { blessed(&labs)? } else { all(&labs, args.seeds.clone())? };
     let with_seed = args.seeds.is_some();
     print(&match args.format {

@@ -45,6 +45,10 @@ FAIL  labs/sub/a.md (1 of 1 commands)
 
 "#]]);
     ksim(&folder).args(["run", "nowhere.md"]).assert().code(2).stdout_eq("");
+    ksim(&folder).args(["run", "labs/prose.md"]).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+ksim: labs/prose.md: no `console` block with a command in it: nothing to run
+
+"#]]);
 }
 
 #[test]

@@ -43,7 +43,12 @@ struct Edit {
 
 /// A command that did not run, or had to be stopped, has no output worth keeping.
 fn can_bless(result: &CommandResult) -> bool {
-    let hopeless = |f: &Failure| matches!(f, Failure::Nobody { .. } | Failure::Endless { .. });
+    let hopeless = |f: &Failure| match f {
+        Failure::Nobody { .. } | Failure::Endless { .. } | Failure::NotModelled { .. } | Failure::Flood => {
+            true
+        }
+        Failure::Output { .. } | Failure::Status { .. } => false,
+    };
     !result.failures.is_empty() && !result.failures.iter().any(hopeless)
 }
 

@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use sim_core::diagnostic::{Diagnostic, Severity};
-use sim_core::kube::objects::manifest;
+use sim_core::kube::store::check_manifest;
 
 use super::parse::Lab;
 use super::setup;
@@ -11,12 +11,12 @@ use super::setup;
 #[must_use]
 pub fn check(name: &str, text: &str) -> Vec<Diagnostic> {
     if std::path::Path::new(name).extension().is_none_or(|e| e != "md") {
-        return manifest::read(text, name, 1).diagnostics();
+        return check_manifest(text, name, 1);
     }
     match Lab::parse(name, text) {
         Err(mistakes) => mistakes,
         Ok(lab) => {
-            let mut all = setup::mistakes(&lab);
+            let mut all = setup::mistakes_as(&lab, check_manifest);
             if !setup::is_fatal(&all)
                 && let Err(more) = setup::cluster(&lab, None)
             {

@@ -34,15 +34,22 @@ pub fn cluster(lab: &Lab, seed: Option<u64>) -> Result<Cluster, Vec<Diagnostic>>
     })
 }
 
-/// Everything that is wrong with a lab's cluster block and manifests, and what a person should look at.
+/// Everything that keeps a lab from running: mistakes in its cluster block, manifests that cannot be read. What the API server
+/// refuses is for the transcript to show.
 #[must_use]
 pub fn mistakes(lab: &Lab) -> Vec<Diagnostic> {
+    mistakes_as(lab, |text, source, line| manifest::read(text, source, line).diagnostics())
+}
+
+/// Everything that is wrong with a lab's cluster block, and with its manifests as `read` finds it (text, source, first line).
+#[must_use]
+pub fn mistakes_as(lab: &Lab, read: fn(&str, &str, u32) -> Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut all = lab.warnings.clone();
     if let Err(found) = configuration(lab) {
         all.extend(found);
     }
     for file in lab.files().filter(|f| is_manifest(&f.name, &f.body.text)) {
-        let found = manifest::read(&file.body.text, &lab.source, file.body.line).diagnostics();
+        let found = read(&file.body.text, &lab.source, file.body.line);
         all.extend(indented(found, &file.body));
     }
     all.sort_by_key(|d| (d.line, d.column));

@@ -353,10 +353,14 @@ impl Eval<'_, '_> {
     /// Says that something is not modelled and halts the line.
     pub(super) fn not_modelled(&mut self, what: impl std::fmt::Display) -> Halt {
         self.io.out.err(format!("ksim: not modelled: {what}"));
+        self.io.session.note_not_modelled(what);
         Halt::Fail(NOT_MODELLED)
     }
 
     pub(super) fn syntax(&mut self, error: &SyntaxError) -> Halt {
+        if let SyntaxError::Limit(what) = error {
+            return self.not_modelled(what);
+        }
         let message = self.sh.syntax_error(error);
         self.io.out.err(message);
         Halt::Fail(2)

@@ -47,6 +47,7 @@ pub struct SessionState {
     remarks: Vec<String>,
     started: SimTime,
     endless: Option<String>,
+    not_modelled: Option<String>,
     commands: u32,
     home: Files,
     /// Programs that run programs, at this moment.
@@ -60,6 +61,7 @@ impl Default for SessionState {
             remarks: Vec::new(),
             started: SimTime::ZERO,
             endless: None,
+            not_modelled: None,
             commands: 0,
             home: Files::new().with_dir(HOME),
             depth: 0,
@@ -106,6 +108,7 @@ impl SessionState {
     pub fn start_command(&mut self, now: SimTime) {
         self.started = now;
         self.endless = None;
+        self.not_modelled = None;
         self.commands = 0;
         self.depth = 0;
     }
@@ -143,5 +146,16 @@ impl SessionState {
     #[must_use]
     pub fn endless(&self) -> Option<&str> {
         self.endless.as_deref()
+    }
+
+    /// Notes that a command asked for something real that is not modelled: whatever the line printed then is no answer.
+    pub fn note_not_modelled(&mut self, what: impl std::fmt::Display) {
+        self.not_modelled.get_or_insert_with(|| what.to_string());
+    }
+
+    /// The first thing of this command line that is not modelled.
+    #[must_use]
+    pub fn not_modelled(&self) -> Option<&str> {
+        self.not_modelled.as_deref()
     }
 }

@@ -92,6 +92,7 @@ impl Cx<'_> {
     /// wrong answer: `cx.not_modelled("ping: option -f")`.
     pub fn not_modelled(&mut self, what: impl std::fmt::Display) -> i32 {
         self.out.err(format!("ksim: not modelled: {what}"));
+        self.session.note_not_modelled(what);
         NOT_MODELLED
     }
 

@@ -129,6 +129,12 @@ impl Out {
         matches!(self.streams.stdout, Stream::Buffer(i) if self.buffers[i].closed())
     }
 
+    /// Whether a command was stopped because it wrote too much.
+    #[must_use]
+    pub fn overflowed(&self) -> bool {
+        self.overflow
+    }
+
     /// Whether ^C was pressed.
     #[must_use]
     pub fn control_c(&self) -> bool {

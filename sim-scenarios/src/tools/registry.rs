@@ -3,7 +3,7 @@
 use super::Tool;
 use super::text::{
     awk, cat, cut, date, echo, env, grep, head, hostname, ls, mkdir, printf, pwd, rm, sed, seq, sleep, sort,
-    tail, tee, test, touch, tr, uniq, wc, which, xargs,
+    tail, tee, test, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{bind, conntrack, curl, getent, ip, iptables, kubectl, nc, nslookup, ping, sh, ssh, wget};
 
@@ -120,13 +120,14 @@ static TABLE: &[Entry] = &[
     row("wget",     On::MACHINES, wget::run_gnu),
     row("which",    On::ALL, which::run),
     row("xargs",    On::ALL, xargs::run),
+    row("yes",      On::ALL, yes::run),
 ];
 
 /// Programs that real machines have and that are not modelled, so that they are not called missing.
 #[rustfmt::skip]
 static KNOWN: &[(On, &[&str])] = &[
     (On::ALL, &["base64", "basename", "chmod", "chown", "cp", "dd", "df", "diff", "dirname", "du", "find", "id", "ln", "md5sum",
-        "mktemp", "more", "mv", "nproc", "rmdir", "sha256sum", "stat", "timeout", "tty", "uname", "uptime", "whoami", "yes"]),
+        "mktemp", "more", "mv", "nproc", "rmdir", "sha256sum", "stat", "timeout", "tty", "uname", "uptime", "whoami"]),
     (On::MACHINES.or(On::BUSYBOX), &["free", "kill", "less", "ps", "route", "ifconfig", "arp", "arping", "netstat", "telnet",
         "top", "vi", "watch", "traceroute", "nslookup", "ping", "wget", "nc", "ip", "brctl", "sysctl"]),
     (On::MACHINES, &["apt", "apt-get", "bridge", "containerd", "crictl", "ctr", "curl", "dig", "docker", "ethtool", "getent", "git",

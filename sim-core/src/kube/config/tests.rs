@@ -117,3 +117,16 @@ fn switches_must_be_known() {
     3:28+4: `fast` is not a value of net.ipv4.icmp_ratelimit
     ");
 }
+
+#[test]
+fn yaml_that_cannot_be_read_is_explained_without_the_parser_s_settings() {
+    let said = |text: &str| {
+        let d = parse(text, "lab.md", 11).unwrap_err().remove(0);
+        format!("{}:{} {}", d.line, d.column, d.message)
+    };
+    assert_eq!(said("networking:\n\tcni: bridge\n"), "12:2 a tab in the indentation: YAML wants spaces");
+    assert_eq!(said("seed: 1\nseed: 2\n"), "12:1 the field `seed` stands here twice");
+    assert_eq!(said("nodes: [{name: a\n"), "11:9 unclosed bracket '{'");
+    let deep = format!("nodes: {}", "[".repeat(9000));
+    assert!(said(&deep).ends_with("too large or too deep for a cluster block"), "{}", said(&deep));
+}

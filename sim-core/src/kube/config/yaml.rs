@@ -58,14 +58,25 @@ pub(super) struct Entry {
 pub(super) fn document(text: &str) -> Result<Node, (Position, String)> {
     serde_saphyr::from_str::<Spanned<Value>>(text).map(node).map_err(|e| {
         let at = e.location().map(Position::from).unwrap_or_default();
-        (at, first_line(&e.without_snippet().to_string()))
+        (at, sentence(&e.without_snippet().to_string()))
     })
 }
 
-/// The error's own sentence: the position is told separately.
-fn first_line(message: &str) -> String {
+/// The error's own sentence, without the position, which is told separately, and in words that name no setting of the parser.
+fn sentence(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    let line = line.split(" at line ").next().unwrap_or(line);
+    if line.starts_with("tabs disallowed") {
+        return "a tab in the indentation: YAML wants spaces".to_owned();
+    }
+    if let Some(key) = line.strip_prefix("duplicate mapping key: ") {
+        return format!("the field `{}` stands here twice", key.split(',').next().unwrap_or(key));
+    }
+    if line.starts_with("budget breached") || line.starts_with("recursion limit") {
+        return "too large or too deep for a cluster block".to_owned();
+    }
+    line.to_owned()
 }
 
 fn node(spanned: Spanned<Value>) -> Node {
@@ -194,6 +205,6 @@ mod tests {
     fn a_key_given_twice_is_refused_where_it_stands() {
         let (at, message) = document("seed: 1\nseed: 2\n").unwrap_err();
         assert_eq!((at.line, at.column), (2, 1));
-        assert!(message.contains("duplicate"), "{message}");
+        assert!(message.contains("twice"), "{message}");
     }
 }

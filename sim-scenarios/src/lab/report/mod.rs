@@ -38,6 +38,10 @@ fn explain(source: &str, command: &CommandResult) -> String {
                     "{source}:{line}: `{what}` does not end by itself and was stopped; write `^C` where it should be interrupted\n"
                 )
             }
+            Failure::NotModelled { what } => {
+                format!("{source}:{line}: `{first}` asked for what is real and not modelled: {what}\n")
+            }
+            Failure::Flood => format!("{source}:{line}: `{first}` wrote too much and was stopped\n"),
             Failure::Nobody { why } => format!("{source}:{line}: `{first}` was not run: {why}\n"),
         };
     }

@@ -63,6 +63,13 @@ pub enum Failure {
         /// What had to be stopped.
         what: String,
     },
+    /// It asked for something real that is not modelled: no output of it can be right.
+    NotModelled {
+        /// What that is.
+        what: String,
+    },
+    /// It wrote more than anybody reads.
+    Flood,
     /// Nobody is there to be asked.
     Nobody {
         /// Why.
@@ -146,6 +153,10 @@ fn judge(command: &Command, answer: Answer, source: &str) -> CommandResult {
     let mut failures = Vec::new();
     if let Some(why) = answer.nobody {
         failures.push(Failure::Nobody { why });
+    } else if let Some(what) = answer.not_modelled {
+        failures.push(Failure::NotModelled { what });
+    } else if answer.flood {
+        failures.push(Failure::Flood);
     } else {
         if let Some(what) = answer.endless {
             failures.push(Failure::Endless { what });

@@ -46,6 +46,10 @@ pub struct Answer {
     pub status: i32,
     /// What had to be stopped because it does not end.
     pub endless: Option<String>,
+    /// What was asked for that is real and not modelled.
+    pub not_modelled: Option<String>,
+    /// More was written than anybody reads, and the command was stopped.
+    pub flood: bool,
     /// Why nobody could be asked.
     pub nobody: Option<String>,
 }
@@ -206,6 +210,8 @@ impl Session {
             output: String::from_utf8_lossy(out.terminal()).into_owned(),
             status,
             endless: self.state.endless().map(str::to_owned),
+            not_modelled: self.state.not_modelled().map(str::to_owned),
+            flood: out.overflowed(),
             nobody: None,
         }
     }

@@ -53,6 +53,26 @@ fn an_endless_command_is_stopped_and_the_lab_fails() {
 }
 
 #[test]
+fn what_is_not_modelled_never_passes() {
+    insta::assert_snapshot!(said("$ systemctl\nksim: not modelled: `systemctl`\n? 69\n$ kubectl top nodes 2>/dev/null | wc -l\n0\n"), @r#"
+    FAIL  lab.md (2 of 2 commands)
+          lab.md:2: `systemctl` asked for what is real and not modelled: `systemctl`
+          lab.md:5: `kubectl top nodes 2>/dev/null | wc -l` asked for what is real and not modelled: "kubectl top"
+    "#);
+}
+
+#[test]
+fn a_flood_is_stopped_and_said() {
+    holds("$ yes | head -2\ny\ny\n$ yes no\nno\nno\n^C\n");
+    insta::assert_snapshot!(said("$ seq 1000000000000 | wc -l\n$ yes > /dev/null\n$ ping -i 0.0001 -c 100000 -q node1 | tail -1\n[..]\n"), @r"
+    FAIL  lab.md (2 of 3 commands)
+          lab.md:2: `seq 1000000000000 | wc -l` wrote too much and was stopped
+          lab.md:3: `yes` does not end by itself and was stopped; write `^C` where it should be interrupted
+          lab.md:3: `yes > /dev/null` ended with status 130, expected 0; if that is right, write `? 130` below its output
+    ");
+}
+
+#[test]
 fn what_differs_is_shown_with_its_line() {
     insta::assert_snapshot!(said("$ seq 3\n1\n2\n4\n$ false\n$ true\n? 1\n/usr is out\n[root@mars ~]# ls\n"), @r"
     FAIL  lab.md (4 of 4 commands)

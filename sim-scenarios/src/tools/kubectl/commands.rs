@@ -94,6 +94,9 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
     match dispatch(cx) {
         Ok(status) => status,
         Err(failure) => {
+            if let Some(what) = failure.what_is_not_modelled() {
+                cx.session.note_not_modelled(what);
+            }
             let text = failure.to_string();
             cx.out.err(text.strip_suffix('\n').unwrap_or(&text));
             1

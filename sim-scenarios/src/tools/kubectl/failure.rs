@@ -4,6 +4,8 @@ use std::fmt;
 
 use sim_core::kube::store::{ApiError, Reason};
 
+const NOT_MODELLED: &str = " is not modelled by this simulator";
+
 /// A failure that kubectl reports on standard error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -28,7 +30,16 @@ impl Failure {
 
     /// A kind or option that kubectl has and this model does not.
     pub(crate) fn not_modelled(what: impl fmt::Display) -> Self {
-        Self::Plain(format!("{what} is not modelled by this simulator"))
+        Self::Plain(format!("{what}{NOT_MODELLED}"))
+    }
+
+    /// What this model does not have, if that is why.
+    pub(crate) fn what_is_not_modelled(&self) -> Option<&str> {
+        match self {
+            Self::Plain(message) => message.strip_suffix(NOT_MODELLED),
+            Self::Api(..) => None,
+            Self::Many(all) => all.iter().find_map(Self::what_is_not_modelled),
+        }
     }
 
     /// One failure or several; none of them is success.

@@ -266,7 +266,7 @@ impl Session<'_> {
 
     fn send(&mut self, cx: &mut Cx<'_>) {
         self.tally.last_sent = cx.now();
-        let seq = self.probe.transmitted as u16 + 1;
+        let seq = (self.probe.transmitted as u16).wrapping_add(1);
         match self.probe.send(cx, seq) {
             Ok(()) => {}
             Err(Errno::EMSGSIZE) => {

@@ -32,6 +32,7 @@ pub(super) mod uniq;
 pub(super) mod wc;
 pub(super) mod which;
 pub(super) mod xargs;
+pub(super) mod yes;
 
 #[cfg(test)]
 mod tests;
