@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use sim_scenarios::lab::find::{self, Document};
 use sim_scenarios::lab::parse::Lab;
-use sim_scenarios::lab::run::{self, LabResult};
+use sim_scenarios::lab::run::{self, LabResult, RunOptions};
 use sim_scenarios::lab::{bless, report};
 
 use crate::args::{Format, RunArgs};
@@ -25,7 +25,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
         let why = "no `console` block with a command in it: nothing to run";
         return Err(Trouble::Input(format!("ksim: {}: {why}\n", lab.source)));
     }
-    let results = if args.bless { blessed(&labs)? } else { all(&labs, args.seeds.clone())? };
+    // Whoever compares runs reads JSON, and a digest says more than outputs do.
+    let options = RunOptions { seeds: args.seeds.clone(), digest: matches!(args.format, Format::Json) };
+    let results = if args.bless { blessed(&labs)? } else { all(&labs, &options)? };
     let with_seed = args.seeds.is_some();
     print(&match args.format {
         Format::Text => report::text(&results, with_seed) + &report::closing_line(&results),
@@ -37,14 +39,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
 }
 
 /// The labs of documents, in order.
-fn all(labs: &[(Lab, Document)], seeds: Option<std::ops::Range<u64>>) -> Result<Vec<LabResult>, Trouble> {
+fn all(labs: &[(Lab, Document)], options: &RunOptions) -> Result<Vec<LabResult>, Trouble> {
     let only: Vec<Lab> = labs.iter().map(|(lab, _)| lab.clone()).collect();
-    run::run_all(&only, seeds).map_err(|mistakes| check::bad_input(&mistakes, labs))
+    run::run_all(&only, options).map_err(|mistakes| check::bad_input(&mistakes, labs))
 }
 
 /// Writes what came into the documents, and runs those again that changed.
 fn blessed(labs: &[(Lab, Document)]) -> Result<Vec<LabResult>, Trouble> {
-    let mut results = all(labs, None)?;
+    let mut results = all(labs, &RunOptions::default())?;
     for ((lab, document), result) in labs.iter().zip(&mut results) {
         let text = bless::bless(lab, &result.commands);
         if text == document.text {
@@ -54,7 +56,7 @@ fn blessed(labs: &[(Lab, Document)]) -> Result<Vec<LabResult>, Trouble> {
             .map_err(|e| Trouble::Input(format!("ksim: {}: {e}\n", document.name())))?;
         say(&format!("blessed {}\n", document.name()));
         let again = check::labs(&[Document { text, ..document.clone() }])?;
-        if let Some(new) = all(&again, None)?.pop() {
+        if let Some(new) = all(&again, &RunOptions::default())?.pop() {
             *result = new;
         }
     }

@@ -15,12 +15,14 @@ fn results() -> Vec<LabResult> {
         seed: 1,
         commands: vec![command(2, "ls", vec![])],
         remarks: vec![],
+        digest: None,
     };
     let bad = LabResult {
         source: "a.md".into(),
         seed: 2,
         commands: vec![command(2, "ls", vec![]), command(4, "cat <<EOF\nx\nEOF", failures)],
         remarks: vec!["image x is unknown".into()],
+        digest: Some("00ff".into()),
     };
     vec![good, bad]
 }

@@ -23,6 +23,18 @@ pub struct LabResult {
     pub commands: Vec<CommandResult>,
     /// What a person should know: an image that is unknown, a field without effect.
     pub remarks: Vec<String>,
+    /// The digest of every step of every packet, if it was asked for: equal runs have equal digests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// How to run labs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Run each lab under every seed of this range instead of its own.
+    pub seeds: Option<std::ops::Range<u64>>,
+    /// Record every packet and take the digest of the whole.
+    pub digest: bool,
 }
 
 /// How a command went.
@@ -95,27 +107,37 @@ impl LabResult {
 /// # Errors
 /// What is wrong with the cluster block or a manifest; then nothing ran.
 pub fn run(lab: &Lab, seed: Option<u64>) -> Result<LabResult, Vec<Diagnostic>> {
+    run_one(lab, seed, false)
+}
+
+fn run_one(lab: &Lab, seed: Option<u64>, digest: bool) -> Result<LabResult, Vec<Diagnostic>> {
     let mistakes = setup::mistakes(lab);
     if setup::is_fatal(&mistakes) {
         return Err(mistakes);
     }
-    let mut session = Session::new(setup::cluster(lab, seed)?);
+    let mut cluster = setup::cluster(lab, seed)?;
+    if digest {
+        cluster.start_recording();
+    }
+    let mut session = Session::new(cluster);
     let commands = play(lab, &mut session, |_| {});
     let seed = session.cluster().config().seed;
-    Ok(LabResult { source: lab.source.clone(), seed, commands, remarks: session.take_remarks() })
+    let remarks = session.take_remarks();
+    let digest = digest.then(|| session.into_cluster().take_trace().digest());
+    Ok(LabResult { source: lab.source.clone(), seed, commands, remarks, digest })
 }
 
-/// Runs labs, each under all seeds of a range, on all cores. The order of the results is that of the arguments.
+/// Runs labs, each under its own seed or all seeds of a range, on all cores. The order of the results is that of the arguments.
 ///
 /// # Errors
 /// What is wrong with the labs.
-pub fn run_all(labs: &[Lab], seeds: Option<std::ops::Range<u64>>) -> Result<Vec<LabResult>, Vec<Diagnostic>> {
-    let jobs: Vec<(&Lab, Option<u64>)> = match seeds {
+pub fn run_all(labs: &[Lab], options: &RunOptions) -> Result<Vec<LabResult>, Vec<Diagnostic>> {
+    let jobs: Vec<(&Lab, Option<u64>)> = match &options.seeds {
         None => labs.iter().map(|lab| (lab, None)).collect(),
         Some(seeds) => labs.iter().flat_map(|lab| seeds.clone().map(move |seed| (lab, Some(seed)))).collect(),
     };
     let results: Vec<Result<LabResult, Vec<Diagnostic>>> =
-        jobs.into_par_iter().map(|(lab, seed)| run(lab, seed)).collect();
+        jobs.into_par_iter().map(|(lab, seed)| run_one(lab, seed, options.digest)).collect();
     results.into_iter().collect()
 }
 

@@ -109,7 +109,7 @@ fn a_lab_with_mistakes_does_not_run() {
 #[test]
 fn many_seeds_keep_their_order() {
     let lab = Lab::parse("lab.md", "```console\n$ true\n```\n").unwrap();
-    let results = run_all(&[lab], Some(3..7)).unwrap();
+    let results = run_all(&[lab], &RunOptions { seeds: Some(3..7), digest: false }).unwrap();
     assert_eq!(results.iter().map(|r| r.seed).collect::<Vec<_>>(), [3, 4, 5, 6]);
     assert_eq!(report::text(&results, true), "ok    lab.md (4 seeds, 1 commands)\n");
     assert_eq!(report::closing_line(&results), "4 passed, 0 failed\n");
