@@ -53,6 +53,8 @@ impl Bridge {
             Some(e) if e.kind == FdbKind::Learned => {
                 *e = FdbEntry { port, seen: now, kind: FdbKind::Learned }
             }
+            // An entry set by hand follows the station as well (`br_fdb_update`).
+            Some(e) if e.kind == FdbKind::Static => e.port = port,
             Some(_) => {}
             None => {
                 self.fdb.insert(mac, FdbEntry { port, seen: now, kind: FdbKind::Learned });

@@ -34,6 +34,10 @@ pub struct Iface {
     pub master: Option<IfId>,
     /// `bridge link set … hairpin on`: frames may leave by the port they came in by.
     pub hairpin: bool,
+    /// `bridge link set … isolated on`: no frames between two ports that have it.
+    pub isolated: bool,
+    /// Hardware addresses are asked for and told (`ip link set … arp on`).
+    pub arp: bool,
     /// The other end of a veth pair or wire.
     pub peer: Option<(NsId, IfId)>,
     /// How long a frame takes to the other end; zero for veth.
@@ -78,6 +82,10 @@ pub struct IfConf {
     pub send_redirects: bool,
     /// 0 answer for any local address, 1 only for addresses of the interface, 2 and of its subnet.
     pub arp_ignore: u8,
+    /// Answer only where a packet to the asker would leave.
+    pub arp_filter: bool,
+    /// Address of a request's sender: 0 that of the packet that waits, 1 only if it is of the target's subnet, 2 one of the interface.
+    pub arp_announce: u8,
     /// IPv6 is off on this interface.
     pub disable_ipv6: bool,
 }

@@ -21,6 +21,8 @@ use crate::trace::IfId;
 pub const RETRANS: Duration = Duration::from_secs(1);
 /// Broadcast requests before giving up (`mcast_solicit`), and unicast ones (`ucast_solicit`).
 pub const PROBES: u8 = 3;
+/// After a change, answers that say something else do not count for this long (`locktime`): of several answers the first one stands.
+pub const LOCKTIME: Duration = Duration::from_secs(1);
 /// How long an answer is believed (`base_reachable_time_ms`).
 pub const REACHABLE: Duration = Duration::from_secs(30);
 /// How long a stale entry in use waits for a confirmation (`delay_first_probe_time`).
@@ -47,6 +49,8 @@ pub struct Neighbour {
     pub state: NudState,
     /// When it was last confirmed.
     pub confirmed: SimTime,
+    /// When state or address last changed.
+    pub updated: SimTime,
     /// Requests sent since the state began.
     pub probes: u8,
     /// Packets that wait.
@@ -142,6 +146,11 @@ impl Neighbours {
         self.entries.get(&(dev, addr))?.queue.first().map(Box::as_ref)
     }
 
+    /// All packets that wait for a neighbour.
+    pub fn waiting(&self) -> impl Iterator<Item = &Skb> {
+        self.entries.values().flat_map(|n| n.queue.iter().map(Box::as_ref))
+    }
+
     /// The hardware address for a packet, or the packet is put in the queue.
     pub fn resolve(&mut self, dev: IfId, addr: IpAddr, now: SimTime, skb: &mut Option<Box<Skb>>) -> Resolve {
         let key = (dev, addr);
@@ -181,6 +190,7 @@ impl Neighbours {
             mac: MacAddr::ZERO,
             state: NudState::Incomplete,
             confirmed: SimTime::ZERO,
+            updated: now,
             probes: 1,
             queue,
             timer: None,
@@ -207,7 +217,15 @@ impl Neighbours {
                 let state = if answer { NudState::Reachable } else { NudState::Stale };
                 self.entries.insert(
                     key,
-                    Neighbour { mac, state, confirmed: now, probes: 0, queue: Vec::new(), timer: None },
+                    Neighbour {
+                        mac,
+                        state,
+                        confirmed: now,
+                        updated: now,
+                        probes: 0,
+                        queue: Vec::new(),
+                        timer: None,
+                    },
                 );
             }
             return Vec::new();
@@ -217,6 +235,12 @@ impl Neighbours {
         }
         let changed = n.mac != mac;
         let unknown = matches!(n.state, NudState::Incomplete | NudState::Failed);
+        if changed && !unknown && !create && now.since(n.updated) <= LOCKTIME {
+            return Vec::new();
+        }
+        if changed || unknown || (answer && n.state != NudState::Reachable) {
+            n.updated = now;
+        }
         n.mac = mac;
         if answer {
             n.state = NudState::Reachable;
@@ -248,6 +272,7 @@ impl Neighbours {
             mac,
             state: NudState::Permanent,
             confirmed: SimTime::ZERO,
+            updated: SimTime::ZERO,
             probes: 0,
             queue: Vec::new(),
             timer: None,

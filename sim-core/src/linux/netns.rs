@@ -51,7 +51,7 @@ pub struct Netns {
     pub(super) next_ip_id: u16,
     pub(super) hash_salt: u64,
     /// Interfaces that went up or down since the world last looked.
-    pub(super) link_events: Vec<IfId>,
+    pub(super) link_events: Vec<(IfId, bool)>,
 }
 
 /// Why a configuration command failed. The texts are those of `ip` and `bridge`, which pass on the kernel's.
@@ -135,6 +135,8 @@ impl Netns {
             addrs: Vec::new(),
             master: None,
             hairpin: false,
+            isolated: false,
+            arp: true,
             peer: None,
             delay: Duration::ZERO,
             conf: self.sys.default,
@@ -327,17 +329,48 @@ impl Netns {
         }
     }
 
+    /// `ip link set PORT nomaster`.
+    ///
+    /// # Errors
+    /// It does not exist.
+    pub fn set_no_master(&mut self, port: &str) -> Result<(), NetError> {
+        let port = self.dev(port)?;
+        self.clear_master(port);
+        Ok(())
+    }
+
+    fn bridge_port(&mut self, port: &str) -> Result<&mut Iface, NetError> {
+        let id = self.dev(port)?;
+        let iface = self.iface_mut(id);
+        if iface.master.is_some() { Ok(iface) } else { Err(NetError::NotSupported) }
+    }
+
     /// `bridge link set dev PORT hairpin on|off`.
     ///
     /// # Errors
     /// It does not exist or is no bridge port.
     pub fn set_hairpin(&mut self, port: &str, on: bool) -> Result<(), NetError> {
-        let id = self.dev(port)?;
-        let iface = self.iface_mut(id);
-        if iface.master.is_none() {
-            return Err(NetError::NotSupported);
-        }
-        iface.hairpin = on;
+        self.bridge_port(port)?.hairpin = on;
+        Ok(())
+    }
+
+    /// `bridge link set dev PORT isolated on|off`.
+    ///
+    /// # Errors
+    /// It does not exist or is no bridge port.
+    pub fn set_isolated(&mut self, port: &str, on: bool) -> Result<(), NetError> {
+        self.bridge_port(port)?.isolated = on;
+        Ok(())
+    }
+
+    /// `ip link set DEV arp on|off`.
+    ///
+    /// # Errors
+    /// It does not exist.
+    pub fn set_arp(&mut self, dev: &str, on: bool) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        self.iface_mut(id).arp = on;
+        self.neigh.flush(id, false);
         Ok(())
     }
 
@@ -402,7 +435,7 @@ impl Netns {
             return;
         }
         iface.up = up;
-        self.link_events.push(id);
+        self.link_events.push((id, up));
         let iface = self.iface_mut(id);
         let link_local = iface.link_local();
         let v6 = !iface.conf.disable_ipv6 && !iface.is_loopback();
@@ -449,9 +482,11 @@ impl Netns {
         };
         self.main.remove(|r| r.dev == Some(id) && (!iface.up || r.proto == RouteProto::Kernel));
         for net in &iface.addrs {
+            // The first address of a subnet speaks for all (`IFA_F_SECONDARY`).
+            let primary = iface.addrs.iter().find(|n| n.trunc() == net.trunc()).unwrap_or(net).addr();
             let kernel = |dst, kind| Route {
                 kind,
-                src: Some(net.addr()),
+                src: Some(primary),
                 proto: RouteProto::Kernel,
                 ..Route::link(dst, id)
             };
@@ -595,12 +630,29 @@ impl Netns {
         Ok(())
     }
 
-    /// `bridge fdb del MAC dev DEV` on a VXLAN device.
+    /// `bridge fdb replace MAC dev PORT master static` on a bridge port.
     ///
     /// # Errors
-    /// The device does not exist, is no VXLAN device, or has no such entry.
+    /// The device does not exist or is no bridge port.
+    pub fn fdb_static(&mut self, port: &str, mac: MacAddr) -> Result<(), NetError> {
+        let id = self.dev(port)?;
+        let master = self.iface_mut(id).master.ok_or(NetError::NotSupported)?;
+        let bridge = self.bridge_mut(master).ok_or(NetError::NotSupported)?;
+        bridge.fdb.insert(mac, FdbEntry { port: id, seen: SimTime::ZERO, kind: FdbKind::Static });
+        Ok(())
+    }
+
+    /// `bridge fdb del MAC dev DEV` on a VXLAN device, or with `master` on a bridge port.
+    ///
+    /// # Errors
+    /// The device does not exist, has no forwarding database, or no such entry is in it.
     pub fn fdb_del(&mut self, dev: &str, mac: MacAddr) -> Result<(), NetError> {
         let id = self.dev(dev)?;
+        if let Some(bridge) = self.iface_mut(id).master.and_then(|m| self.bridge_mut(m)) {
+            let there = bridge.fdb.get(&mac).is_some_and(|e| e.port == id);
+            bridge.fdb.retain(|m, e| *m != mac || e.port != id);
+            return if there { Ok(()) } else { Err(NetError::NoSuchEntry) };
+        }
         let IfKind::Vxlan(v) = &mut self.iface_mut(id).kind else { return Err(NetError::NotSupported) };
         v.fdb.shift_remove(&mac).map(|_| ()).ok_or(NetError::NoSuchEntry)
     }

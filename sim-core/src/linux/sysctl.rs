@@ -107,6 +107,8 @@ fn conf_switch<'a>(conf: &'a mut IfConf, leaf: &str) -> Option<Switch<'a>> {
         "forwarding" => Switch::Bool(&mut conf.forwarding),
         "send_redirects" => Switch::Bool(&mut conf.send_redirects),
         "arp_ignore" => Switch::U8(&mut conf.arp_ignore),
+        "arp_filter" => Switch::Bool(&mut conf.arp_filter),
+        "arp_announce" => Switch::U8(&mut conf.arp_announce),
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@
 //! Recording is a type parameter of everything below; the methods here choose between [`Trace`] and [`NoTrace`] once per call.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use petgraph::stable_graph::{NodeIndex, StableUnGraph};
@@ -14,7 +14,7 @@ use petgraph::visit::{EdgeRef, IntoEdgeReferences};
 
 use super::link::IfKind;
 use super::socket::{QueuedError, Received, SockError, SockOptions, TcpRead};
-use super::stack::{Cx, Effects, lost};
+use super::stack::{Cx, Effects, Path, lost};
 use super::{Errno, NetError, Netns, Skb, SkbCt};
 use crate::chance::{Chance, Dice, Purpose};
 use crate::packet::{MacAddr, Payload};
@@ -281,12 +281,7 @@ impl World {
     fn sync_links(&mut self) {
         for id in std::mem::take(&mut self.touched) {
             let ns = &mut self.namespaces[id.0 as usize].ns;
-            let changed: Vec<(IfId, bool)> = ns
-                .link_events
-                .drain(..)
-                .map(|i| (i, ns.ifaces[i.0 as usize].as_ref().is_some_and(|f| f.up)))
-                .collect();
-            for (iface, up) in changed {
+            for (iface, up) in std::mem::take(&mut ns.link_events) {
                 if let Some((peer_ns, peer)) = self.ns(id).iface(iface).and_then(|i| i.peer) {
                     self.namespaces[peer_ns.0 as usize].ns.set_carrier(peer, up);
                 }
@@ -338,13 +333,22 @@ impl World {
                 return false;
             };
             self.now = self.now.max(at);
-            match event {
-                Event::Arrive(ns, iface, skb) => self.arrive(ns, iface, skb, rec),
-                Event::Timer(ns) => {
-                    self.namespaces[ns.0 as usize].armed = SimTime::MAX;
-                    if self.exists(ns) {
-                        self.enter(ns, rec, |stack, cx| stack.on_timer(cx));
-                    }
+            self.happen(event, rec);
+            // All timers of an instant run before a frame that one of them sent is looked at, as the timer interrupt comes before
+            // the network's.
+            while let Some((_, event)) = self.queue.pop_due(at) {
+                self.happen(event, rec);
+            }
+        }
+    }
+
+    fn happen<R: Recorder>(&mut self, event: Event, rec: &mut R) {
+        match event {
+            Event::Arrive(ns, iface, skb) => self.arrive(ns, iface, skb, rec),
+            Event::Timer(ns) => {
+                self.namespaces[ns.0 as usize].armed = SimTime::MAX;
+                if self.exists(ns) {
+                    self.enter(ns, rec, |stack, cx| stack.on_timer(cx));
                 }
             }
         }
@@ -462,6 +466,7 @@ impl World {
     /// # Errors
     /// No route, or no such socket.
     pub fn udp_connect(&mut self, ns: NsId, sock: SockId, remote: SocketAddr) -> Result<(), Errno> {
+        let remote = SocketAddr::new(meant(remote.ip()), remote.port());
         let src = self.source_for(ns, sock, remote.ip())?;
         self.stack(ns).sockets.udp_connect(sock, src, remote)
     }
@@ -604,7 +609,7 @@ impl World {
     fn source_for(&self, ns: NsId, sock: SockId, dst: IpAddr) -> Result<IpAddr, Errno> {
         let ns = self.ns(ns);
         let bound = ns.sockets.local_addr(sock).ok_or(Errno::EBADF)?.ip();
-        let path = ns.path_to(dst).map_err(|no| no.errno)?;
+        let path = sendable(ns, dst)?;
         Ok(if bound.is_unspecified() { path.src } else { bound })
     }
 }
@@ -633,10 +638,11 @@ struct UdpSend {
 
 impl Act<Result<(), Errno>> for UdpSend {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<(), Errno> {
-        let path = ns.path_to(self.dst.ip()).map_err(|no| no.errno)?;
-        let mtu = ns.path_mtu(&path, self.dst.ip(), cx.now);
-        let packet = ns.sockets.udp_datagram(self.sock, path.src, self.dst, mtu, self.payload)?;
-        send_packet(ns, cx, packet, self.sock, self.dst, mtu)
+        let dst = SocketAddr::new(meant(self.dst.ip()), self.dst.port());
+        let path = sendable(ns, dst.ip())?;
+        let mtu = ns.path_mtu(&path, dst.ip(), cx.now);
+        let packet = ns.sockets.udp_datagram(self.sock, path.src, dst, mtu, self.payload)?;
+        send_packet(ns, cx, packet, self.sock, dst, mtu)
     }
 }
 
@@ -649,11 +655,27 @@ struct Echo {
 
 impl Act<Result<(), Errno>> for Echo {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<(), Errno> {
-        let path = ns.path_to(self.dst).map_err(|no| no.errno)?;
-        let mtu = ns.path_mtu(&path, self.dst, cx.now);
-        let packet = ns.sockets.icmp_echo(self.sock, path.src, self.dst, mtu, self.seq, self.payload)?;
-        send_packet(ns, cx, packet, self.sock, SocketAddr::new(self.dst, 0), mtu)
+        let dst = meant(self.dst);
+        let path = sendable(ns, dst)?;
+        let mtu = ns.path_mtu(&path, dst, cx.now);
+        let packet = ns.sockets.icmp_echo(self.sock, path.src, dst, mtu, self.seq, self.payload)?;
+        send_packet(ns, cx, packet, self.sock, SocketAddr::new(dst, 0), mtu)
     }
+}
+
+/// The unspecified address means this host (`ip_route_output_key`).
+const fn meant(dst: IpAddr) -> IpAddr {
+    match dst {
+        IpAddr::V4(a) if a.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(a) if a.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        other => other,
+    }
+}
+
+/// The path of a packet from a socket; a broadcast address needs `SO_BROADCAST`, which no socket here has.
+fn sendable(ns: &Netns, dst: IpAddr) -> Result<Path, Errno> {
+    let path = ns.path_to(dst).map_err(|no| no.errno)?;
+    if path.broadcast { Err(Errno::EACCES) } else { Ok(path) }
 }
 
 fn send_packet<R: Recorder>(
@@ -675,15 +697,16 @@ struct Connect {
 
 impl Act<Result<SockId, Errno>> for Connect {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<SockId, Errno> {
-        let path = ns.path_to(self.remote.ip()).map_err(|no| no.errno)?;
+        let remote = SocketAddr::new(meant(self.remote.ip()), self.remote.port());
+        let path = ns.path_to(remote.ip()).map_err(|no| no.errno)?;
         let local = match self.from {
             Some(a) if !a.ip().is_unspecified() => a,
             Some(a) => SocketAddr::new(path.src, a.port()),
             None => SocketAddr::new(path.src, 0),
         };
-        let mtu = ns.path_mtu(&path, self.remote.ip(), cx.now);
+        let mtu = ns.path_mtu(&path, remote.ip(), cx.now);
         let place = u64::from(ns.id.0);
-        let sock = ns.sockets.tcp_connect(local, self.remote, mtu, cx.now, cx.dice, place)?;
+        let sock = ns.sockets.tcp_connect(local, remote, mtu, cx.now, cx.dice, place)?;
         ns.flush_sockets(cx);
         Ok(sock)
     }

@@ -21,7 +21,13 @@ impl Netns {
         // Neighbour discovery of IPv6 is not modelled: an IPv6 next hop is never found.
         let IpAddr::V4(target_ip) = target else { return };
         let Some(iface) = self.iface(dev) else { return };
-        let own = src.filter(|s| self.is_local(*s)).or_else(|| iface.source_for(target));
+        let announce = self.sys.all.arp_announce.max(iface.conf.arp_announce);
+        let fits = |s: &IpAddr| match announce {
+            0 => true,
+            1 => iface.addrs.iter().any(|n| n.addr() == *s && n.contains(&target)),
+            _ => false,
+        };
+        let own = src.filter(|s| self.is_local(*s) && fits(s)).or_else(|| iface.source_for(target));
         let Some(IpAddr::V4(sender_ip)) = own else { return };
         let sender_mac = iface.mac;
         let arp = Arp { op: ArpOp::Request, sender_mac, sender_ip, target_mac: MacAddr::ZERO, target_ip };
@@ -38,6 +44,9 @@ impl Netns {
     }
 
     pub(super) fn arp_input<R: Recorder>(&mut self, dev: IfId, arp: &Arp, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        if self.iface(dev).is_some_and(|i| !i.arp) {
+            return self.drop(cx, skb, DropReason::OtherHost);
+        }
         let for_us = self.answers_for(dev, arp);
         let answer = arp.op == ArpOp::Reply && !skb.frame.dst.is_group();
         let create = for_us && arp.op == ArpOp::Request;
@@ -69,13 +78,18 @@ impl Netns {
     fn answers_for(&self, dev: IfId, arp: &Arp) -> bool {
         let target = IpAddr::from(arp.target_ip);
         if self.is_local(target) && !target.is_loopback() {
-            return self.arp_ignore_allows(dev, arp.sender_ip, target);
+            return self.arp_ignore_allows(dev, arp.sender_ip, target) && self.arp_filter_allows(dev, arp);
         }
         let Some(iface) = self.iface(dev) else { return false };
         let proxy = self.conf_or(dev, |c| c.proxy_arp) && iface.conf.forwarding;
         proxy
             && self.local.lookup(target).is_none_or(|r| r.kind != RouteKind::Broadcast)
             && self.path_to(target).is_ok_and(|p| p.dev != dev)
+    }
+
+    fn arp_filter_allows(&self, dev: IfId, arp: &Arp) -> bool {
+        let filter = self.conf_or(dev, |c| c.arp_filter);
+        !filter || self.path_to(arp.sender_ip.into()).is_ok_and(|p| p.dev == dev)
     }
 
     fn arp_ignore_allows(&self, dev: IfId, sender: Ipv4Addr, target: IpAddr) -> bool {

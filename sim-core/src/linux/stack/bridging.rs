@@ -180,7 +180,10 @@ impl Netns {
 
     /// A frame leaves by a port that is up, and by the port it came in by only in hairpin mode.
     fn may_leave(&self, from: Option<IfId>, port: IfId) -> bool {
-        self.iface(port).is_some_and(|p| p.up && p.carrier && (from != Some(port) || p.hairpin))
+        let isolated = from.and_then(|f| self.iface(f)).is_some_and(|f| f.isolated);
+        self.iface(port).is_some_and(|p| {
+            p.up && p.carrier && (from != Some(port) || p.hairpin) && !(isolated && p.isolated)
+        })
     }
 
     fn bridge_forward<R: Recorder>(

@@ -19,9 +19,11 @@ mod input;
 mod output;
 mod routing;
 
+pub(super) use routing::Path;
+
 use super::{Netns, Skb};
 use crate::chance::Dice;
-use crate::packet::{Frame, FrameBody};
+use crate::packet::{Frame, FrameBody, IpPacket, Transport};
 use crate::time::SimTime;
 use crate::trace::{DropReason, IfId, NsId, PacketId, Recorder, SockId, Step, Tag, Verdict};
 
@@ -81,20 +83,37 @@ impl Netns {
 
     /// Does what is due.
     pub(super) fn on_timer<R: Recorder>(&mut self, cx: &mut Cx<'_, R>) {
-        while let Some(due) = self.neigh.on_timer(cx.now) {
-            self.neighbour_due(due, cx);
-        }
+        // A segment that waits for a neighbour is not repeated in the instant in which the neighbour is given up.
         if self.sockets.next_timer().is_some_and(|t| t <= cx.now) {
             self.sockets.on_timer(cx.now);
             self.flush_sockets(cx);
         }
+        while let Some(due) = self.neigh.on_timer(cx.now) {
+            self.neighbour_due(due, cx);
+        }
+    }
+
+    /// Whether a segment that is to be repeated has not left this host yet, because a neighbour is still being asked for
+    /// (`skb_still_in_host_queue`).
+    fn still_waits(&self, again: &IpPacket) -> bool {
+        let Transport::Tcp(new) = &again.body else { return false };
+        self.neigh.waiting().filter_map(Skb::ip).any(|p| match &p.body {
+            Transport::Tcp(old) => (old.seq, old.sport, old.dport) == (new.seq, new.sport, new.dport),
+            _ => false,
+        })
     }
 
     /// Sends what the sockets have ready to go.
     pub(super) fn flush_sockets<R: Recorder>(&mut self, cx: &mut Cx<'_, R>) {
         while let Some((sock, packet)) = self.sockets.pop_output() {
             let dst = packet.destination();
-            if let Err(errno) = self.send_local(packet, sock, cx)
+            let rehash = sock.map_or(0, |sock| self.sockets.timeouts(sock));
+            if rehash > 0 && self.still_waits(&packet) {
+                continue;
+            }
+            let mut skb = Box::new(Skb::made(packet, cx.new_tag()));
+            skb.rehash = rehash;
+            if let Err(errno) = self.send_made(skb, sock, cx)
                 && let Some(sock) = sock
             {
                 let mtu = self.mtu_towards(dst.ip(), cx.now);

@@ -84,6 +84,10 @@ impl Netns {
         if p.ttl == 0 {
             p.ttl = ttl;
         }
+        // `IP_MULTICAST_TTL` is 1 unless set.
+        if p.dst.is_multicast() && p.dst.is_ipv4() {
+            p.ttl = 1;
+        }
     }
 
     fn check_mtu(&self, skb: &Skb, path: &Path, now: SimTime) -> Result<(), Errno> {
@@ -141,9 +145,14 @@ impl Netns {
     }
 
     fn send_to_next_hop<R: Recorder>(&mut self, path: &Path, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
-        let arp = self.iface(path.dev).is_some_and(|i| i.uses_arp());
-        if !arp {
+        let Some(iface) = self.iface(path.dev) else { return self.drop(cx, skb, DropReason::Gone) };
+        if !iface.uses_arp() {
             return self.transmit(path.dev, skb, cx);
+        }
+        if !iface.arp {
+            // The device's own address stands in (`arp_constructor`).
+            let own = iface.mac;
+            return self.transmit_to(path.dev, own, skb, cx);
         }
         if path.broadcast {
             return self.transmit_to(path.dev, MacAddr::BROADCAST, skb, cx);
@@ -246,12 +255,15 @@ impl Netns {
     }
 
     fn tunnel_transmit<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
-        let salt = self.hash_salt;
+        let salt = self.hash_salt ^ u64::from(skb.rehash) << 32;
         let Some(IfKind::Vxlan(vxlan)) = self.iface(dev).map(|i| &i.kind) else { return };
         let mac = skb.frame.dst;
         let Some(remote) = vxlan.remote(mac) else {
             return self.drop(cx, skb, DropReason::NoFdbEntry { mac });
         };
+        if self.is_local(remote) {
+            return self.tunnel_loop(dev, skb, cx);
+        }
         let vxlan = vxlan.clone();
         self.note(cx, &mut skb, || Step::Encap { iface: dev, remote });
         let tag = skb.tag;
@@ -260,6 +272,14 @@ impl Netns {
         let mut outer = Box::new(Skb::made(outer, tag));
         outer.tag.snapshot = None;
         let _ = self.send_made(outer, None, cx);
+    }
+
+    /// A tunnel whose other end is this host: the frame comes back in at once, whatever its destination (`vxlan_encap_bypass`).
+    fn tunnel_loop<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        skb.iif = Some(dev);
+        skb.ct = crate::linux::SkbCt::None;
+        self.note(cx, &mut skb, || Step::Rx { iface: dev });
+        self.receive_for_host(dev, skb, false, cx);
     }
 }
 

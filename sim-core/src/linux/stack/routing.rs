@@ -92,7 +92,7 @@ impl Netns {
             dev: lo.id,
             next_hop: dst,
             via: None,
-            src: dst,
+            src: route.src.unwrap_or(dst),
             local: true,
             broadcast: false,
             route: summary,
@@ -101,13 +101,16 @@ impl Netns {
 
     fn unicast_path(&self, route: &Route, dst: IpAddr) -> Option<Path> {
         let dev = route.dev?;
-        let next_hop = route.via.unwrap_or(dst);
+        // A group is reached by its own hardware address, whatever gateway the route names.
+        let via = route.via.filter(|_| !dst.is_multicast());
+        let next_hop = via.unwrap_or(dst);
         let iface = self.iface(dev)?;
         // A device without an address of its own borrows one from another (`inet_select_addr`).
         let borrow = || self.ifaces().filter(|i| !i.is_loopback()).find_map(|i| i.source_for(dst));
         let src = route.src.or_else(|| iface.source_for(next_hop)).or_else(borrow)?;
         let summary = RouteSummary { dst: route.dst, src: route.src };
-        Some(Path { dev, next_hop, via: route.via, src, local: false, broadcast: false, route: summary })
+        let broadcast = dst == IpAddr::from(std::net::Ipv4Addr::BROADCAST);
+        Some(Path { dev, next_hop, via, src, local: false, broadcast, route: summary })
     }
 
     /// The decision for a packet that came in by `dev` (`ip_route_input`).

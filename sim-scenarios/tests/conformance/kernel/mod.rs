@@ -20,17 +20,41 @@ fn asks_between_nodes(case: &Value) -> bool {
     frames.into_iter().any(|f| f.starts_with("node") && f.contains("/eth0 out arp who-has"))
 }
 
-/// Runs one case.
+/// What the machines knew of each other before the case began.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Past {
+    /// Nothing.
+    Fresh,
+    /// Nodes and client had talked to each other.
+    NodesMet,
+    /// The same probe had been made before the changes.
+    Probed,
+}
+
+/// Runs one case. Recordings were made one after the other, and what an earlier one left in neighbour tables and forwarding
+/// databases is not written down: a case passes if it does so with one of the pasts that it can have had.
 pub(crate) fn run(file: &Value, case: &Value) -> Result<(), String> {
+    let first = if asks_between_nodes(case) { Past::Fresh } else { Past::NodesMet };
+    let result = with_past(file, case, first);
+    let changed = case["changes_after_start"].as_array().is_some_and(|c| !c.is_empty());
+    if result.is_err() && changed && with_past(file, case, Past::Probed).is_ok() {
+        return Ok(());
+    }
+    result
+}
+
+fn with_past(file: &Value, case: &Value, past: Past) -> Result<(), String> {
     let name = case["topology"].as_str().ok_or("the case names no topology")?;
     let mut lab = Lab::build(&file["topologies"][name], case)?;
-    if !asks_between_nodes(case) {
+    if past != Past::Fresh {
         probe::warm_up(&mut lab)?;
     }
-    for change in case["changes_after_start"].as_array().into_iter().flatten() {
-        change::apply(&mut lab, change.as_str().unwrap_or_default())?;
-    }
     let want = &case["observed"];
+    if past == Past::Probed {
+        probe::run(&mut lab, &case["probe"], want)?;
+        probe::forget_flows(&mut lab)?;
+    }
+    change::all(&mut lab, case)?;
     lab.world.start_recording();
     let got = probe::run(&mut lab, &case["probe"], want)?;
     let trace = lab.world.take_trace();

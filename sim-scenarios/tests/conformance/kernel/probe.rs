@@ -55,6 +55,11 @@ pub(crate) fn warm_up(lab: &mut Lab) -> Result<(), String> {
             ping(lab, &mut seen, from, *to, &json!({}))?;
         }
     }
+    forget_flows(lab)
+}
+
+/// Empties connection tracking of every node, as the recordings did before each probe.
+pub(crate) fn forget_flows(lab: &mut Lab) -> Result<(), String> {
     for node in lab.nodes.iter().map(|n| lab.ns(&n.name)).collect::<Result<Vec<_>, _>>()? {
         lab.world.ns_mut(node).conntrack.flush();
     }

@@ -151,13 +151,16 @@ impl Connection {
             return self.finish();
         }
         let finished = self.rcv.finished;
+        self.rcv.quick |= !segment.payload.is_empty();
         if self.rcv.take(start, &segment.payload, fin) {
             self.news = true;
         }
         if self.rcv.finished && !finished {
             self.on_fin(now);
+            self.acknowledge_fin(now);
+        } else {
+            self.emit_ack();
         }
-        self.emit_ack();
     }
 
     /// The peer has closed its side.

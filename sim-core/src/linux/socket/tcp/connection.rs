@@ -15,6 +15,8 @@ use crate::trace::SockId;
 
 /// Bytes that may wait to be sent and acknowledged.
 const SEND_BUFFER: usize = 1 << 20;
+/// `TCP_DELACK_MIN`.
+const DELAYED_ACK: Duration = Duration::from_millis(40);
 /// Segment size towards a peer that announced none (RFC 9293, 3.7.1).
 pub(super) const DEFAULT_MSS: u16 = 536;
 /// How long a connection stays in TIME-WAIT (`TCP_TIMEWAIT_LEN`).
@@ -34,6 +36,8 @@ pub(in crate::linux::socket) struct Connection {
     pub(super) rcv: Receive,
     pub(super) rtx: Retransmission,
     pub(super) timer: Option<(SimTime, Timer)>,
+    /// Retransmission timeouts so far.
+    pub(super) timeouts: u32,
     /// The instant for which the table has its timer.
     pub(super) armed: Option<SimTime>,
     /// Error that is reported if the connection times out (`sk_err_soft`).
@@ -55,6 +59,8 @@ pub(in crate::linux::socket) struct Connection {
 pub(super) enum Timer {
     /// Repeat what is not acknowledged.
     Retransmit,
+    /// Acknowledge the peer's FIN, unless our own has done so meanwhile.
+    Acknowledge,
     /// TIME-WAIT or an orphan's FIN-WAIT-2 ends.
     Expire,
 }
@@ -81,6 +87,7 @@ impl Connection {
             rcv: Receive::default(),
             rtx: Retransmission::default(),
             timer: None,
+            timeouts: 0,
             armed: None,
             soft_error: None,
             failure: None,
@@ -233,9 +240,23 @@ impl Connection {
         }
     }
 
+    /// Acknowledges a FIN: at once while the peer's data came faster than ours (`icsk_ack.quick`), else with our own FIN if the
+    /// application closes within the delay.
+    pub(super) fn acknowledge_fin(&mut self, now: SimTime) {
+        let quick = self.rcv.quick;
+        if self.state == TcpState::CloseWait && !quick && self.timer.is_none() {
+            self.timer = Some((now.tick() + DELAYED_ACK, Timer::Acknowledge));
+        } else {
+            self.emit_ack();
+        }
+    }
+
     /// Queues a segment.
     pub(super) fn emit(&mut self, seq: u32, flags: TcpFlags, payload: Payload) {
         let syn = flags.has(TcpFlags::SYN);
+        if matches!(self.timer, Some((_, Timer::Acknowledge))) {
+            self.timer = None;
+        }
         self.outbox.push(Tcp {
             sport: self.local.port(),
             dport: self.remote.port(),

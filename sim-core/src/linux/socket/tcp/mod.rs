@@ -146,6 +146,14 @@ impl Sockets {
         Ok(id)
     }
 
+    /// How often a connection's retransmission timer has run out.
+    pub(in crate::linux) fn timeouts(&self, id: SockId) -> u32 {
+        match self.slots.get(&id).map(|s| &s.kind) {
+            Some(Kind::Tcp(connection)) => connection.timeouts,
+            _ => 0,
+        }
+    }
+
     fn opening(
         &self,
         local: SocketAddr,

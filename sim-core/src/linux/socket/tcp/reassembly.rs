@@ -18,6 +18,8 @@ pub(super) struct Receive {
     pub(super) irs: u32,
     /// Bytes in order that the application has not read.
     pub(super) buffer: Vec<u8>,
+    /// Data has come since we last sent some.
+    pub(super) quick: bool,
     /// The peer's FIN has been reached.
     pub(super) finished: bool,
     /// Position of `nxt` in the stream, counted from 0 and without wrapping.

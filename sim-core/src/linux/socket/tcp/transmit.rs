@@ -190,6 +190,7 @@ impl Connection {
             flags = flags.with(TcpFlags::FIN);
         }
         let payload = self.snd.copy(offset, length);
+        self.rcv.quick &= length == 0;
         self.emit(seq, flags, payload);
     }
 
@@ -299,12 +300,14 @@ impl Connection {
     pub(super) fn on_timer(&mut self, now: SimTime) {
         match self.timer.take() {
             Some((_, Timer::Expire)) => self.finish(),
+            Some((_, Timer::Acknowledge)) => self.emit_ack(),
             Some((_, Timer::Retransmit)) if self.rtx.tries >= self.retry_limit() => {
                 let timeout = SockError { errno: Errno::ETIMEDOUT, icmp: None };
                 self.fail(self.soft_error.unwrap_or(timeout));
             }
             Some((_, Timer::Retransmit)) => {
                 self.rtx.tries += 1;
+                self.timeouts += 1;
                 if self.state != TcpState::SynSent || self.rtx.tries > self.settings.syn_linear_timeouts {
                     self.rtx.backoff += 1;
                 }
