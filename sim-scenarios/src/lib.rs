@@ -6,7 +6,7 @@ pub mod tools;
 
 mod suite;
 
-pub use suite::lab_tests;
+pub use suite::{lab_tests, lab_tests_of};
 
 #[cfg(test)]
 mod testing;

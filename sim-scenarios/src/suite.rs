@@ -17,15 +17,23 @@ use crate::lab::{check, find, report, run};
 /// }
 /// ```
 pub fn lab_tests(folder: impl AsRef<Path>) -> ExitCode {
-    let folder = folder.as_ref();
-    let trials = match find::labs(folder) {
+    lab_tests_of([folder])
+}
+
+/// The same for several folders.
+pub fn lab_tests_of<P: AsRef<Path>>(folders: impl IntoIterator<Item = P>) -> ExitCode {
+    let trials = folders.into_iter().flat_map(|folder| trials(folder.as_ref())).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trials(folder: &Path) -> Vec<Trial> {
+    match find::labs(folder) {
         Ok(documents) => documents.into_iter().map(trial).collect(),
         Err(e) => {
             let message = format!("{}: {e}", folder.display());
-            vec![Trial::test("labs", move || Err(Failed::from(message)))]
+            vec![Trial::test(folder.display().to_string(), move || Err(Failed::from(message)))]
         }
-    };
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    }
 }
 
 fn trial(document: find::Document) -> Trial {

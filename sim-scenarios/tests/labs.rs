@@ -1,5 +1,6 @@
-//! The book's labs, one test each.
+//! The book's labs and our own, one test each.
 
 fn main() -> std::process::ExitCode {
-    sim_scenarios::lab_tests(concat!(env!("CARGO_MANIFEST_DIR"), "/../book/src/labs"))
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    sim_scenarios::lab_tests_of(["../book/src/labs", "tests/labs"].map(|folder| format!("{here}{folder}")))
 }

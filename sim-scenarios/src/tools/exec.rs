@@ -117,6 +117,15 @@ impl Cx<'_> {
         }
     }
 
+    /// Runs programs at the far end of a connection that has a terminal there, or has none.
+    pub(crate) fn with_tty<T>(&mut self, tty: bool, work: impl FnOnce(&mut Cx<'_>) -> T) -> T {
+        let here = self.out.set_tty(false);
+        self.out.set_tty(here && tty);
+        let result = work(&mut self.again());
+        self.out.set_tty(here);
+        result
+    }
+
     /// Runs a tool and keeps count of programs that run programs: `sh -c 'sh -c …'` must end before the stack does.
     pub(crate) fn at_depth(&mut self, depth: usize, tool: Tool) -> i32 {
         const LIMIT: usize = 16;

@@ -21,6 +21,8 @@ pub struct Out {
     echoed: bool,
     /// Too much was written.
     overflow: bool,
+    /// Buffer 0 is a terminal for the running program: not so behind `kubectl exec` and `ssh` without `-t`.
+    tty: bool,
 }
 
 /// Where standard output and standard error go.
@@ -73,6 +75,7 @@ impl Out {
             fired: false,
             echoed: false,
             overflow: false,
+            tty: true,
         }
     }
 
@@ -157,7 +160,17 @@ impl Out {
     /// Whether standard output is the terminal (`isatty(1)`).
     #[must_use]
     pub fn is_terminal(&self) -> bool {
+        self.tty && self.streams.stdout == Stream::Buffer(0)
+    }
+
+    /// Whether standard output ends on the screen, with or without a terminal of the program's own.
+    pub(crate) fn is_screen(&self) -> bool {
         self.streams.stdout == Stream::Buffer(0)
+    }
+
+    /// Says whether programs that start now have a terminal, and returns what held before.
+    pub(crate) fn set_tty(&mut self, tty: bool) -> bool {
+        std::mem::replace(&mut self.tty, tty)
     }
 
     /// Where the streams go now.

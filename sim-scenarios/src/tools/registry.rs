@@ -126,7 +126,8 @@ static TABLE: &[Entry] = &[
 /// Programs that real machines have and that are not modelled, so that they are not called missing.
 #[rustfmt::skip]
 static KNOWN: &[(On, &[&str])] = &[
-    (On::ALL, &["base64", "basename", "chmod", "chown", "cp", "dd", "df", "diff", "dirname", "du", "find", "id", "ln", "md5sum",
+    (On::ALL, &["base64", "basename", "cksum", "comm", "expr", "expand", "fold", "install", "nl", "nohup", "od", "paste",
+        "readlink", "realpath", "sha1sum", "shred", "shuf", "split", "stty", "sync", "tac", "truncate", "tsort", "unexpand", "chmod", "chown", "cp", "dd", "df", "diff", "dirname", "du", "find", "id", "ln", "md5sum",
         "mktemp", "more", "mv", "nproc", "rmdir", "sha256sum", "stat", "timeout", "tty", "uname", "uptime", "whoami"]),
     (On::MACHINES.or(On::BUSYBOX), &["free", "kill", "less", "ps", "route", "ifconfig", "arp", "arping", "netstat", "telnet",
         "top", "vi", "watch", "traceroute", "nslookup", "ping", "wget", "nc", "ip", "brctl", "sysctl"]),

@@ -10,7 +10,7 @@ const VALUES: &str = "iJloPp";
 
 pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
     let mut words = cx.operands().to_vec().into_iter();
-    let mut host = None;
+    let (mut host, mut tty) = (None, false);
     while let Some(word) = words.next() {
         match word.strip_prefix('-').and_then(|rest| rest.chars().next()) {
             Some(letter) if VALUES.contains(letter) => {
@@ -18,7 +18,7 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
                     words.next();
                 }
             }
-            Some(letter) if FLAGS.contains(letter) => {}
+            Some(letter) if FLAGS.contains(letter) => tty |= word.contains('t'),
             Some(_) => return cx.not_modelled(format!("ssh: option {word}")),
             None => {
                 host = Some(word);
@@ -42,10 +42,10 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
             return 0;
         }
         let script = String::from_utf8_lossy(cx.stdin).into_owned();
-        return cx.script(&place, ShellKind::Bash, &script, b"");
+        return cx.with_tty(false, |cx| cx.script(&place, ShellKind::Bash, &script, b""));
     }
     let stdin = cx.stdin;
-    cx.script(&place, ShellKind::Bash, &command.join(" "), stdin)
+    cx.with_tty(tty, |cx| cx.script(&place, ShellKind::Bash, &command.join(" "), stdin))
 }
 
 fn leave(cx: &mut Cx<'_>, status: i32) -> i32 {

@@ -38,8 +38,9 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
     if let Some(what) = answer.not_modelled {
         return cx.not_modelled(what);
     }
-    // Standard output is written out line by line at a terminal, and at the end into anything else.
-    let first = cx.out.is_terminal();
+    // Standard output is written out line by line at a terminal, and at the end into anything else. At the near end of a
+    // connection both streams come together again, output before errors.
+    let first = cx.out.is_screen();
     let entries = |cx: &mut Cx<'_>| answer.stdout.iter().for_each(|l| cx.out.line(l));
     if first {
         entries(cx);

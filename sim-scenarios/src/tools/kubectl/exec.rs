@@ -57,7 +57,7 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         }
         _ => {
             let input = if stdin { ctl.cx.stdin } else { &[] };
-            let status = ctl.cx.exec(&place, &command, input);
+            let status = ctl.cx.with_tty(tty, |cx| cx.exec(&place, &command, input));
             let status = status
                 .map_err(|missing| no_program(text(&pod, "/metadata/uid"), &missing.program, ctl.now().0))?;
             Ok(leave(ctl.cx, status))

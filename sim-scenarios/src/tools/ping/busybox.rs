@@ -177,7 +177,8 @@ fn rounds(cx: &mut Cx<'_>, request: &Request, probe: &mut Probe) -> Result<i32, 
     let end = request.deadline.map(|d| cx.now() + d);
     let endless = request.count == 0 && end.is_none();
     loop {
-        if end.is_some_and(|end| cx.now() >= end) || stopped(cx, endless) {
+        // Nobody's finger is faster than the first request.
+        if probe.transmitted > 0 && (end.is_some_and(|end| cx.now() >= end) || stopped(cx, endless)) {
             break;
         }
         let seq = probe.transmitted as u16;

@@ -238,14 +238,16 @@ impl Session<'_> {
     fn run(mut self, cx: &mut Cx<'_>) -> i32 {
         let end = self.request.deadline.map(|d| cx.now() + d);
         let endless = self.request.count.is_none() && end.is_none();
-        while !self.stopped(cx, endless) {
+        // Nobody's finger is faster than the first request.
+        loop {
             self.send(cx);
             // With a deadline, -c counts replies, and sending goes on.
             let last = end.is_none() && self.request.count.is_some_and(|c| self.probe.transmitted >= c);
             let until = cx.now() + if last { self.patience() } else { self.request.interval };
             let until = end.map_or(until, |e| until.min(e));
             let until = if endless { until.min(cx.deadline()) } else { until };
-            if self.listen(cx, until, endless) || last || end.is_some_and(|e| cx.now() >= e) {
+            let answered = self.listen(cx, until, endless);
+            if answered || last || end.is_some_and(|e| cx.now() >= e) || self.stopped(cx, endless) {
                 break;
             }
         }

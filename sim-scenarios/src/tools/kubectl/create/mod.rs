@@ -124,10 +124,23 @@ pub(crate) fn send(
     done: &str,
     failed: impl Fn(ApiError) -> Failure,
 ) -> Result<(), Failure> {
+    get::output(ctl)?;
+    let object = make(ctl, kind, namespace, body)?.map_err(failed)?;
+    tell(ctl, kind, &object, done)
+}
+
+/// Creates one object without a word: the object as the server has it, or why the server refuses.
+///
+/// # Errors
+/// The command line makes no sense.
+pub(crate) fn make(
+    ctl: &mut Ctl<'_, '_>,
+    kind: Kind,
+    namespace: &str,
+    body: &Value,
+) -> Result<Result<Value, ApiError>, Failure> {
     ctl.warn_deprecated(Resource::Kind(kind));
-    let output = get::output(ctl)?;
-    let dry_run = ctl.dry_run()?;
-    let created = match dry_run {
+    Ok(match ctl.dry_run()? {
         DryRun::None => {
             let (store, now) = ctl.store_mut();
             store.create_value(kind, namespace, body, now).map(|o| o.to_value())
@@ -137,13 +150,21 @@ pub(crate) fn send(
             ctl.store().clone().create_value(kind, namespace, body, now).map(|o| o.to_value())
         }
         DryRun::Client => Ok(body.clone()),
-    };
-    let object = created.map_err(failed)?;
+    })
+}
+
+/// Says that an object was created, or prints it as `-o` wants.
+///
+/// # Errors
+/// `-o` makes no sense for it.
+pub(crate) fn tell(ctl: &mut Ctl<'_, '_>, kind: Kind, object: &Value, done: &str) -> Result<(), Failure> {
+    let output = get::output(ctl)?;
     if output.is_human() {
-        let name = value::name(&object);
+        let name = value::name(object);
+        let dry_run = ctl.dry_run()?;
         ctl.line(format!("{}/{name} {done}{}", kind.qualified_singular(), dry_run.suffix()));
     } else {
-        let text = output.one(&object, &kind.qualified_singular())?;
+        let text = output.one(object, &kind.qualified_singular())?;
         ctl.print(text);
     }
     Ok(())

@@ -43,7 +43,8 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>, name: &str, words: &[String]) -> Result
         }
         ctl.err(NO_PROMPT);
     }
-    let alone = command.len() == 1 && ctl.args.bool("tty", false) && ctl.cx.stdin.is_empty();
+    let tty = ctl.args.bool("tty", false);
+    let alone = command.len() == 1 && tty && ctl.cx.stdin.is_empty();
     match ctl.cx.shell_named(&place, &command[0]).filter(|_| alone) {
         Some(kind) => {
             ctl.cx.session.open_shell(place, kind, ctl.cx.args, Some(leave));
@@ -51,7 +52,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>, name: &str, words: &[String]) -> Result
         }
         None => {
             let input = ctl.cx.stdin;
-            match ctl.cx.exec(&place, &command, input) {
+            match ctl.cx.with_tty(tty, |cx| cx.exec(&place, &command, input)) {
                 Ok(status) => Ok(end(ctl, name, status)),
                 Err(missing) => {
                     remove(ctl, name);
@@ -111,8 +112,9 @@ fn remove(ctl: &mut Ctl<'_, '_>, name: &str) {
     }
     let namespace = ctl.namespace();
     let (store, now) = ctl.store_mut();
-    // The pod may be gone already, deleted by the person inside.
-    if store.delete(Kind::Pod, &namespace, name, DeleteOptions::default(), now).is_ok() {
+    // Its only process has ended, so there is nothing to wait for. It may be gone already, deleted by the person inside.
+    let at_once = DeleteOptions { grace_seconds: Some(0) };
+    if store.delete(Kind::Pod, &namespace, name, at_once, now).is_ok() {
         let from = delete::from_namespace(ctl.version(), Kind::Pod, &namespace);
         ctl.line(format!("pod {name:?} deleted{from}"));
     }

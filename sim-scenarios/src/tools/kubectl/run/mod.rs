@@ -71,14 +71,17 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         store.create_value(Kind::Pod, &namespace, &body, now)?;
         return attach::run(ctl, &name, &words);
     }
-    create::send(ctl, Kind::Pod, &namespace, &body, "created", Failure::from)?;
-    if ctl.args.bool("expose", false) {
-        let Some(port) = port else {
-            return Err(Failure::plain("--port must be set when exposing a service"));
-        };
+    let exposed = ctl.args.bool("expose", false);
+    if exposed && port.is_none() {
+        return Err(Failure::plain("--port must be set when exposing a service"));
+    }
+    let made = create::make(ctl, Kind::Pod, &namespace, &body)??;
+    if let Some(port) = port.filter(|_| exposed) {
         let service = super::expose::service(&name, &namespace, &body, &port, None, "ClusterIP")?;
+        // kubectl tells of the Service first, although the pod was created before it.
         create::send(ctl, Kind::Service, &namespace, &service, "created", Failure::from)?;
     }
+    create::tell(ctl, Kind::Pod, &made, "created")?;
     Ok(0)
 }
 
