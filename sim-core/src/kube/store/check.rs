@@ -50,10 +50,14 @@ fn refusals(document: &Document, object: &Object) -> Vec<Diagnostic> {
         causes.extend(Ranges::new(&StoreConfig::default().service_subnets).init(service));
     }
     causes.extend(validate(&object));
-    causes
-        .iter()
-        .map(|c| document.mistake_at(&c.field, format!("{}: {}", c.field, c.message), None))
-        .collect()
+    let told = causes.iter().map(|cause| {
+        // The server speaks of the list even if only its first element was written, under its older name.
+        let singular =
+            cause.field.starts_with("spec.clusterIPs") && document.value["spec"]["clusterIPs"].is_null();
+        let path = if singular { "spec.clusterIP" } else { &cause.field };
+        document.mistake_at(path, format!("{}: {}", cause.field, cause.message), None)
+    });
+    told.collect()
 }
 
 /// Two objects of one kind and name: the second changes the first.

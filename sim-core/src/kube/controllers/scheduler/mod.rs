@@ -24,6 +24,8 @@ pub(super) struct Scheduler {
     /// Pods that no node could take.
     waiting: BTreeSet<PodKey>,
     nodes: BTreeMap<String, Load>,
+    /// Nodes that are there, those with the fewest pods first.
+    order: BTreeSet<(u32, String)>,
     /// Number of pods by group and node.
     groups: BTreeMap<String, BTreeMap<String, u32>>,
     /// Uids of pods that were counted when they were bound, before the change was noted.
@@ -33,6 +35,8 @@ pub(super) struct Scheduler {
 /// What is on a node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Load {
+    /// Whether there is a node of that name.
+    present: bool,
     pods: u32,
     /// Ports of the node that pods hold, with how many pods hold them.
     ports: BTreeMap<(Protocol, u16), u32>,
@@ -41,7 +45,17 @@ pub(super) struct Load {
 impl Scheduler {
     pub(super) fn note(&mut self, change: &Change) {
         match &*change.object {
-            Object::Node(_) => self.retry(),
+            Object::Node(node) => {
+                let name = &node.metadata.name;
+                let load = self.nodes.entry(name.clone()).or_default();
+                load.present = change.what != ChangeKind::Deleted;
+                if load.present {
+                    self.order.insert((load.pods, name.clone()));
+                } else {
+                    self.order.remove(&(load.pods, name.clone()));
+                }
+                self.retry();
+            }
             Object::Pod(pod) => {
                 let before = change
                     .old
@@ -83,7 +97,11 @@ impl Scheduler {
         let node = &pod.spec.node_name;
         let step = |n: &mut u32| *n = if more { *n + 1 } else { n.saturating_sub(1) };
         let load = self.nodes.entry(node.clone()).or_default();
+        self.order.remove(&(load.pods, node.clone()));
         step(&mut load.pods);
+        if load.present {
+            self.order.insert((load.pods, node.clone()));
+        }
         for port in host_ports(pod) {
             step(load.ports.entry(port).or_default());
         }
@@ -121,32 +139,33 @@ impl Scheduler {
             return Ok(node.clone());
         }
         let group = self.groups.get(&group_of(pod));
-        let ceiling = fit::Rank::ceiling(pod);
-        let idle = Load::default();
-        let mut best = None;
+        let ours = |name: &str| group.and_then(|g| g.get(name)).copied().unwrap_or(0);
+        // Nothing can be better than this, so the first node that is as good as that ends the search: the walk is in the
+        // order of the tie-breakers.
+        let everywhere = group.is_some_and(|g| g.len() >= self.order.len());
+        let fewest = if everywhere { self.order.iter().map(|(_, name)| ours(name)).min() } else { None };
+        let ideal = (fit::Rank::ceiling(pod), fewest.unwrap_or(0));
+        let mut best: Option<((fit::Rank, u32), &str)> = None;
         let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
-        let mut total = 0_u32;
-        for node in store.all::<Node>(None) {
-            total += 1;
-            let name = &node.metadata.name;
-            let load = self.nodes.get(name).unwrap_or(&idle);
-            let ours = group.and_then(|g| g.get(name)).copied().unwrap_or(0);
-            let known = |rank: &fit::Rank| (*rank, ours, load.pods, name);
-            // Fitting is checked last: most nodes lose by the numbers alone.
-            if best.as_ref().is_some_and(|b| known(&ceiling) >= *b) {
+        for (_, name) in &self.order {
+            let (Some(node), Some(load)) = (store.read::<Node>("", name), self.nodes.get(name)) else {
                 continue;
-            }
+            };
             match fit::check(pod, node, load) {
                 Ok(rank) => {
-                    let candidate = known(&rank);
-                    if best.as_ref().is_none_or(|b| candidate < *b) {
-                        best = Some(candidate);
+                    let candidate = (rank, ours(name));
+                    if best.is_none_or(|(known, _)| candidate < known) {
+                        best = Some((candidate, name));
+                    }
+                    if candidate <= ideal {
+                        break;
                     }
                 }
                 Err(reason) => *reasons.entry(reason).or_default() += 1,
             }
         }
-        best.map(|(.., name)| name.clone()).ok_or_else(|| unschedulable(total, &reasons))
+        let total = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
+        best.map(|(_, name)| name.to_owned()).ok_or_else(|| unschedulable(total, &reasons))
     }
 
     fn bind(&mut self, store: &mut Store, key: &PodKey, node: &str, now: SimTime) {
