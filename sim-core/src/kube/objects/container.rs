@@ -8,7 +8,7 @@ use super::port::{IntOrString, Protocol};
 use super::timestamp::Timestamp;
 
 /// `v1.Container`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Container {
     /// Arguments, instead of the image's CMD.
@@ -75,7 +75,7 @@ pub enum ImagePullPolicy {
 }
 
 /// `v1.EnvVar`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EnvVar {
     /// Name.
@@ -89,7 +89,7 @@ pub struct EnvVar {
 }
 
 /// `v1.ContainerPort`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerPort {
     /// Port in the pod.
@@ -108,7 +108,7 @@ pub struct ContainerPort {
 }
 
 /// `v1.Probe`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Probe {
     /// Run a command.
@@ -144,7 +144,7 @@ pub struct Probe {
 }
 
 /// `v1.ExecAction`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ExecAction {
     /// Program and arguments.
@@ -153,7 +153,7 @@ pub struct ExecAction {
 }
 
 /// `v1.HTTPGetAction`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HttpGetAction {
     /// Address, instead of the pod's.
@@ -183,7 +183,7 @@ pub struct HttpHeader {
 }
 
 /// `v1.TCPSocketAction`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TcpSocketAction {
     /// Address, instead of the pod's.

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::config_map::ConfigMap;
+use super::decode::{Fault, FaultKind, FieldPath, decode};
 use super::endpoint_slice::EndpointSlice;
 use super::endpoints::Endpoints;
 use super::kind::Kind;
@@ -123,6 +124,25 @@ impl Object {
         }
     }
 
+    /// The object that a JSON value describes, strictly: with `apiVersion` and `kind`, without unknown fields or values that
+    /// cannot be.
+    ///
+    /// # Errors
+    /// Everything that does not fit.
+    pub fn from_value(value: &Value) -> Result<Self, Vec<Fault>> {
+        let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or("");
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let Some(known) = Kind::from_manifest(api_version, kind) else {
+            let message = format!("no matches for kind {kind:?} in version {api_version:?}");
+            return Err(vec![Fault {
+                path: FieldPath::parse("kind"),
+                what: FaultKind::Unusable { message },
+            }]);
+        };
+        let decoded = decode(known, value)?;
+        if decoded.faults.is_empty() { Ok(decoded.object) } else { Err(decoded.faults) }
+    }
+
     /// The object as JSON, as the API server sends it: names in alphabetical order, `apiVersion` and `kind` included.
     #[must_use]
     pub fn to_value(&self) -> Value {
@@ -133,5 +153,79 @@ impl Object {
             map.insert("kind".to_owned(), Value::String(self.kind().name().to_owned()));
         }
         body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::chance::Dice;
+    use crate::kube::store::{Store, StoreConfig};
+    use crate::time::SimTime;
+
+    fn pod() -> impl Strategy<Value = Value> {
+        let labels = prop::collection::btree_map("[a-z]{1,5}", "[a-z0-9]{0,5}", 0..3);
+        let port = (1_u16.., prop::option::of(1_u16..), prop::sample::select(vec!["TCP", "UDP", "SCTP"]));
+        (labels, prop::collection::vec(port, 0..3), any::<bool>(), any::<bool>()).prop_map(
+            |(labels, ports, host, tolerant)| {
+                let port = |(n, host, protocol): (u16, Option<u16>, &str)| {
+                    json!({"containerPort": n, "hostPort": host, "protocol": protocol})
+                };
+                let tolerations = if tolerant { json!([{"operator": "Exists"}]) } else { json!([]) };
+                json!({
+                    "metadata": {"name": "a", "labels": labels},
+                    "spec": {
+                        "hostNetwork": host,
+                        "tolerations": tolerations,
+                        "nodeSelector": labels,
+                        "activeDeadlineSeconds": 5,
+                        "containers": [{
+                            "name": "c",
+                            "image": "i",
+                            "ports": ports.into_iter().map(port).collect::<Vec<_>>(),
+                            "readinessProbe": {"tcpSocket": {"port": "http"}},
+                            "securityContext": {"capabilities": {"add": ["NET_ADMIN"]}},
+                        }],
+                    },
+                })
+            },
+        )
+    }
+
+    fn service() -> impl Strategy<Value = Value> {
+        let kind = prop::sample::select(vec!["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]);
+        let target = prop_oneof![(1_u16..).prop_map(|n| json!(n)), Just(json!("http"))];
+        (kind, 1_u16.., target, any::<bool>()).prop_map(|(kind, port, target, sticky)| {
+            json!({
+                "metadata": {"name": "a"},
+                "spec": {
+                    "type": kind,
+                    "externalName": "example.com",
+                    "sessionAffinity": if sticky { "ClientIP" } else { "None" },
+                    "ports": [{"port": port, "targetPort": target}],
+                },
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(pod in pod(), service in service()) {
+            let mut store = Store::new(StoreConfig::default(), Dice::seeded(1));
+            for (kind, body) in [(Kind::Pod, pod), (Kind::Service, service)] {
+                // What the server refuses is no object.
+                let Ok(object) = store.create_value(kind, "default", &body, SimTime::ZERO) else { continue };
+                prop_assert_eq!(Object::from_value(&object.to_value()), Ok((*object).clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_kinds_and_fields_are_refused() {
+        assert!(Object::from_value(&json!({"apiVersion": "v1", "kind": "Pdo"})).is_err());
+        assert!(Object::from_value(&json!({"apiVersion": "v1", "kind": "Pod", "spce": {}})).is_err());
     }
 }

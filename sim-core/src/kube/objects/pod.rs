@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,8 +18,8 @@ use super::timestamp::Timestamp;
 pub struct Pod {
     /// Metadata.
     pub metadata: ObjectMeta,
-    /// Desired state.
-    pub spec: PodSpec,
+    /// Desired state; shared between the versions of a pod, because it seldom changes and the status often does.
+    pub spec: Arc<PodSpec>,
     /// Observed state.
     pub status: PodStatus,
 }
@@ -61,7 +62,7 @@ impl Pod {
 }
 
 /// `v1.PodSpec`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodSpec {
     /// Where the pod would like to run.
@@ -164,7 +165,7 @@ pub enum RestartPolicy {
 }
 
 /// `v1.PodDNSConfig`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PodDnsConfig {
     /// Name servers.

@@ -103,7 +103,7 @@ impl Store {
                 let why = format!("pod {name} is already assigned to node {:?}", pod.spec.node_name);
                 return Err(ApiError::conflict_because(Kind::Pod, name, &why));
             }
-            node.clone_into(&mut pod.spec.node_name);
+            node.clone_into(&mut Arc::make_mut(&mut pod.spec).node_name);
             set_pod_condition(pod, "PodScheduled", "True", "", "", now);
         }
         self.write(new, &old, now);
@@ -158,11 +158,14 @@ fn spec_differs(new: &Object, old: &Object) -> bool {
     match (new, old) {
         // Binding fills in what was left open; it does not change what is wanted.
         (Object::Pod(new), Object::Pod(old)) => {
-            let mut spec = new.spec.clone();
+            if new.spec == old.spec {
+                return false;
+            }
+            let mut spec = (*new.spec).clone();
             if old.spec.node_name.is_empty() {
                 spec.node_name.clear();
             }
-            spec != old.spec
+            spec != *old.spec
         }
         (Object::EndpointSlice(new), Object::EndpointSlice(old)) => {
             new.endpoints != old.endpoints || new.ports != old.ports

@@ -1,5 +1,7 @@
 //! Pod.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{default_mode, or_set};
@@ -15,7 +17,7 @@ const TOKEN_SECONDS: u32 = 3607;
 const UNREACHABLE_SECONDS: i64 = 300;
 
 pub(super) fn fill(pod: &mut Pod) {
-    let spec = &mut pod.spec;
+    let spec = Arc::make_mut(&mut pod.spec);
     spec.restart_policy.get_or_insert_default();
     spec.dns_policy.get_or_insert_default();
     spec.enable_service_links.get_or_insert(true);
@@ -111,7 +113,7 @@ fn fill_volume(volume: &mut Value) {
 /// What the admission plugins `ServiceAccount`, `Priority` and `DefaultTolerationSeconds` add to a new pod. `suffix` ends
 /// the name of the token's volume.
 pub(crate) fn grant_service_account(pod: &mut Pod, suffix: &str) {
-    let spec = &mut pod.spec;
+    let spec = Arc::make_mut(&mut pod.spec);
     if spec.service_account_name.is_empty() {
         spec.service_account_name =
             if spec.service_account.is_empty() { "default".to_owned() } else { spec.service_account.clone() };

@@ -281,7 +281,7 @@ pub(super) fn check_update(new: &Pod, old: &Pod, faults: &mut Faults) {
             "existing toleration can not be modified except its tolerationSeconds",
         );
     }
-    let mut munged = new.spec.clone();
+    let mut munged = (*new.spec).clone();
     let lists = [
         (&mut munged.containers, &old.spec.containers),
         (&mut munged.init_containers, &old.spec.init_containers),
@@ -298,7 +298,7 @@ pub(super) fn check_update(new: &Pod, old: &Pod, faults: &mut Faults) {
         Some(before) => munged.rest.insert(deadline.to_owned(), before.clone()),
         None => munged.rest.remove(deadline),
     };
-    if munged != old.spec {
+    if munged != *old.spec {
         let allowed = "pod updates may not change fields other than `spec.containers[*].image`,\
                        `spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions \
                        to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it \
