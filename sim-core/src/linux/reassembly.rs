@@ -69,7 +69,10 @@ impl Reassembly {
         if !complete(&mut w.pieces) {
             return None;
         }
+        let longest = w.pieces.iter().map(|(_, len, _)| *len).max();
         let mut skb = self.waiting.remove(at).first?;
+        let header = skb.ip()?.header_len() as u16;
+        skb.frag_max = longest.map(|l| l + header);
         let p = skb.ip_mut()?;
         p.frag = None;
         if let Transport::Piece { whole, .. } = &p.body {

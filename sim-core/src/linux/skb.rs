@@ -20,6 +20,8 @@ pub struct Skb {
     pub iif: Option<IfId>,
     /// The trace's note.
     pub tag: Tag,
+    /// Length of the longest piece that it was put together from (`IPCB(skb)->frag_max_size`); it is cut up again to that size.
+    pub frag_max: Option<u16>,
     /// Timeouts of the connection that sent it. Each gives the flow a new hash (`sk_rethink_txhash`), which stays with the packet
     /// from host to host and so chooses the source port of a tunnel.
     pub rehash: u32,
@@ -77,14 +79,23 @@ impl Skb {
     /// A buffer around a frame that came in by `iif`.
     #[must_use]
     pub fn received(frame: Frame, iif: IfId, tag: Tag) -> Self {
-        Self { frame, mark: 0, ct: SkbCt::None, bridge_nf: None, iif: Some(iif), tag, rehash: 0 }
+        Self {
+            frame,
+            mark: 0,
+            ct: SkbCt::None,
+            bridge_nf: None,
+            iif: Some(iif),
+            tag,
+            frag_max: None,
+            rehash: 0,
+        }
     }
 
     /// A buffer around a packet that the host itself made.
     #[must_use]
     pub fn made(packet: IpPacket, tag: Tag) -> Self {
         let frame = Frame { dst: MacAddr::ZERO, src: MacAddr::ZERO, body: FrameBody::Ip(packet) };
-        Self { frame, mark: 0, ct: SkbCt::None, bridge_nf: None, iif: None, tag, rehash: 0 }
+        Self { frame, mark: 0, ct: SkbCt::None, bridge_nf: None, iif: None, tag, frag_max: None, rehash: 0 }
     }
 
     /// The IP packet, if it is one.

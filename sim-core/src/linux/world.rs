@@ -415,6 +415,7 @@ impl World {
         // What a host notes on a packet does not leave it (`skb_scrub_packet`).
         skb.mark = 0;
         skb.ct = SkbCt::None;
+        skb.frag_max = None;
         skb.bridge_nf = None;
         skb.iif = Some(peer);
         if delay.is_zero() {

@@ -77,6 +77,12 @@ impl Netns {
     /// Whether this host answers a request: for its own addresses, or as a proxy for what it would route elsewhere.
     fn answers_for(&self, dev: IfId, arp: &Arp) -> bool {
         let target = IpAddr::from(arp.target_ip);
+        // The request passes the reverse path filter like a packet; a probe for duplicates has no source.
+        let asker = IpAddr::from(arp.sender_ip);
+        let checked = || self.iface(dev).is_some_and(|i| self.check_source(asker, i).is_ok());
+        if arp.op == ArpOp::Request && !asker.is_unspecified() && !checked() {
+            return false;
+        }
         if self.is_local(target) && !target.is_loopback() {
             return self.arp_ignore_allows(dev, arp.sender_ip, target) && self.arp_filter_allows(dev, arp);
         }

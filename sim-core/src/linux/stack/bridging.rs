@@ -5,6 +5,7 @@
 //! route leads back into the bridge the frame is switched to the new destination, with its TTL as it was; else it goes up.
 
 use super::hooks::At;
+use super::output::pieces;
 use super::routing::BadInput;
 use super::{Cx, is_ipv4};
 use crate::linux::skb::BridgeNf;
@@ -61,18 +62,14 @@ impl Netns {
                 self.resolve_and_send(bridge, path.next_hop, skb, cx);
                 None
             }
-            Ok(_) => {
+            // What cannot be routed goes up as well, and the host says what it has to say about it.
+            Ok(_) | Err(BadInput::Refuse(_) | BadInput::Drop(DropReason::ForwardingDisabled)) => {
                 skb.frame.dst = self.iface(bridge)?.mac;
                 skb.tag.snapshot = None;
                 Some(skb)
             }
             Err(BadInput::Drop(reason)) => {
                 self.drop(cx, skb, reason);
-                None
-            }
-            Err(BadInput::Refuse(no)) => {
-                let dst = skb.ip()?.dst;
-                self.drop(cx, skb, no.reason(dst));
                 None
             }
         }
@@ -209,6 +206,11 @@ impl Netns {
                     return self.stopped(skb, stop, cx);
                 }
             }
+        }
+        // What was put together for connection tracking is cut up again (`br_nf_dev_queue_xmit`).
+        let mtu = self.iface(port).map_or(1500, |p| p.mtu);
+        if skb.bridge_nf.is_some() && skb.ip().is_some_and(|p| p.len() > mtu as usize) {
+            return pieces(&skb, mtu).into_iter().for_each(|part| self.transmit(port, part, cx));
         }
         self.transmit(port, skb, cx);
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Cx;
 use crate::linux::{Netns, Skb};
 use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, Transport};
-use crate::trace::Recorder;
+use crate::trace::{Recorder, Step};
 
 /// Types of ICMP that `icmp_ratelimit` holds back: 3, 4, 11, 12 (`icmp_ratemask`). Fragmentation-needed is exempt.
 const fn limited(error: IcmpError) -> bool {
@@ -62,9 +62,19 @@ impl Netns {
             payload: Payload::Empty,
         };
         let packet = IpPacket { ttl: 0, df: true, ..IpPacket::new(p.dst, p.src, Transport::Tcp(reset)) };
-        let mut answer = Box::new(Skb::made(packet, cx.new_tag()));
-        self.conntrack.attach(&mut answer, skb);
         self.conntrack.set_closing(skb, cx.now);
+        let mut answer = Box::new(Skb::made(packet, cx.new_tag()));
+        if let Some(bridged) = skb.bridge_nf {
+            // Straight back by the port, in the name of whoever the frame was for, past all hooks.
+            answer.frame.dst = skb.frame.src;
+            answer.frame.src = skb.frame.dst;
+            if let Some(p) = answer.ip_mut() {
+                p.ttl = self.sys.default_ttl;
+            }
+            self.note(cx, &mut answer, || Step::Made { socket: None });
+            return self.transmit(bridged.physin, answer, cx);
+        }
+        self.conntrack.attach(&mut answer, skb);
         let _ = self.send_made(answer, None, cx);
     }
 }

@@ -128,7 +128,7 @@ impl Netns {
         }
         let mtu = self.iface(path.dev).map_or(1500, |i| i.mtu);
         let Some(p) = skb.ip() else { return };
-        if p.len() <= mtu as usize {
+        if p.len() <= mtu as usize && skb.frag_max.is_none() {
             return self.send_to_next_hop(&path, skb, cx);
         }
         if p.df {
@@ -136,10 +136,7 @@ impl Netns {
             self.send_error(&skb, error, cx);
             return self.refused(skb, DropReason::PacketTooBig { mtu }, Some(error), cx);
         }
-        for piece in fragment(p, mtu) {
-            let mut part = skb.clone();
-            part.tag.snapshot = None;
-            part.frame.body = FrameBody::Ip(piece);
+        for part in pieces(&skb, mtu) {
             self.send_to_next_hop(&path, part, cx);
         }
     }
@@ -281,6 +278,20 @@ impl Netns {
         self.note(cx, &mut skb, || Step::Rx { iface: dev });
         self.receive_for_host(dev, skb, false, cx);
     }
+}
+
+/// A packet in pieces for an interface (`ip_do_fragment`): as long as its MTU allows, but no longer than they were before.
+pub(super) fn pieces(skb: &Skb, mtu: u32) -> Vec<Box<Skb>> {
+    let Some(p) = skb.ip() else { return Vec::new() };
+    let size = skb.frag_max.map_or(mtu, |max| mtu.min(max.into()));
+    let part = |piece| {
+        let mut part = Box::new(skb.clone());
+        part.tag.snapshot = None;
+        part.frag_max = None;
+        part.frame.body = FrameBody::Ip(piece);
+        part
+    };
+    fragment(p, size).into_iter().map(part).collect()
 }
 
 /// What a new route depends on.

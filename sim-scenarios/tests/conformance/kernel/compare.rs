@@ -57,7 +57,21 @@ fn mask(text: &str, known: &BTreeSet<u16>) -> String {
         out.push_str(if is_id || (is_port && random) { "*" } else { number });
         rest = &rest[end..];
     }
-    nameless_mac(out + rest)
+    nameless_mac(piece_ttl(out + rest))
+}
+
+/// The captured TTL of a piece that is not the first cannot be relied on, as the files say.
+fn piece_ttl(mut text: String) -> String {
+    let mut from = 0;
+    while let Some(at) = text[from..].find("frag(off ").map(|n| from + n + "frag(off ".len()) {
+        from = at;
+        let Some(ttl) = text[at..].find(" ttl ").map(|n| at + n + " ttl ".len()) else { break };
+        if !text[at..].starts_with("0 ") {
+            let end = text[ttl..].find(|c: char| !c.is_ascii_digit()).map_or(text.len(), |n| ttl + n);
+            text.replace_range(ttl..end, "*");
+        }
+    }
+    text
 }
 
 /// Hardware addresses that the recordings' topology did not choose become `*`.

@@ -72,9 +72,9 @@ fn port(want: &Value, probe: &Value) -> u16 {
     given.or(recorded).unwrap_or(41001)
 }
 
-fn options(probe: &Value) -> SockOptions {
+fn options(lab: &Lab, src: NsId, probe: &Value) -> SockOptions {
     SockOptions {
-        ttl: probe["ttl"].as_u64().unwrap_or(64) as u8,
+        ttl: probe["ttl"].as_u64().map_or(lab.world.ns(src).sysctls().default_ttl, |t| t as u8),
         pmtu: if probe["df"].as_bool() == Some(true) { PmtuDiscovery::Do } else { PmtuDiscovery::Dont },
         recverr: true,
         ..SockOptions::default()
@@ -157,7 +157,8 @@ fn icmp_text(error: IcmpError) -> String {
 
 fn ping(lab: &mut Lab, seen: &mut Observed, src: NsId, dst: IpAddr, probe: &Value) -> Result<(), String> {
     let sock = lab.world.icmp_open(src, Some(101)).map_err(str_err)?;
-    lab.world.set_options(src, sock, SockOptions { recverr: false, ..options(probe) }).map_err(str_err)?;
+    let with = SockOptions { recverr: false, ..options(lab, src, probe) };
+    lab.world.set_options(src, sock, with).map_err(str_err)?;
     let size = probe["size"].as_u64().unwrap_or(16) as usize;
     let until = lab.world.now() + timeout(probe, 0.5);
     if let Err(e) = lab.world.icmp_echo(src, sock, dst, 1, Payload::from(vec![b'p'; size])) {
@@ -198,7 +199,8 @@ fn udp(
     let local = SocketAddr::from(([0, 0, 0, 0], port(want, probe)));
     let remote = SocketAddr::new(dst, probe["port"].as_u64().ok_or("no port")? as u16);
     let sock = lab.world.udp_bind(src, local).map_err(str_err)?;
-    lab.world.set_options(src, sock, options(probe)).map_err(str_err)?;
+    let with = options(lab, src, probe);
+    lab.world.set_options(src, sock, with).map_err(str_err)?;
     let size = probe["size"].as_u64().unwrap_or(16) as usize;
     let payload = Payload::from(vec![b'x'; size]);
     let connected = lab.world.udp_connect(src, sock, remote);

@@ -1,33 +1,35 @@
 //! The rules of a recorded node: kube-proxy's and flannel's.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 use sim_core::kube::node::proxy::iptables::{Changes, Settings, base_rules, sync};
 
-use super::topology::{Node, net};
+use super::services;
+use super::topology::{Node, Pod, net};
 
 /// What `iptables-restore --noflush` is given on a node.
-pub(crate) fn text(node: &Node, case: &Value, topology: &Value) -> Result<String, String> {
+pub(crate) fn text(node: &Node, pods: &[Pod], case: &Value, topology: &Value) -> Result<String, String> {
     let knobs = &case["knobs"];
     match knobs["rules"].as_str() {
         Some("iptables" | "legacy") | None => {}
         Some(other) => return Err(format!("rules \"{other}\" are not built here")),
     }
-    if case["services"].as_array().is_some_and(|s| !s.is_empty()) {
-        return Err("cases with Services are not built here".to_owned());
-    }
     let on = |knob: &str| knobs[knob].as_bool() != Some(false);
     let cluster = net(topology["clusterCIDR"].as_str().ok_or("no clusterCIDR")?)?;
     let settings = Settings {
+        masquerade_all: knobs["masquerade_all"].as_bool() == Some(true),
         random_fully: on("random_fully"),
         localhost_node_ports: on("localhost_nodeports"),
         conntrack_liberal: !on("invalid_drop"),
         ..Settings::kubeadm(cluster)
     };
     let mut text = base_rules(&settings, true);
-    text += &sync(&settings, &BTreeMap::new(), Changes { changed: None, stale: &[] });
+    let blocks = services::blocks(&node.name, pods, case, &settings)?;
+    text += &sync(&settings, &blocks, Changes { changed: None, stale: &[] });
+    if !on("kube_masq") {
+        text += "*nat\n-F KUBE-POSTROUTING\nCOMMIT\n";
+    }
     let _ = writeln!(text, "{}", flannel(node, knobs, &cluster.to_string()));
     Ok(text)
 }

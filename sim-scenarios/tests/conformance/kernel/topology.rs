@@ -265,7 +265,10 @@ impl Lab {
 
     fn load_rules(&mut self, case: &Value, topology: &Value) -> Result<(), String> {
         for i in 0..self.nodes.len() {
-            let text = rules::text(&self.nodes[i], case, topology)?;
+            if case["knobs"]["rules"] == "none" {
+                continue;
+            }
+            let text = rules::text(&self.nodes[i], &self.pods, case, topology)?;
             let ns = self.ns(&self.nodes[i].name)?;
             let loaded = self.world.ns_mut(ns).netfilter(Family::V4, |r| {
                 r.restore(&text, RestoreOptions { noflush: true, ..Default::default() })
