@@ -44,7 +44,18 @@ fn last_with(args: &TraceArgs, from: &Place) -> Result<Cluster, Trouble> {
     if end.machine(from).is_some() {
         return Ok(end);
     }
-    kept.ok_or_else(|| Trouble::Input(format!("ksim: --from {}: no such place in this lab\n", args.from)))
+    kept.ok_or_else(|| {
+        let there = places(&end).join(", ");
+        Trouble::Input(format!("ksim: --from {}: no such place in this lab; there are {there}\n", args.from))
+    })
+}
+
+/// Places where a flow can start.
+fn places(cluster: &Cluster) -> Vec<String> {
+    let machines = cluster.machines().whole().map(|(place, _)| place.to_string());
+    let pods = cluster.pods(None).map(|pod| Place::pod(&pod.metadata.namespace, &pod.metadata.name));
+    let running = pods.filter(|place| cluster.machine(place).is_some()).map(|place| place.to_string());
+    machines.chain(running).collect()
 }
 
 fn protocol(args: &TraceArgs) -> Protocol {

@@ -204,7 +204,11 @@ fn nginx(tag: &str) -> Image {
         _ => NGINX_INDEX,
     };
     let alpine = tag.contains("alpine");
-    let tools = if alpine { ToolSet::alpine("latest", &["curl"]) } else { ToolSet::debian(&["curl"]) };
+    let tools = if alpine {
+        ToolSet::alpine("latest", &["curl", "nginx"])
+    } else {
+        ToolSet::debian(&["curl", "nginx"])
+    };
     Image {
         tools,
         files: base_files()
@@ -220,7 +224,9 @@ fn nginx(tag: &str) -> Image {
 }
 
 fn httpd(tag: &str) -> Image {
-    let tools = if tag.contains("alpine") { ToolSet::alpine("latest", &[]) } else { ToolSet::debian(&[]) };
+    let programs = &["httpd", "httpd-foreground", "apachectl"];
+    let tools =
+        if tag.contains("alpine") { ToolSet::alpine("latest", programs) } else { ToolSet::debian(programs) };
     Image {
         tools,
         files: base_files().with(&format!("{APACHE_ROOT}/index.html"), APACHE_INDEX.as_bytes()),

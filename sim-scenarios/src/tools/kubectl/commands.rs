@@ -114,6 +114,9 @@ fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {
     let name = words.remove(at);
     let Some(verb) = VERBS.iter().find(|v| v.name == name) else { return Err(unknown(&name)) };
     let path = format!("kubectl {name}");
+    if let Some(failure) = words.first().filter(|_| name == "create").and_then(|w| create::not_modelled(w)) {
+        return Err(failure);
+    }
     let args = parse(&path, &[verb.flags, GLOBAL], &words)?;
     if args.bool("help", false) {
         return Err(Failure::not_modelled(format!("the help text of {path:?}")));

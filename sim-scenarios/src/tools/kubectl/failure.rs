@@ -6,6 +6,9 @@ use sim_core::kube::store::{ApiError, Reason};
 
 const NOT_MODELLED: &str = " is not modelled by this simulator";
 
+/// The end of what [`sim_core::kube::objects::manifest`] says of a kind that is real.
+const KIND_NOT_MODELLED: &str = "that this simulator does not model";
+
 /// A failure that kubectl reports on standard error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -36,7 +39,9 @@ impl Failure {
     /// What this model does not have, if that is why.
     pub(crate) fn what_is_not_modelled(&self) -> Option<&str> {
         match self {
-            Self::Plain(message) => message.strip_suffix(NOT_MODELLED),
+            Self::Plain(message) => message
+                .strip_suffix(NOT_MODELLED)
+                .or_else(|| message.ends_with(KIND_NOT_MODELLED).then_some(message)),
             Self::Api(..) => None,
             Self::Many(all) => all.iter().find_map(Self::what_is_not_modelled),
         }

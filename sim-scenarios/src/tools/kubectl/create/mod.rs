@@ -56,7 +56,7 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
                 "namespace" | "ns" => namespace::make,
                 "configmap" | "cm" => config_map::make,
                 "service" | "svc" => service::make,
-                _ => return Err(unknown(ctl, command)),
+                _ => return Err(not_modelled(command).unwrap_or_else(|| unknown(ctl))),
             };
             ctl.path = format!("{} {command}", ctl.path);
             ctl.args.words.remove(0);
@@ -71,7 +71,8 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     }
 }
 
-fn unknown(ctl: &Ctl<'_, '_>, command: &str) -> Failure {
+/// What kubectl could create and this model cannot; told before its flags are looked at, which are unknown too.
+pub(crate) fn not_modelled(command: &str) -> Option<Failure> {
     const KNOWN: [&str; 15] = [
         "clusterrole",
         "clusterrolebinding",
@@ -89,9 +90,10 @@ fn unknown(ctl: &Ctl<'_, '_>, command: &str) -> Failure {
         "serviceaccount",
         "token",
     ];
-    if KNOWN.contains(&command) {
-        return Failure::not_modelled(format!("\"kubectl create {command}\""));
-    }
+    KNOWN.contains(&command).then(|| Failure::not_modelled(format!("\"kubectl create {command}\"")))
+}
+
+fn unknown(ctl: &Ctl<'_, '_>) -> Failure {
     Failure::Plain(format!(
         "Unexpected args: {:?}\nSee '{} -h' for help and examples",
         ctl.args.words, ctl.path
