@@ -611,7 +611,7 @@ impl World {
         let ns = self.ns(ns);
         let bound = ns.sockets.local_addr(sock).ok_or(Errno::EBADF)?.ip();
         let path = sendable(ns, dst)?;
-        Ok(if bound.is_unspecified() { path.src } else { bound })
+        Ok(if bound.is_unspecified() { ns.source_of(&path) } else { bound })
     }
 }
 
@@ -642,7 +642,8 @@ impl Act<Result<(), Errno>> for UdpSend {
         let dst = SocketAddr::new(meant(self.dst.ip()), self.dst.port());
         let path = sendable(ns, dst.ip())?;
         let mtu = ns.path_mtu(&path, dst.ip(), cx.now);
-        let packet = ns.sockets.udp_datagram(self.sock, path.src, dst, mtu, self.payload)?;
+        let src = ns.source_of(&path);
+        let packet = ns.sockets.udp_datagram(self.sock, src, dst, mtu, self.payload)?;
         send_packet(ns, cx, packet, self.sock, dst, mtu)
     }
 }
@@ -659,7 +660,8 @@ impl Act<Result<(), Errno>> for Echo {
         let dst = meant(self.dst);
         let path = sendable(ns, dst)?;
         let mtu = ns.path_mtu(&path, dst, cx.now);
-        let packet = ns.sockets.icmp_echo(self.sock, path.src, dst, mtu, self.seq, self.payload)?;
+        let src = ns.source_of(&path);
+        let packet = ns.sockets.icmp_echo(self.sock, src, dst, mtu, self.seq, self.payload)?;
         send_packet(ns, cx, packet, self.sock, SocketAddr::new(dst, 0), mtu)
     }
 }
@@ -702,8 +704,8 @@ impl Act<Result<SockId, Errno>> for Connect {
         let path = ns.path_to(remote.ip()).map_err(|no| no.errno)?;
         let local = match self.from {
             Some(a) if !a.ip().is_unspecified() => a,
-            Some(a) => SocketAddr::new(path.src, a.port()),
-            None => SocketAddr::new(path.src, 0),
+            Some(a) => SocketAddr::new(ns.source_of(&path), a.port()),
+            None => SocketAddr::new(ns.source_of(&path), 0),
         };
         let mtu = ns.path_mtu(&path, remote.ip(), cx.now);
         let place = u64::from(ns.id.0);

@@ -109,12 +109,13 @@ pub enum Payload {
 
 impl Payload {
     /// Length in bytes.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Self::Empty => 0,
             Self::Bytes(b) => b.len(),
-            Self::Vxlan { frame, .. } => 8 + frame.len(),
+            Self::Vxlan { frame, .. } => encapsulated_len(frame),
         }
     }
 
@@ -132,6 +133,12 @@ impl Payload {
             Self::Empty | Self::Vxlan { .. } => &[],
         }
     }
+}
+
+/// Apart, so that lengths of packets without a tunnel are computed in line.
+#[inline(never)]
+fn encapsulated_len(frame: &Frame) -> usize {
+    8 + frame.len()
 }
 
 impl From<&[u8]> for Payload {
@@ -244,6 +251,7 @@ impl Transport {
     }
 
     /// Length in bytes, transport header included.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         match self {

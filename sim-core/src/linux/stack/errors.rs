@@ -25,7 +25,7 @@ impl Netns {
             return;
         }
         // From the address that was addressed, if it is ours; else from the address towards the sender.
-        let src = if self.is_local(p.dst) { p.dst } else { back.src };
+        let src = if self.is_local(p.dst) { p.dst } else { self.source_of(&back) };
         let quote = Box::new(p.clone());
         let body = Transport::Icmp(Icmp::Error { error, quote });
         // Precedence "internetwork control" (RFC 1812, 4.3.2.5).

@@ -73,10 +73,10 @@ impl Netns {
 
     fn fill_in(&mut self, skb: &mut Skb, path: &Path) {
         let (id, ttl) = (self.next_ip_id, self.sys.default_ttl);
+        let no_source = skb.ip().is_some_and(|p| p.src.is_unspecified());
+        let source = no_source.then(|| self.source_of(path));
         let Some(p) = skb.ip_mut() else { return };
-        if p.src.is_unspecified() {
-            p.src = path.src;
-        }
+        p.src = source.unwrap_or(p.src);
         if p.id == 0 && !p.df {
             p.id = id;
             self.next_ip_id = id.checked_add(1).unwrap_or(1);

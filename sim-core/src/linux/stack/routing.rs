@@ -1,6 +1,6 @@
 //! Routing decisions for packets that come in and packets that go out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Cx;
 use crate::linux::link::IfConf;
@@ -19,8 +19,6 @@ pub(in crate::linux) struct Path {
     pub(in crate::linux) next_hop: IpAddr,
     /// The gateway, if there is one.
     pub(in crate::linux) via: Option<IpAddr>,
-    /// The source address that a packet without one gets.
-    pub(in crate::linux) src: IpAddr,
     /// To this host itself.
     pub(in crate::linux) local: bool,
     /// A broadcast address of the link.
@@ -82,21 +80,10 @@ impl Netns {
         let summary = RouteSummary { dst: route.dst, src: route.src };
         if route.kind == RouteKind::Broadcast {
             let dev = route.dev.ok_or(NONE)?;
-            let src = route.src.ok_or(NONE)?;
-            let path =
-                Path { dev, next_hop: dst, via: None, src, local: false, broadcast: true, route: summary };
-            return Ok(path);
+            return Ok(Path { dev, next_hop: dst, via: None, local: false, broadcast: true, route: summary });
         }
         let lo = self.ifaces().find(|i| i.is_loopback()).filter(|lo| lo.up).ok_or(NONE)?;
-        Ok(Path {
-            dev: lo.id,
-            next_hop: dst,
-            via: None,
-            src: route.src.unwrap_or(dst),
-            local: true,
-            broadcast: false,
-            route: summary,
-        })
+        Ok(Path { dev: lo.id, next_hop: dst, via: None, local: true, broadcast: false, route: summary })
     }
 
     fn unicast_path(&self, route: &Route, dst: IpAddr) -> Option<Path> {
@@ -104,13 +91,19 @@ impl Netns {
         // A group is reached by its own hardware address, whatever gateway the route names.
         let via = route.via.filter(|_| !dst.is_multicast());
         let next_hop = via.unwrap_or(dst);
-        let iface = self.iface(dev)?;
-        // A device without an address of its own borrows one from another (`inet_select_addr`).
-        let borrow = || self.ifaces().filter(|i| !i.is_loopback()).find_map(|i| i.source_for(dst));
-        let src = route.src.or_else(|| iface.source_for(next_hop)).or_else(borrow)?;
         let summary = RouteSummary { dst: route.dst, src: route.src };
-        let broadcast = dst == IpAddr::from(std::net::Ipv4Addr::BROADCAST);
-        Some(Path { dev, next_hop, via, src, local: false, broadcast, route: summary })
+        let broadcast = dst == IpAddr::from(Ipv4Addr::BROADCAST);
+        Some(Path { dev, next_hop, via, local: false, broadcast, route: summary })
+    }
+
+    /// The source address that a packet without one gets on a path (`fib_select_default`, `inet_select_addr`): the route's own, one of
+    /// the interface, or, if that has none, one of another.
+    pub(in crate::linux) fn source_of(&self, path: &Path) -> IpAddr {
+        let to = path.next_hop;
+        let own = || if path.local { Some(to) } else { self.iface(path.dev)?.source_for(to) };
+        let borrow = || self.ifaces().filter(|i| !i.is_loopback()).find_map(|i| i.source_for(to));
+        let none = || if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        path.route.src.or_else(own).or_else(borrow).unwrap_or_else(none)
     }
 
     /// The decision for a packet that came in by `dev` (`ip_route_input`).
@@ -140,7 +133,7 @@ impl Netns {
             return self.path_to(dst).map_err(BadInput::Refuse);
         }
         self.check_martian(src, dst, dev)?;
-        let multicast = dst.is_multicast() || dst == IpAddr::from(std::net::Ipv4Addr::BROADCAST);
+        let multicast = dst.is_multicast() || dst == IpAddr::from(Ipv4Addr::BROADCAST);
         if multicast {
             return Err(BadInput::Drop(DropReason::NoSocket));
         }
@@ -200,7 +193,7 @@ impl AddrTypes for Opinion<'_> {
         if addr.is_multicast() {
             return AddrType::Multicast;
         }
-        if addr == IpAddr::from(std::net::Ipv4Addr::BROADCAST) {
+        if addr == IpAddr::from(Ipv4Addr::BROADCAST) {
             return AddrType::Broadcast;
         }
         let on_dev = |r: &&Route| {
