@@ -51,6 +51,8 @@ pub struct Neighbour {
     pub confirmed: SimTime,
     /// When state or address last changed.
     pub updated: SimTime,
+    /// A packet has been sent to it, so its frame header is ready (`hh_len`).
+    pub header_ready: bool,
     /// Requests sent since the state began.
     pub probes: u8,
     /// Packets that wait.
@@ -140,6 +142,15 @@ impl Neighbours {
         }
     }
 
+    /// Whether a frame for the neighbour needs nothing of its device: it is known to be there, and its header is ready.
+    #[must_use]
+    pub fn is_ready(&self, dev: IfId, addr: IpAddr, now: SimTime) -> bool {
+        self.entries.get(&(dev, addr)).is_some_and(|n| {
+            let reachable = n.state == NudState::Reachable && now.since(n.confirmed) <= REACHABLE;
+            n.header_ready && (reachable || n.state == NudState::Permanent)
+        })
+    }
+
     /// The packet that has waited longest for a neighbour.
     #[must_use]
     pub fn first_waiting(&self, dev: IfId, addr: IpAddr) -> Option<&Skb> {
@@ -164,6 +175,7 @@ impl Neighbours {
             NudState::Reachable if now.since(n.confirmed) <= REACHABLE => Resolve::Known(n.mac),
             NudState::Reachable | NudState::Stale => {
                 let mac = n.mac;
+                n.header_ready = true;
                 n.state = NudState::Delay;
                 n.probes = 0;
                 self.arm(key, Some(now.tick() + DELAY));
@@ -191,6 +203,7 @@ impl Neighbours {
             state: NudState::Incomplete,
             confirmed: SimTime::ZERO,
             updated: now,
+            header_ready: false,
             probes: 1,
             queue,
             timer: None,
@@ -222,6 +235,7 @@ impl Neighbours {
                         state,
                         confirmed: now,
                         updated: now,
+                        header_ready: false,
                         probes: 0,
                         queue: Vec::new(),
                         timer: None,
@@ -250,6 +264,7 @@ impl Neighbours {
         }
         n.probes = 0;
         let queue = std::mem::take(&mut n.queue);
+        n.header_ready |= !queue.is_empty();
         if answer || changed || unknown {
             self.arm(key, None);
         }
@@ -273,6 +288,7 @@ impl Neighbours {
             state: NudState::Permanent,
             confirmed: SimTime::ZERO,
             updated: SimTime::ZERO,
+            header_ready: false,
             probes: 0,
             queue: Vec::new(),
             timer: None,

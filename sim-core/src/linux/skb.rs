@@ -73,6 +73,8 @@ pub struct BridgeNf {
     pub orig_dst_mac: MacAddr,
     /// The destination was translated and the frame waits for the new destination's hardware address.
     pub bridged_dnat: bool,
+    /// It goes to the new address through the bridge device, because the neighbour is not ready.
+    pub by_device: bool,
 }
 
 impl Skb {

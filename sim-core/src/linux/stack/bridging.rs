@@ -28,7 +28,13 @@ impl Netns {
         skb.iif = Some(bridge);
         if self.sys.bridge_nf_call_iptables && self.netfilter_on && is_ipv4(&skb.frame) {
             let orig_dst_mac = skb.frame.dst;
-            skb.bridge_nf = Some(BridgeNf { physin: port, physout: None, orig_dst_mac, bridged_dnat: false });
+            skb.bridge_nf = Some(BridgeNf {
+                physin: port,
+                physout: None,
+                orig_dst_mac,
+                bridged_dnat: false,
+                by_device: false,
+            });
             match self.bridge_prerouting(bridge, skb, cx) {
                 Some(s) => skb = s,
                 None => return,
@@ -56,8 +62,10 @@ impl Netns {
         }
         match self.route_in(&mut skb, bridge, cx) {
             Ok(path) if path.dev == bridge && !path.local => {
+                let ready = self.neigh.is_ready(bridge, path.next_hop, cx.now);
                 if let Some(b) = &mut skb.bridge_nf {
                     b.bridged_dnat = true;
+                    b.by_device = !ready;
                 }
                 self.resolve_and_send(bridge, path.next_hop, skb, cx);
                 None

@@ -65,6 +65,11 @@ impl Netns {
                     return Err(no.errno);
                 }
             };
+            let from_loopback = skb.ip().is_some_and(|p| p.src.is_loopback());
+            if from_loopback && !path.local && !self.conf_or(path.dev, |c| c.route_localnet) {
+                self.drop(cx, skb, DropReason::MartianSource);
+                return Err(Errno::EINVAL);
+            }
             self.note_path(&mut skb, &path, cx);
         }
         self.ip_output(path, skb, cx);
@@ -215,7 +220,10 @@ impl Netns {
         skb.frame.dst = mac;
         skb.frame.src = own;
         skb.tag.snapshot = None;
-        if skb.bridge_nf.is_some_and(|b| b.bridged_dnat) {
+        if let Some(bridged) = skb.bridge_nf.filter(|b| b.bridged_dnat) {
+            if bridged.by_device {
+                self.count_tx(dev, &mut skb, cx);
+            }
             return self.bridge_resume(dev, skb, cx);
         }
         self.transmit(dev, skb, cx);

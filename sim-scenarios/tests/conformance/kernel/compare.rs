@@ -117,6 +117,7 @@ fn trace(want: &[&str], got: &[Frame], known: &BTreeSet<u16>, target: &str) -> R
     let cut = want.last().and_then(|l| l.strip_prefix("... ")).is_some();
     let keep = |l: &&str| {
         !l.starts_with("... ")
+            && !is_redirect(l)
             && !is_noise(l, &noise)
             && (here.contains(&mask(l, known)) || !is_straggler(l, want, target))
     };
@@ -201,6 +202,11 @@ fn is_straggler(line: &str, all: &[&str], target: &str) -> bool {
     let Some(to) = quote.split(" > ").nth(1).and_then(|r| r.split([':', ' ']).next()) else { return false };
     let for_it = |l: &&&str| !l.contains("about [") && l.contains(&format!(" > {to}"));
     to != target && !all.iter().any(|l| for_it(&l))
+}
+
+/// Redirects depend on how many the host has sent to that peer before, and change nothing here; the simulator sends none.
+fn is_redirect(line: &str) -> bool {
+    line.contains(" icmp redirect-")
 }
 
 fn arp_words(line: &str) -> Vec<&str> {

@@ -72,9 +72,9 @@ const WORLD_NET: &str = "203.0.113.1/24";
 
 impl Lab {
     /// Builds a topology with the knobs of a case.
-    pub(crate) fn build(topology: &Value, case: &Value) -> Result<Self, String> {
+    pub(crate) fn build(topology: &Value, case: &Value, seed: u64) -> Result<Self, String> {
         let mut lab = Self {
-            world: World::new(1),
+            world: World::new(seed),
             nodes: nodes(topology)?,
             pods: pods(topology)?,
             spaces: BTreeMap::new(),

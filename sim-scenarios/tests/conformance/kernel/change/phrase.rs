@@ -41,6 +41,11 @@ pub(super) fn one(lab: &mut Lab, place: &str, words: &[&str]) -> Result<(), Stri
             lab.world.ns_mut(ns).neigh_del("flannel.1", ip).map_err(str_err)
         }
         [dst, "now" | "routed", "via", gateway] => {
+            if dst.starts_with("127.") {
+                // The local table comes first: its route has to go.
+                let lo = "127.0.0.1/8".parse().map_err(str_err)?;
+                lab.world.ns_mut(ns).addr_del("lo", lo).map_err(str_err)?;
+            }
             command::ip(lab, place, &["route", "replace", dst, "via", gateway])
         }
         ["host", "process", "on", at] => {
