@@ -9,7 +9,7 @@ use sim_core::linux::socket::TcpRead;
 use sim_core::linux::{Errno, World};
 use sim_core::packet::Payload;
 use sim_core::time::SimTime;
-use sim_core::trace::{NsId, Step};
+use sim_core::trace::{BridgeDecision, NsId, Step};
 
 struct Lab {
     world: World,
@@ -135,4 +135,31 @@ fn the_topology_is_a_graph() {
     let Lab { world, .. } = lab();
     assert_eq!(world.topology().edge_count(), 3);
     assert!(world.to_dot().contains("n0 -- n1 [taillabel=\"eth0\", headlabel=\"eth0\"]"));
+}
+
+#[test]
+fn a_broadcast_address_and_the_unspecified_one_are_special_destinations() {
+    let mut l = lab();
+    let s = l.world.udp_bind(l.pods[0], sock("0.0.0.0:0")).unwrap();
+    assert_eq!(l.world.udp_connect(l.pods[0], s, sock("10.244.1.255:53")), Err(Errno::EACCES));
+    l.world.tcp_listen(l.pods[0], sock("0.0.0.0:80"), 8).unwrap();
+    let c = l.world.tcp_connect(l.pods[0], None, sock("0.0.0.0:80")).unwrap();
+    let peer = l.world.ns(l.pods[0]).sockets.peer_addr(c);
+    assert_eq!(peer, Some(sock("127.0.0.1:80")));
+}
+
+#[test]
+fn a_port_that_flaps_forgets_its_stations() {
+    let mut l = lab();
+    let ping = l.world.icmp_open(l.nodes[0], None).unwrap();
+    l.world.icmp_echo(l.nodes[0], ping, ip("10.244.1.10"), 1, Payload::Empty).unwrap();
+    l.world.run(SimTime::from_secs(1));
+    let pod = l.world.ns_mut(l.pods[0]);
+    pod.link_set("eth0", false).unwrap();
+    pod.link_set("eth0", true).unwrap();
+    l.world.start_recording();
+    l.world.icmp_echo(l.nodes[0], ping, ip("10.244.1.10"), 2, Payload::Empty).unwrap();
+    let trace = l.world.take_trace();
+    let flooded = |s: &Step| matches!(s, Step::Bridge { decision: BridgeDecision::Flood, .. });
+    assert!(trace.events().any(|e| flooded(e.step)), "the bridge still knows where the pod is");
 }

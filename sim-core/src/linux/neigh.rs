@@ -384,3 +384,32 @@ impl Neighbours {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_answers_the_first_stands_for_a_second() {
+        let (dev, addr) = (IfId(1), IpAddr::from([10, 0, 0, 9]));
+        let (first, second) = (MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 0, 2]));
+        let mut table = Neighbours::default();
+        table.resolve(dev, addr, SimTime::ZERO, &mut None);
+        table.learn(dev, addr, first, SimTime::ZERO, true, false);
+        table.learn(dev, addr, second, SimTime::ZERO, true, false);
+        assert_eq!(table.lookup(dev, addr, SimTime::ZERO), Some(first));
+        let later = SimTime::from_secs(2);
+        table.learn(dev, addr, second, later, true, false);
+        assert_eq!(table.lookup(dev, addr, later), Some(second));
+    }
+
+    #[test]
+    fn who_asks_is_believed_at_once() {
+        let (dev, addr) = (IfId(1), IpAddr::from([10, 0, 0, 9]));
+        let new = MacAddr([2, 0, 0, 0, 0, 2]);
+        let mut table = Neighbours::default();
+        table.learn(dev, addr, MacAddr([2, 0, 0, 0, 0, 1]), SimTime::ZERO, false, true);
+        table.learn(dev, addr, new, SimTime::ZERO, false, true);
+        assert!(matches!(table.resolve(dev, addr, SimTime::ZERO, &mut None), Resolve::Known(m) if m == new));
+    }
+}

@@ -289,7 +289,7 @@ impl Netns {
 }
 
 /// A packet in pieces for an interface (`ip_do_fragment`): as long as its MTU allows, but no longer than they were before.
-pub(super) fn pieces(skb: &Skb, mtu: u32) -> Vec<Box<Skb>> {
+pub(super) fn pieces(skb: &Skb, mtu: u32) -> crate::linux::neigh::Waiting {
     let Some(p) = skb.ip() else { return Vec::new() };
     let size = skb.frag_max.map_or(mtu, |max| mtu.min(max.into()));
     let part = |piece| {

@@ -28,6 +28,8 @@ enum Past {
     Fresh,
     /// Nodes and client had talked to each other.
     NodesMet,
+    /// And each node and its pods.
+    PodsMet,
     /// The same probe had been made before the changes.
     Probed,
 }
@@ -41,8 +43,9 @@ pub(crate) fn run(file: &Value, case: &Value) -> Result<(), String> {
         return result;
     }
     let seeds = if draws(case) { 1..=DRAWS } else { 1..=1 };
-    let agrees =
-        |seed| [first, Past::Probed].into_iter().any(|past| with_past(file, case, past, seed).is_ok());
+    let agrees = |seed| {
+        [first, Past::PodsMet, Past::Probed].into_iter().any(|past| with_past(file, case, past, seed).is_ok())
+    };
     if seeds.into_iter().any(agrees) { Ok(()) } else { result }
 }
 
@@ -62,6 +65,9 @@ fn with_past(file: &Value, case: &Value, past: Past, seed: u64) -> Result<(), St
         probe::warm_up(&mut lab)?;
     }
     let want = &case["observed"];
+    if past == Past::PodsMet {
+        probe::meet_pods(&mut lab)?;
+    }
     if past == Past::Probed {
         probe::run(&mut lab, &case["probe"], want)?;
         probe::forget_flows(&mut lab)?;

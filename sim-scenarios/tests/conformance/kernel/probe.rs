@@ -58,6 +58,17 @@ pub(crate) fn warm_up(lab: &mut Lab) -> Result<(), String> {
     forget_flows(lab)
 }
 
+/// Each node asks for its pods, so that it has just heard of them.
+pub(crate) fn meet_pods(lab: &mut Lab) -> Result<(), String> {
+    let mut seen = Observed { value: json!({}), saw: Vec::new(), conns: Vec::new() };
+    let pods: Vec<(NsId, IpAddr)> =
+        lab.pods.iter().map(|p| Ok((lab.ns(&p.node)?, p.ip))).collect::<Result<_, String>>()?;
+    for (node, ip) in pods {
+        ping(lab, &mut seen, node, ip, &json!({}))?;
+    }
+    forget_flows(lab)
+}
+
 /// Empties connection tracking of every node, as the recordings did before each probe.
 pub(crate) fn forget_flows(lab: &mut Lab) -> Result<(), String> {
     for node in lab.nodes.iter().map(|n| lab.ns(&n.name)).collect::<Result<Vec<_>, _>>()? {
