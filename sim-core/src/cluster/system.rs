@@ -9,9 +9,10 @@ use super::Cluster;
 use super::topology::mistake;
 use crate::diagnostic::Diagnostic;
 use crate::kube::apps::runtime::Service as AppService;
-use crate::kube::config::{ClusterConfig, Listen, NodeConfig, Role};
+use crate::kube::config::{ClusterConfig, Cni, Listen, NodeConfig, Role};
 use crate::kube::controllers::bootstrap;
 use crate::kube::node::Hands;
+use crate::kube::node::kubelet::NO_NETWORK;
 use crate::kube::node::machine::Place;
 use crate::kube::objects::meta::Condition;
 use crate::kube::objects::node::{NodeAddress, NodeInfo, NodeSpec, NodeStatus};
@@ -89,8 +90,10 @@ fn cluster_dns(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError
     });
     store.create_value(Kind::Service, "kube-system", &service, SimTime::ZERO)?;
     let Some(node) = config.control_plane() else { return Ok(()) };
+    // Without a network the scheduler finds no place for them.
+    let node = if config.networking.cni == Cni::None { "" } else { node.name.as_str() };
     for _ in 0..2 {
-        store.create_value(Kind::Pod, "kube-system", &coredns_pod(&node.name), SimTime::ZERO)?;
+        store.create_value(Kind::Pod, "kube-system", &coredns_pod(node), SimTime::ZERO)?;
     }
     Ok(())
 }
@@ -145,6 +148,11 @@ fn node_object(node: &NodeConfig, config: &ClusterConfig) -> Node {
         labels.insert("node-role.kubernetes.io/control-plane".to_owned(), String::new());
         labels.insert("node.kubernetes.io/exclude-from-external-load-balancers".to_owned(), String::new());
         taints.push(Taint { key: "node-role.kubernetes.io/control-plane".to_owned(), ..Taint::default() });
+    }
+    if config.networking.cni == Cni::None {
+        // What the node lifecycle controller puts on a node that is not ready.
+        let key = "node.kubernetes.io/not-ready".to_owned();
+        taints.push(Taint { key, ..Taint::default() });
     }
     labels.extend(node.labels.iter().map(|(k, v)| (k.clone(), v.clone())));
     taints.extend(node.taints.iter().map(|t| Taint {
@@ -215,7 +223,11 @@ fn node_status(node: &NodeConfig, config: &ClusterConfig) -> NodeStatus {
                 "KubeletHasSufficientPID",
                 "kubelet has sufficient PID available",
             ),
-            condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+            if config.networking.cni == Cni::None {
+                condition("Ready", "False", "KubeletNotReady", NO_NETWORK)
+            } else {
+                condition("Ready", "True", "KubeletReady", "kubelet is posting ready status")
+            },
         ],
         node_info: Some(NodeInfo {
             architecture: "amd64".to_owned(),

@@ -14,6 +14,8 @@ mod etc;
 mod sandbox;
 mod status;
 
+pub use sandbox::NO_NETWORK;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -207,12 +209,9 @@ impl Kubelet {
                 self.report(key, hands);
                 self.pull(key, 0, hands);
             }
-            Err(message) => {
+            Err(refusal) => {
                 let pod = reference(&run.spec, "");
-                let message = format!(
-                    "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: {message}"
-                );
-                self.event(&pod, EventType::Warning, "FailedCreatePodSandBox", &message, hands);
+                self.event(&pod, EventType::Warning, refusal.reason, &refusal.message, hands);
                 self.later(key, Step::Sandbox, SANDBOX_RETRY, false, hands.now());
             }
         }

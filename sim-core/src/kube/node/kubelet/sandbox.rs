@@ -27,24 +27,53 @@ pub(super) struct Sandbox {
     pub(super) allocated: Option<IpAddr>,
 }
 
+/// Why there is no sandbox: reason and message of the event.
+pub(super) struct Refusal {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+/// What the kubelet says while no CNI plugin is installed.
+pub const NO_NETWORK: &str = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady \
+                              message:Network plugin returns error: cni plugin not initialized";
+
 /// Makes the sandbox of a pod on a node (name, namespace, address).
 pub(super) fn make(
     pod: &Pod,
     (node, node_ns, node_ip): (&str, NsId, IpAddr),
     ipam: &mut HostLocal,
     hands: &mut Hands<'_>,
-) -> Result<Sandbox, String> {
+) -> Result<Sandbox, Refusal> {
     if pod.spec.host_network {
         return Ok(Sandbox { ns: node_ns, ip: node_ip, allocated: None });
     }
     if !has_network(hands.config) {
-        return Err("plugin type=\"\" failed (add): no network config found in /etc/cni/net.d: cni plugin not initialized".to_owned());
+        return Err(Refusal {
+            reason: "NetworkNotReady",
+            message: format!("network is not ready: {NO_NETWORK}"),
+        });
     }
+    attach(pod, (node, node_ns), ipam, hands).map_err(|why| Refusal {
+        reason: "FailedCreatePodSandBox",
+        message: format!(
+            "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: \
+             plugin type=\"bridge\" failed (add): {why}"
+        ),
+    })
+}
+
+/// Makes the namespace and lets the plugin connect it.
+fn attach(
+    pod: &Pod,
+    (node, node_ns): (&str, NsId),
+    ipam: &mut HostLocal,
+    hands: &mut Hands<'_>,
+) -> Result<Sandbox, String> {
     let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
     let pin = hands.config.pins.pods.get(&format!("{namespace}/{name}"));
     // A pin for another node does not hold here.
     let wanted = pin.and_then(|p| p.ip).filter(|ip| ipam.range().contains(ip));
-    let ip = ipam.allocate(wanted).map_err(|e| format!("plugin type=\"bridge\" failed (add): {e}"))?;
+    let ip = ipam.allocate(wanted).map_err(|e| e.to_string())?;
     let ns = hands.world.add_netns(&format!("{namespace}/{name}"));
     let gateway = IpNet::new(ipam.gateway(), ipam.range().prefix_len()).map_err(|e| e.to_string())?;
     let veth = veth_name(namespace, name, &pod.metadata.uid);
@@ -53,7 +82,7 @@ pub(super) fn make(
     if let Err(e) = bridge::attach(hands.world, node_ns, to) {
         hands.world.remove_netns(ns);
         ipam.release(ip);
-        return Err(format!("plugin type=\"bridge\" failed (add) on {node}: {e}"));
+        return Err(format!("on {node}: {e}"));
     }
     Ok(Sandbox { ns, ip, allocated: Some(ip) })
 }
