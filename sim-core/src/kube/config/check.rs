@@ -149,6 +149,10 @@ fn machines(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
         if let Some(other) = owners.insert(ip, name) {
             r.error(mark.ip, format!("{ip} is used twice: by `{other}` and `{name}`"), None);
         }
+        let nodes = config.node_network();
+        if ip.is_ipv4() && (ip == nodes.network() || ip == nodes.broadcast()) {
+            r.error(mark.ip, format!("{ip} of `{name}` is no machine's address in {nodes}"), None);
+        }
         for (subnet, what) in [
             (&config.networking.pod_subnet, "podSubnet"),
             (&config.networking.service_subnet, "serviceSubnet"),

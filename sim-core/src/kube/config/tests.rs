@@ -130,3 +130,14 @@ fn yaml_that_cannot_be_read_is_explained_without_the_parser_s_settings() {
     let deep = format!("nodes: {}", "[".repeat(9000));
     assert!(said(&deep).ends_with("too large or too deep for a cluster block"), "{}", said(&deep));
 }
+
+#[test]
+fn the_first_and_the_last_address_of_a_network_are_nobody_s() {
+    let said = mistakes(
+        "nodes:\n- {name: a, role: control-plane, ip: 10.9.0.0}\nhosts:\n- {name: b, ip: 10.9.0.255}\n",
+    );
+    assert_eq!(
+        said,
+        "2:38+8: 10.9.0.0 of `a` is no machine's address in 10.9.0.0/24\n4:17+10: 10.9.0.255 of `b` is no machine's address in 10.9.0.0/24\n"
+    );
+}
