@@ -135,6 +135,12 @@ impl<T> EventQueue<T> {
         self.heap.pop().map(|e| (e.at, e.what))
     }
 
+    /// Takes the earliest entry if it is due at or before `until` and `wanted`.
+    pub fn pop_due_if(&mut self, until: SimTime, wanted: impl Fn(&T) -> bool) -> Option<(SimTime, T)> {
+        self.heap.peek().filter(|e| e.at <= until && wanted(&e.what))?;
+        self.heap.pop().map(|e| (e.at, e.what))
+    }
+
     /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -333,10 +333,12 @@ impl World {
                 return false;
             };
             self.now = self.now.max(at);
+            let timer = matches!(event, Event::Timer(_));
             self.happen(event, rec);
             // All timers of an instant run before a frame that one of them sent is looked at, as the timer interrupt comes before
             // the network's.
-            while let Some((_, event)) = self.queue.pop_due(at) {
+            let more = |e: &Event| timer && matches!(e, Event::Timer(_));
+            while let Some((_, event)) = self.queue.pop_due_if(at, more) {
                 self.happen(event, rec);
             }
         }
