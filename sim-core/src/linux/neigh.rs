@@ -6,6 +6,7 @@
 //! meanwhile. The kernel draws the 30 s anew between 15 and 45; here it is always 30.
 
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -36,8 +37,25 @@ pub type Waiting = Vec<Box<Skb>>;
 /// The table of one namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Neighbours {
-    entries: IndexMap<(IfId, IpAddr), Neighbour, FxBuildHasher>,
+    entries: IndexMap<Key, Neighbour, FxBuildHasher>,
     timers: BTreeSet<(SimTime, IfId, IpAddr)>,
+}
+
+/// A next hop on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key(IfId, IpAddr);
+
+// Written by hand for speed: every packet that leaves is looked up, and the standard address types hash byte by byte.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.1 {
+            IpAddr::V4(a) => state.write_u64(u64::from(self.0.0) << 32 | u64::from(a.to_bits())),
+            IpAddr::V6(a) => {
+                state.write_u32(self.0.0);
+                state.write_u128(a.to_bits());
+            }
+        }
+    }
 }
 
 /// What is known of one next hop.
@@ -134,7 +152,7 @@ impl Neighbours {
     /// The hardware address of a neighbour that needs no attention: the path of nearly every packet.
     #[must_use]
     pub fn lookup(&self, dev: IfId, addr: IpAddr, now: SimTime) -> Option<MacAddr> {
-        let n = self.entries.get(&(dev, addr))?;
+        let n = self.entries.get(&Key(dev, addr))?;
         match n.state {
             NudState::Permanent | NudState::Delay | NudState::Probe => Some(n.mac),
             NudState::Reachable if now.since(n.confirmed) <= REACHABLE => Some(n.mac),
@@ -145,7 +163,7 @@ impl Neighbours {
     /// Whether a frame for the neighbour needs nothing of its device: it is known to be there, and its header is ready.
     #[must_use]
     pub fn is_ready(&self, dev: IfId, addr: IpAddr, now: SimTime) -> bool {
-        self.entries.get(&(dev, addr)).is_some_and(|n| {
+        self.entries.get(&Key(dev, addr)).is_some_and(|n| {
             let reachable = n.state == NudState::Reachable && now.since(n.confirmed) <= REACHABLE;
             n.header_ready && (reachable || n.state == NudState::Permanent)
         })
@@ -154,7 +172,7 @@ impl Neighbours {
     /// The packet that has waited longest for a neighbour.
     #[must_use]
     pub fn first_waiting(&self, dev: IfId, addr: IpAddr) -> Option<&Skb> {
-        self.entries.get(&(dev, addr))?.queue.first().map(Box::as_ref)
+        self.entries.get(&Key(dev, addr))?.queue.first().map(Box::as_ref)
     }
 
     /// All packets that wait for a neighbour.
@@ -164,7 +182,7 @@ impl Neighbours {
 
     /// The hardware address for a packet, or the packet is put in the queue.
     pub fn resolve(&mut self, dev: IfId, addr: IpAddr, now: SimTime, skb: &mut Option<Box<Skb>>) -> Resolve {
-        let key = (dev, addr);
+        let key = Key(dev, addr);
         let Some(n) = self.entries.get_mut(&key) else {
             let queue = skb.take().into_iter().collect();
             self.start(key, now, queue);
@@ -197,7 +215,7 @@ impl Neighbours {
         }
     }
 
-    fn start(&mut self, key: (IfId, IpAddr), now: SimTime, queue: Waiting) {
+    fn start(&mut self, key: Key, now: SimTime, queue: Waiting) {
         let n = Neighbour {
             mac: MacAddr::ZERO,
             state: NudState::Incomplete,
@@ -224,7 +242,7 @@ impl Neighbours {
         answer: bool,
         create: bool,
     ) -> Waiting {
-        let key = (dev, addr);
+        let key = Key(dev, addr);
         let Some(n) = self.entries.get_mut(&key) else {
             if create {
                 let state = if answer { NudState::Reachable } else { NudState::Stale };
@@ -273,7 +291,7 @@ impl Neighbours {
 
     /// A transport protocol has proof that the neighbour is there.
     pub fn confirm(&mut self, dev: IfId, addr: IpAddr, now: SimTime) {
-        if let Some(n) = self.entries.get_mut(&(dev, addr))
+        if let Some(n) = self.entries.get_mut(&Key(dev, addr))
             && !matches!(n.state, NudState::Permanent | NudState::Incomplete | NudState::Failed)
         {
             n.confirmed = now;
@@ -282,7 +300,7 @@ impl Neighbours {
 
     /// Sets an entry by hand.
     pub fn set(&mut self, dev: IfId, addr: IpAddr, mac: MacAddr) {
-        self.arm((dev, addr), None);
+        self.arm(Key(dev, addr), None);
         let n = Neighbour {
             mac,
             state: NudState::Permanent,
@@ -293,20 +311,20 @@ impl Neighbours {
             queue: Vec::new(),
             timer: None,
         };
-        self.entries.insert((dev, addr), n);
+        self.entries.insert(Key(dev, addr), n);
     }
 
     /// Removes an entry; says whether there was one.
     pub fn remove(&mut self, dev: IfId, addr: IpAddr) -> bool {
-        self.arm((dev, addr), None);
-        self.entries.shift_remove(&(dev, addr)).is_some()
+        self.arm(Key(dev, addr), None);
+        self.entries.shift_remove(&Key(dev, addr)).is_some()
     }
 
     /// Removes everything on an interface except what was set by hand; returns the packets that waited.
     pub fn flush(&mut self, dev: IfId, permanent_too: bool) -> Vec<(IpAddr, Box<Skb>)> {
         let mut waiting = Vec::new();
         self.timers.retain(|t| t.1 != dev);
-        self.entries.retain(|(d, a), n| {
+        self.entries.retain(|Key(d, a), n| {
             if *d != dev || (n.state == NudState::Permanent && !permanent_too) {
                 return true;
             }
@@ -328,7 +346,7 @@ impl Neighbours {
         if at > now {
             return None;
         }
-        let key = (dev, addr);
+        let key = Key(dev, addr);
         self.arm(key, None);
         let n = self.entries.get_mut(&key)?;
         match n.state {
@@ -365,7 +383,7 @@ impl Neighbours {
         }
     }
 
-    fn arm(&mut self, key: (IfId, IpAddr), at: Option<SimTime>) {
+    fn arm(&mut self, key: Key, at: Option<SimTime>) {
         let Some(n) = self.entries.get_mut(&key) else { return };
         if let Some(old) = n.timer.take() {
             self.timers.remove(&(old, key.0, key.1));
@@ -378,7 +396,7 @@ impl Neighbours {
 
     /// All entries with their state at `now`, in order of appearance.
     pub fn iter(&self, now: SimTime) -> impl Iterator<Item = (IfId, IpAddr, &Neighbour, NudState)> {
-        self.entries.iter().map(move |((dev, addr), n)| {
+        self.entries.iter().map(move |(Key(dev, addr), n)| {
             let fading = n.state == NudState::Reachable && now.since(n.confirmed) > REACHABLE;
             (*dev, *addr, n, if fading { NudState::Stale } else { n.state })
         })

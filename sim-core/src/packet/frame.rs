@@ -30,6 +30,7 @@ impl Frame {
     pub const HEADER: usize = 14;
 
     /// Length on the wire in bytes, header included, frame check sequence not.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         Self::HEADER

@@ -177,6 +177,7 @@ impl IpPacket {
     }
 
     /// Total length in bytes, IP header included.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         self.header_len() + self.body.len()

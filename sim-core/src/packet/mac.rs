@@ -1,12 +1,13 @@
 //! Ethernet addresses.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 /// An Ethernet (MAC) address.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MacAddr(pub [u8; 6]);
 
 impl MacAddr {
@@ -19,6 +20,14 @@ impl MacAddr {
     #[must_use]
     pub const fn is_group(self) -> bool {
         self.0[0] & 1 == 1
+    }
+}
+
+// Written by hand for speed: bridges look addresses up for every frame.
+impl Hash for MacAddr {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f] = self.0;
+        state.write_u64(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
     }
 }
 

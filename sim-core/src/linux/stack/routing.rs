@@ -160,9 +160,9 @@ impl Netns {
 
     /// The reverse path filter, and the ban on packets that claim to come from this host (`fib_validate_source`).
     pub(super) fn check_source(&self, src: IpAddr, iface: &Iface) -> Result<(), BadInput> {
-        let accept_local = self.conf_or(iface.id, |c| c.accept_local);
         if self.is_local(src) {
-            let ok = accept_local || (src.is_loopback() && self.conf_or(iface.id, |c| c.route_localnet));
+            let ok = self.conf_or(iface.id, |c| c.accept_local)
+                || (src.is_loopback() && self.conf_or(iface.id, |c| c.route_localnet));
             return if ok { Ok(()) } else { Err(BadInput::Drop(DropReason::MartianSource)) };
         }
         let filter = self.sys.all.rp_filter.max(iface.conf.rp_filter);
