@@ -123,7 +123,7 @@ impl Cluster {
         let trace = self.take_trace();
         let verdicts = verdicts(&trace);
         let roles = Roles::find(&trace, ns, destination);
-        let verdict = judge(&trace, roles, ns, &outcome);
+        let verdict = judge(&trace, roles, ns, destination, &outcome);
         FlowReport {
             from: from.clone(),
             to: to.to_owned(),

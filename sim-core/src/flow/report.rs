@@ -109,10 +109,20 @@ impl Roles {
 }
 
 /// Reads the verdict off the trace.
-pub(super) fn judge(trace: &Trace, roles: Roles, from: Option<NsId>, outcome: &Outcome) -> FlowVerdict {
+pub(super) fn judge(
+    trace: &Trace,
+    roles: Roles,
+    from: Option<NsId>,
+    to: Option<SocketAddr>,
+    outcome: &Outcome,
+) -> FlowVerdict {
     let journeys = trace.journeys();
     let end = |role: Option<usize>| end_of(journeys.get(role?)?);
-    let silent = || (from.unwrap_or_default(), Verdict::Dropped { reason: DropReason::Gone });
+    // No packet was made: the socket itself refused.
+    let silent = || {
+        let reason = to.map_or(DropReason::SocketRefused, |to| DropReason::NoRoute { dst: to.ip() });
+        (from.unwrap_or_default(), Verdict::Dropped { reason })
+    };
     match outcome {
         Outcome::Unresolved(e) => FlowVerdict::NotAsked { why: e.to_string() },
         Outcome::Unusable => {

@@ -646,7 +646,7 @@ impl Act<Result<(), Errno>> for UdpSend {
         let mtu = ns.path_mtu(&path, dst.ip(), cx.now);
         let src = ns.source_of(&path);
         let packet = ns.sockets.udp_datagram(self.sock, src, dst, mtu, self.payload)?;
-        send_packet(ns, cx, packet, self.sock, dst, mtu)
+        send_packet(ns, cx, path, packet, self.sock, dst)
     }
 }
 
@@ -664,7 +664,7 @@ impl Act<Result<(), Errno>> for Echo {
         let mtu = ns.path_mtu(&path, dst, cx.now);
         let src = ns.source_of(&path);
         let packet = ns.sockets.icmp_echo(self.sock, src, dst, mtu, self.seq, self.payload)?;
-        send_packet(ns, cx, packet, self.sock, SocketAddr::new(dst, 0), mtu)
+        send_packet(ns, cx, path, packet, self.sock, SocketAddr::new(dst, 0))
     }
 }
 
@@ -686,13 +686,16 @@ fn sendable(ns: &Netns, dst: IpAddr) -> Result<Path, Errno> {
 fn send_packet<R: Recorder>(
     ns: &mut Netns,
     cx: &mut Cx<'_, R>,
+    path: Path,
     packet: crate::packet::IpPacket,
     sock: SockId,
     dst: SocketAddr,
-    mtu: u32,
 ) -> Result<(), Errno> {
-    ns.send_local(packet, Some(sock), cx)
-        .inspect_err(|errno| ns.sockets.local_error(sock, *errno, dst, Some(mtu), cx.now))
+    let sent = ns.send_local_on(path, packet, Some(sock), cx);
+    sent.inspect_err(|errno| {
+        let mtu = ns.path_mtu(&path, dst.ip(), cx.now);
+        ns.sockets.local_error(sock, *errno, dst, Some(mtu), cx.now);
+    })
 }
 
 struct Connect {

@@ -28,6 +28,18 @@ impl Netns {
         self.send_made(skb, maker, cx)
     }
 
+    /// The same on a path that the caller has looked up.
+    pub(in crate::linux) fn send_local_on<R: Recorder>(
+        &mut self,
+        path: Path,
+        packet: IpPacket,
+        maker: Maker,
+        cx: &mut Cx<'_, R>,
+    ) -> Result<(), Errno> {
+        let skb = Box::new(Skb::made(packet, cx.new_tag()));
+        self.send_on(path, skb, maker, cx)
+    }
+
     pub(super) fn send_made<R: Recorder>(
         &mut self,
         mut skb: Box<Skb>,
@@ -35,17 +47,30 @@ impl Netns {
         cx: &mut Cx<'_, R>,
     ) -> Result<(), Errno> {
         let Some(dst) = skb.ip().map(|p| p.dst) else { return Err(Errno::EINVAL) };
-        let mut path = match self.path_to(dst) {
-            Ok(path) => path,
+        match self.path_to(dst) {
+            Ok(path) => self.send_on(path, skb, maker, cx),
             Err(no) => {
                 self.note(cx, &mut skb, || Step::Made { socket: maker });
                 self.drop(cx, skb, no.reason(dst));
-                return Err(no.errno);
+                Err(no.errno)
             }
-        };
+        }
+    }
+
+    /// Sends a packet that this host made on a path that is known already.
+    fn send_on<R: Recorder>(
+        &mut self,
+        mut path: Path,
+        mut skb: Box<Skb>,
+        maker: Maker,
+        cx: &mut Cx<'_, R>,
+    ) -> Result<(), Errno> {
         self.fill_in(&mut skb, &path);
         self.note(cx, &mut skb, || Step::Made { socket: maker });
-        self.check_mtu(&skb, &path, cx.now)?;
+        if let Some(mtu) = self.too_long_for(&skb, &path, cx.now) {
+            self.drop(cx, skb, DropReason::PacketTooBig { mtu });
+            return Err(Errno::EMSGSIZE);
+        }
         self.note_path(&mut skb, &path, cx);
         let before = key(&skb);
         let at = At { hook: Hook::Output, iif: None, oif: Some(path.dev) };
@@ -95,10 +120,11 @@ impl Netns {
         }
     }
 
-    fn check_mtu(&self, skb: &Skb, path: &Path, now: SimTime) -> Result<(), Errno> {
-        let Some(p) = skb.ip() else { return Ok(()) };
-        let too_long = p.df && p.len() > self.path_mtu(path, p.dst, now) as usize;
-        if too_long { Err(Errno::EMSGSIZE) } else { Ok(()) }
+    /// The path's MTU in bytes, if the packet is longer and must not be fragmented.
+    fn too_long_for(&self, skb: &Skb, path: &Path, now: SimTime) -> Option<u32> {
+        let p = skb.ip()?;
+        let mtu = self.path_mtu(path, p.dst, now);
+        (p.df && p.len() > mtu as usize).then_some(mtu)
     }
 
     fn note_path<R: Recorder>(&self, skb: &mut Skb, path: &Path, cx: &mut Cx<'_, R>) {
