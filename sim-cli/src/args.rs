@@ -104,6 +104,8 @@ pub(crate) enum TraceFormat {
     Text,
     /// Every step, as one JSON object
     Json,
+    /// The machines and interfaces on the way, drawn
+    Picture,
 }
 
 /// `A..B`

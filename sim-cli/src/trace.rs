@@ -25,6 +25,7 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<ExitCode, Trouble> {
     }
     print(&match args.format {
         TraceFormat::Text => report.to_text(&cluster.world),
+        TraceFormat::Picture => report.to_picture(&cluster.world),
         TraceFormat::Json => format!("{:#}\n", report.to_json(&cluster.world)),
     });
     // A refused flow is an answer too.

@@ -10,6 +10,7 @@
 //! # Ok::<(), String>(())
 //! ```
 
+mod picture;
 mod report;
 
 use std::collections::BTreeSet;

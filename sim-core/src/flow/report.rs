@@ -103,8 +103,11 @@ impl Roles {
         let (Some(from), Some(to)) = (from, to) else { return Self::default() };
         let journeys = trace.journeys();
         let request = journeys.iter().position(|j| is_request(j, from, to));
-        let later = |r: usize| journeys.iter().skip(r + 1).position(|j| is_reply(j, from)).map(|p| p + r + 1);
-        Self { request, reply: request.and_then(later) }
+        let reply = request.and_then(|r| {
+            let later = journeys.iter().skip(r + 1);
+            later.into_iter().position(|j| is_reply(j, &journeys[r], trace)).map(|p| p + r + 1)
+        });
+        Self { request, reply }
     }
 }
 
@@ -158,10 +161,35 @@ fn is_request(journey: &Journey<'_>, from: NsId, to: SocketAddr) -> bool {
     here && ip_of(journey).is_some_and(|p| p.dst == to.ip() && port_fits(p))
 }
 
-/// The first packet that somebody made because of the request: from elsewhere, or an error that the sender's own host made.
-fn is_reply(journey: &Journey<'_>, from: NsId) -> bool {
-    let elsewhere = journey.events.first().is_some_and(|e| e.ns != from);
-    ip_of(journey).is_some_and(|p| elsewhere || matches!(&p.body, Transport::Icmp(Icmp::Error { .. })))
+/// Whether a packet that somebody made answers the request: it comes to where the request came from or from where the request
+/// went to (either may be hidden by a translation part of the way), or it is an ICMP error that quotes the request.
+fn is_reply(journey: &Journey<'_>, request: &Journey<'_>, trace: &Trace) -> bool {
+    let ends = |j: &Journey<'_>| Some((ip_of(j)?.clone(), last_ip(j, trace)?.clone()));
+    let (Some((asked, asked_last)), Some((made, made_last))) = (ends(request), ends(journey)) else {
+        return false;
+    };
+    match (&made.body, &asked.body) {
+        (Transport::Icmp(Icmp::Error { quote, .. }), _) => {
+            [&asked, &asked_last].iter().any(|p| (p.dst, p.ports()) == (quote.dst, quote.ports()))
+                && made.dst != asked.dst
+        }
+        (
+            Transport::Icmp(Icmp::EchoReply { seq, .. }),
+            Transport::Icmp(Icmp::EchoRequest { seq: sent, .. }),
+        ) => seq == sent && (made_last.dst == asked.src || made.src == asked_last.dst),
+        (Transport::Tcp(_), Transport::Tcp(_)) | (Transport::Udp(_), Transport::Udp(_)) => {
+            made_last.destination() == asked.source() || made.source() == asked_last.destination()
+        }
+        _ => false,
+    }
+}
+
+/// The packet as it was last seen.
+fn last_ip<'a>(journey: &Journey<'_>, trace: &'a Trace) -> Option<&'a IpPacket> {
+    match &trace.frame(journey.events.last()?).body {
+        FrameBody::Ip(p) => Some(p),
+        FrameBody::Arp(_) => None,
+    }
 }
 
 fn end_of(journey: &Journey<'_>) -> Option<(NsId, Verdict)> {

@@ -35,9 +35,8 @@ impl Netns {
             Transport::Udp(_) | Transport::Tcp(_) => self.socket_input(skb, cx),
             Transport::Piece { .. } | Transport::Other { .. } => {
                 let protocol = p.protocol();
-                self.send_error(&skb, IcmpError::ProtocolUnreachable, cx);
-                let told = Some(IcmpError::ProtocolUnreachable);
-                self.refused(skb, DropReason::UnknownProtocol { protocol }, told, cx);
+                let reason = DropReason::UnknownProtocol { protocol };
+                self.refuse(skb, reason, IcmpError::ProtocolUnreachable, cx);
             }
         }
     }
@@ -52,10 +51,7 @@ impl Netns {
                     with: RejectWith::TcpReset,
                 });
             }
-            Input::Refused => {
-                self.send_error(&skb, IcmpError::PortUnreachable, cx);
-                self.refused(skb, DropReason::NoSocket, Some(IcmpError::PortUnreachable), cx);
-            }
+            Input::Refused => self.refuse(skb, DropReason::NoSocket, IcmpError::PortUnreachable, cx),
             Input::Dropped { reason, .. } => self.drop(cx, skb, reason),
         }
         self.flush_sockets(cx);
@@ -126,8 +122,7 @@ impl Netns {
             _ => false,
         });
         let Some(dev) = device.map(|i| i.id) else {
-            self.send_error(&skb, IcmpError::PortUnreachable, cx);
-            return self.refused(skb, DropReason::NoSocket, Some(IcmpError::PortUnreachable), cx);
+            return self.refuse(skb, DropReason::NoSocket, IcmpError::PortUnreachable, cx);
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
         let tag = skb.tag;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Cx;
 use crate::linux::{Netns, Skb};
 use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, Transport};
-use crate::trace::{Recorder, Step};
+use crate::trace::{DropReason, Recorder, RejectWith, Step, Verdict};
 
 /// Types of ICMP that `icmp_ratelimit` holds back: 3, 4, 11, 12 (`icmp_ratemask`). Fragmentation-needed is exempt.
 const fn limited(error: IcmpError) -> bool {
@@ -13,16 +13,39 @@ const fn limited(error: IcmpError) -> bool {
 }
 
 impl Netns {
-    /// Tells the sender of `skb` what went wrong with it, unless that is forbidden or too much.
-    pub(super) fn send_error<R: Recorder>(&mut self, skb: &Skb, error: IcmpError, cx: &mut Cx<'_, R>) {
-        let Some(p) = skb.ip() else { return };
+    /// Ends a packet that this host does not want, and tells its sender if that is allowed and possible.
+    pub(super) fn refuse<R: Recorder>(
+        &mut self,
+        skb: Box<Skb>,
+        reason: DropReason,
+        error: IcmpError,
+        cx: &mut Cx<'_, R>,
+    ) {
+        let told = self.send_error(&skb, error, cx);
+        self.end(cx, skb, || {
+            if told {
+                Verdict::Rejected { rule: None, reason: Some(reason), with: RejectWith::Icmp(error) }
+            } else {
+                Verdict::Dropped { reason }
+            }
+        });
+    }
+
+    /// Tells the sender of `skb` what went wrong with it, unless that is forbidden, too much, or there is no way back; whether it did.
+    pub(super) fn send_error<R: Recorder>(
+        &mut self,
+        skb: &Skb,
+        error: IcmpError,
+        cx: &mut Cx<'_, R>,
+    ) -> bool {
+        let Some(p) = skb.ip() else { return false };
         if !may_be_told(skb, p) {
-            return;
+            return false;
         }
-        let Ok(back) = self.path_to(p.src) else { return };
+        let Ok(back) = self.path_to(p.src) else { return false };
         let interval = self.sys.icmp_ratelimit_ms;
         if limited(error) && !back.local && !self.limits.allow(p.src, interval, cx.now) {
-            return;
+            return false;
         }
         // From the address that was addressed, if it is ours; else from the address towards the sender.
         let src = if self.is_local(p.dst) { p.dst } else { self.source_of(&back) };
@@ -34,7 +57,7 @@ impl Netns {
         if self.track {
             self.conntrack.attach(&mut answer, skb);
         }
-        let _ = self.send_made(answer, None, cx);
+        self.send_made(answer, None, cx).is_ok()
     }
 
     /// Answers a TCP segment with a reset in the name of the host it was meant for. It belongs to the same flow.

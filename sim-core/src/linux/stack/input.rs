@@ -5,7 +5,7 @@ use super::routing::{BadInput, Path};
 use super::{Cx, lost};
 use crate::linux::{Netns, Skb};
 use crate::packet::{FrameBody, IcmpError};
-use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, Step, Verdict};
+use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, Step};
 
 impl Netns {
     /// A frame arrives at an interface.
@@ -70,10 +70,10 @@ impl Netns {
                 let (src, dst) = (p.src, p.dst);
                 let forwarding = self.iface(dev).is_some_and(|i| i.conf.forwarding);
                 let told = no.icmp.filter(|_| forwarding && self.limits.allow_route_error(src, cx.now));
-                if let Some(error) = told {
-                    self.send_error(&skb, error, cx);
+                match told {
+                    Some(error) => self.refuse(skb, no.reason(dst), error, cx),
+                    None => self.drop(cx, skb, no.reason(dst)),
                 }
-                self.refused(skb, no.reason(dst), told, cx);
             }
         }
     }
@@ -94,14 +94,12 @@ impl Netns {
     fn forward<R: Recorder>(&mut self, dev: IfId, path: Path, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
         let Some(p) = skb.ip() else { return };
         if p.ttl <= 1 {
-            self.send_error(&skb, IcmpError::TtlExceeded, cx);
-            return self.refused(skb, DropReason::TtlExceeded, Some(IcmpError::TtlExceeded), cx);
+            return self.refuse(skb, DropReason::TtlExceeded, IcmpError::TtlExceeded, cx);
         }
         let mtu = self.path_mtu(&path, p.dst, cx.now);
         if p.len() > mtu as usize && (p.df || p.dst.is_ipv6()) {
             let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
-            self.send_error(&skb, error, cx);
-            return self.refused(skb, DropReason::PacketTooBig { mtu }, Some(error), cx);
+            return self.refuse(skb, DropReason::PacketTooBig { mtu }, error, cx);
         }
         if let Some(p) = skb.ip_mut() {
             p.ttl -= 1;
@@ -117,27 +115,13 @@ impl Netns {
     pub(super) fn stopped<R: Recorder>(&mut self, skb: Box<Skb>, stop: Stop, cx: &mut Cx<'_, R>) {
         if let Stop::Reject(_, with) = &stop {
             match *with {
-                RejectWith::Icmp(error) => self.send_error(&skb, error, cx),
+                RejectWith::Icmp(error) => {
+                    self.send_error(&skb, error, cx);
+                }
                 RejectWith::TcpReset => self.send_reset(&skb, cx),
             }
         }
         self.end(cx, skb, || stop.verdict());
-    }
-
-    /// The stack itself ended the packet.
-    pub(super) fn refused<R: Recorder>(
-        &self,
-        skb: Box<Skb>,
-        reason: DropReason,
-        told: Option<IcmpError>,
-        cx: &mut Cx<'_, R>,
-    ) {
-        self.end(cx, skb, || match told {
-            Some(error) => {
-                Verdict::Rejected { rule: None, reason: Some(reason), with: RejectWith::Icmp(error) }
-            }
-            None => Verdict::Dropped { reason },
-        });
     }
 
     /// A frame crosses an interface outwards: counters and the record.

@@ -164,8 +164,7 @@ impl Netns {
         }
         if p.df {
             let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
-            self.send_error(&skb, error, cx);
-            return self.refused(skb, DropReason::PacketTooBig { mtu }, Some(error), cx);
+            return self.refuse(skb, DropReason::PacketTooBig { mtu }, error, cx);
         }
         for part in pieces(&skb, mtu) {
             self.send_to_next_hop(&path, part, cx);
@@ -226,9 +225,8 @@ impl Netns {
             }
             Due::Failed { addr, queue } => {
                 for skb in queue {
-                    self.send_error(&skb, IcmpError::HostUnreachable, cx);
-                    let told = Some(IcmpError::HostUnreachable);
-                    self.refused(skb, DropReason::NeighFailed { next_hop: addr }, told, cx);
+                    let reason = DropReason::NeighFailed { next_hop: addr };
+                    self.refuse(skb, reason, IcmpError::HostUnreachable, cx);
                 }
             }
         }
