@@ -5,19 +5,19 @@
 //!
 //! Recording is a type parameter of everything below; the methods here choose between [`Trace`] and [`NoTrace`] once per call.
 
+mod sockets;
+
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use petgraph::stable_graph::{NodeIndex, StableUnGraph};
 use petgraph::visit::{EdgeRef, IntoEdgeReferences};
 
 use super::link::IfKind;
-use super::socket::{QueuedError, Received, SockError, SockOptions, TcpRead};
-use super::stack::{Cx, Effects, Path, lost};
-use super::{Errno, NetError, Netns, Skb, SkbCt};
+use super::stack::{Cx, Effects, lost};
+use super::{NetError, Netns, Skb, SkbCt};
 use crate::chance::{Chance, Dice, Purpose};
-use crate::packet::{MacAddr, Payload};
+use crate::packet::MacAddr;
 use crate::time::{EventQueue, SimTime};
 use crate::trace::{DropReason, IfId, Names, NoTrace, NsId, Recorder, SockId, Step, Trace};
 
@@ -35,7 +35,7 @@ pub struct World {
     last_packet: u32,
     /// Namespaces that were handed out to be configured since the links were last looked at.
     touched: Vec<NsId>,
-    trace: Option<Trace>,
+    trace: Option<Box<Trace>>,
     /// Empty between two calls; kept for its memory.
     fx: Effects,
 }
@@ -69,7 +69,7 @@ macro_rules! recorded {
     ($world:ident, $rec:ident => $body:expr) => {
         match $world.trace.take() {
             Some(mut trace) => {
-                let $rec = &mut trace;
+                let $rec = &mut *trace;
                 let result = $body;
                 $world.trace = Some(trace);
                 result
@@ -293,7 +293,7 @@ impl World {
 
     /// Records every step from now on.
     pub fn start_recording(&mut self) {
-        self.trace = Some(Trace::default());
+        self.trace = Some(Box::default());
     }
 
     /// Whether steps are recorded.
@@ -304,13 +304,13 @@ impl World {
 
     /// Stops recording and gives what was recorded.
     pub fn take_trace(&mut self) -> Trace {
-        self.trace.take().unwrap_or_default()
+        self.trace.take().map(|t| *t).unwrap_or_default()
     }
 
     /// What has been recorded so far.
     #[must_use]
-    pub const fn trace(&self) -> Option<&Trace> {
-        self.trace.as_ref()
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
     }
 
     // ---- time
@@ -451,170 +451,6 @@ impl World {
             result
         })
     }
-
-    // ---- sockets
-
-    /// `socket(AF_INET, SOCK_DGRAM)` and `bind`; port 0 takes an ephemeral one.
-    ///
-    /// # Errors
-    /// `EADDRINUSE`, or `EADDRNOTAVAIL` if the address is not local.
-    pub fn udp_bind(&mut self, ns: NsId, local: SocketAddr) -> Result<SockId, Errno> {
-        self.check_local(ns, local.ip())?;
-        let sockets = &mut self.namespaces[ns.0 as usize].ns.sockets;
-        sockets.udp_bind(local, &mut self.dice, u64::from(ns.0))
-    }
-
-    /// `connect` on a UDP socket: the source address is settled by the route.
-    ///
-    /// # Errors
-    /// No route, or no such socket.
-    pub fn udp_connect(&mut self, ns: NsId, sock: SockId, remote: SocketAddr) -> Result<(), Errno> {
-        let remote = SocketAddr::new(meant(remote.ip()), remote.port());
-        let src = self.source_for(ns, sock, remote.ip())?;
-        self.stack(ns).sockets.udp_connect(sock, src, remote)
-    }
-
-    /// `sendto` on a UDP socket.
-    ///
-    /// # Errors
-    /// What Linux answers: `ENETUNREACH`, `EPERM`, `EMSGSIZE`, a pending error, …
-    pub fn udp_send(
-        &mut self,
-        ns: NsId,
-        sock: SockId,
-        dst: SocketAddr,
-        payload: Payload,
-    ) -> Result<(), Errno> {
-        self.act(ns, UdpSend { sock, dst, payload })
-    }
-
-    /// `socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)` as ping uses it, with an identifier or a random one.
-    ///
-    /// # Errors
-    /// No identifier is free.
-    pub fn icmp_open(&mut self, ns: NsId, id: Option<u16>) -> Result<SockId, Errno> {
-        let sockets = &mut self.namespaces[ns.0 as usize].ns.sockets;
-        sockets.icmp_open(id, &mut self.dice, u64::from(ns.0))
-    }
-
-    /// Binds an echo socket to a source address.
-    ///
-    /// # Errors
-    /// `EADDRNOTAVAIL` if the address is not local.
-    pub fn icmp_bind(&mut self, ns: NsId, sock: SockId, source: IpAddr) -> Result<(), Errno> {
-        self.check_local(ns, source)?;
-        self.ns_mut(ns).sockets.icmp_bind(sock, source)
-    }
-
-    /// Sends an echo request.
-    ///
-    /// # Errors
-    /// What Linux answers.
-    pub fn icmp_echo(
-        &mut self,
-        ns: NsId,
-        sock: SockId,
-        dst: IpAddr,
-        seq: u16,
-        payload: Payload,
-    ) -> Result<(), Errno> {
-        self.act(ns, Echo { sock, dst, seq, payload })
-    }
-
-    /// Takes the next datagram or ICMP message of a socket.
-    ///
-    /// # Errors
-    /// The socket's pending error.
-    pub fn recv(&mut self, ns: NsId, sock: SockId) -> Result<Option<Received>, Errno> {
-        self.stack(ns).sockets.recv(sock)
-    }
-
-    /// Opens a listening TCP socket.
-    ///
-    /// # Errors
-    /// `EADDRINUSE`, or `EADDRNOTAVAIL` if the address is not local.
-    pub fn tcp_listen(&mut self, ns: NsId, local: SocketAddr, backlog: usize) -> Result<SockId, Errno> {
-        self.check_local(ns, local.ip())?;
-        let sockets = &mut self.namespaces[ns.0 as usize].ns.sockets;
-        sockets.tcp_listen(local, backlog, &mut self.dice, u64::from(ns.0))
-    }
-
-    /// Starts a TCP connection; `from` binds it to a local address or port.
-    ///
-    /// # Errors
-    /// What `connect` answers at once: `ENETUNREACH` and the like. Later failures are found with [`World::take_error`].
-    pub fn tcp_connect(
-        &mut self,
-        ns: NsId,
-        from: Option<SocketAddr>,
-        remote: SocketAddr,
-    ) -> Result<SockId, Errno> {
-        self.act(ns, Connect { from, remote })
-    }
-
-    /// Takes the next connection from a listener's queue.
-    pub fn tcp_accept(&mut self, ns: NsId, listener: SockId) -> Option<SockId> {
-        self.stack(ns).sockets.tcp_accept(listener)
-    }
-
-    /// Queues bytes for sending.
-    ///
-    /// # Errors
-    /// `EPIPE`, `ENOTCONN`, a pending error.
-    pub fn tcp_send(&mut self, ns: NsId, sock: SockId, bytes: &[u8]) -> Result<usize, Errno> {
-        self.act(ns, TcpSend { sock, bytes })
-    }
-
-    /// Reads what has arrived.
-    ///
-    /// # Errors
-    /// A pending error.
-    pub fn tcp_recv(&mut self, ns: NsId, sock: SockId) -> Result<TcpRead, Errno> {
-        self.act(ns, TcpRecv { sock })
-    }
-
-    /// `shutdown(SHUT_WR)`: sends what is queued, then FIN.
-    ///
-    /// # Errors
-    /// `ENOTCONN`.
-    pub fn tcp_shutdown(&mut self, ns: NsId, sock: SockId) -> Result<(), Errno> {
-        self.act(ns, Shutdown { sock })
-    }
-
-    /// Closes any socket.
-    pub fn close(&mut self, ns: NsId, sock: SockId) {
-        self.act(ns, Close { sock });
-    }
-
-    /// Reads and clears a socket's pending error.
-    pub fn take_error(&mut self, ns: NsId, sock: SockId) -> Option<SockError> {
-        self.stack(ns).sockets.take_error(sock)
-    }
-
-    /// Takes the next entry of a socket's error queue.
-    pub fn pop_queued_error(&mut self, ns: NsId, sock: SockId) -> Option<QueuedError> {
-        self.stack(ns).sockets.pop_queued_error(sock)
-    }
-
-    /// Sets a socket's options.
-    ///
-    /// # Errors
-    /// There is no such socket.
-    pub fn set_options(&mut self, ns: NsId, sock: SockId, options: SockOptions) -> Result<(), Errno> {
-        self.stack(ns).sockets.set_options(sock, options)
-    }
-
-    fn check_local(&self, ns: NsId, addr: IpAddr) -> Result<(), Errno> {
-        let ok = addr.is_unspecified() || addr.is_multicast() || self.ns(ns).is_local(addr);
-        if ok { Ok(()) } else { Err(Errno::EADDRNOTAVAIL) }
-    }
-
-    fn source_for(&self, ns: NsId, sock: SockId, dst: IpAddr) -> Result<IpAddr, Errno> {
-        let ns = self.ns(ns);
-        let bound = ns.sockets.local_addr(sock).ok_or(Errno::EBADF)?.ip();
-        let path = sendable(ns, dst)?;
-        Ok(if bound.is_unspecified() { ns.source_of(&path) } else { bound })
-    }
 }
 
 impl Names for World {
@@ -631,141 +467,6 @@ impl Names for World {
 /// Something a namespace is asked to do, whoever records.
 trait Act<T> {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> T;
-}
-
-struct UdpSend {
-    sock: SockId,
-    dst: SocketAddr,
-    payload: Payload,
-}
-
-impl Act<Result<(), Errno>> for UdpSend {
-    fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<(), Errno> {
-        let dst = SocketAddr::new(meant(self.dst.ip()), self.dst.port());
-        let path = sendable(ns, dst.ip())?;
-        let mtu = ns.path_mtu(&path, dst.ip(), cx.now);
-        let src = ns.source_of(&path);
-        let packet = ns.sockets.udp_datagram(self.sock, src, dst, mtu, self.payload)?;
-        send_packet(ns, cx, path, packet, self.sock, dst)
-    }
-}
-
-struct Echo {
-    sock: SockId,
-    dst: IpAddr,
-    seq: u16,
-    payload: Payload,
-}
-
-impl Act<Result<(), Errno>> for Echo {
-    fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<(), Errno> {
-        let dst = meant(self.dst);
-        let path = sendable(ns, dst)?;
-        let mtu = ns.path_mtu(&path, dst, cx.now);
-        let src = ns.source_of(&path);
-        let packet = ns.sockets.icmp_echo(self.sock, src, dst, mtu, self.seq, self.payload)?;
-        send_packet(ns, cx, path, packet, self.sock, SocketAddr::new(dst, 0))
-    }
-}
-
-/// The unspecified address means this host (`ip_route_output_key`).
-const fn meant(dst: IpAddr) -> IpAddr {
-    match dst {
-        IpAddr::V4(a) if a.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(a) if a.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        other => other,
-    }
-}
-
-/// The path of a packet from a socket; a broadcast address needs `SO_BROADCAST`, which no socket here has.
-fn sendable(ns: &Netns, dst: IpAddr) -> Result<Path, Errno> {
-    let path = ns.path_to(dst).map_err(|no| no.errno)?;
-    if path.broadcast { Err(Errno::EACCES) } else { Ok(path) }
-}
-
-fn send_packet<R: Recorder>(
-    ns: &mut Netns,
-    cx: &mut Cx<'_, R>,
-    path: Path,
-    packet: crate::packet::IpPacket,
-    sock: SockId,
-    dst: SocketAddr,
-) -> Result<(), Errno> {
-    let sent = ns.send_local_on(path, packet, Some(sock), cx);
-    sent.inspect_err(|errno| {
-        let mtu = ns.path_mtu(&path, dst.ip(), cx.now);
-        ns.sockets.local_error(sock, *errno, dst, Some(mtu), cx.now);
-    })
-}
-
-struct Connect {
-    from: Option<SocketAddr>,
-    remote: SocketAddr,
-}
-
-impl Act<Result<SockId, Errno>> for Connect {
-    fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<SockId, Errno> {
-        let remote = SocketAddr::new(meant(self.remote.ip()), self.remote.port());
-        let path = ns.path_to(remote.ip()).map_err(|no| no.errno)?;
-        let local = match self.from {
-            Some(a) if !a.ip().is_unspecified() => a,
-            Some(a) => SocketAddr::new(ns.source_of(&path), a.port()),
-            None => SocketAddr::new(ns.source_of(&path), 0),
-        };
-        let mtu = ns.path_mtu(&path, remote.ip(), cx.now);
-        let place = u64::from(ns.id.0);
-        let sock = ns.sockets.tcp_connect(local, remote, mtu, cx.now, cx.dice, place)?;
-        ns.flush_sockets(cx);
-        Ok(sock)
-    }
-}
-
-struct TcpSend<'a> {
-    sock: SockId,
-    bytes: &'a [u8],
-}
-
-impl Act<Result<usize, Errno>> for TcpSend<'_> {
-    fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<usize, Errno> {
-        let sent = ns.sockets.tcp_send(self.sock, self.bytes, cx.now);
-        ns.flush_sockets(cx);
-        sent
-    }
-}
-
-struct TcpRecv {
-    sock: SockId,
-}
-
-impl Act<Result<TcpRead, Errno>> for TcpRecv {
-    fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<TcpRead, Errno> {
-        let read = ns.sockets.tcp_recv(self.sock);
-        ns.flush_sockets(cx);
-        read
-    }
-}
-
-struct Shutdown {
-    sock: SockId,
-}
-
-impl Act<Result<(), Errno>> for Shutdown {
-    fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<(), Errno> {
-        let done = ns.sockets.tcp_shutdown(self.sock, cx.now);
-        ns.flush_sockets(cx);
-        done
-    }
-}
-
-struct Close {
-    sock: SockId,
-}
-
-impl Act<()> for Close {
-    fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) {
-        ns.sockets.close(self.sock, cx.now);
-        ns.flush_sockets(cx);
-    }
 }
 
 /// A locally administered address made of the namespace and a hash of the name, until somebody sets another.
