@@ -5,8 +5,8 @@
 //! application should look at ([`Sockets::pop_ready`]). UDP datagrams and echo requests are made on request and sent by
 //! the stack at once, so that `sendto(2)` can fail as it does in Linux; TCP segments go through the output queue.
 //!
-//! - [`types`]: options, errors, what is received; [`error`]: ICMP error to error number
-//! - [`udp`], [`icmp`], [`tcp`]: the protocols; [`port`]: addresses and ephemeral ports; [`snapshot`]: what `ss` shows
+//! - `types`: options, errors, what is received; `error`: ICMP error to error number
+//! - `udp`, `icmp`, `tcp`: the protocols; `port`: addresses and ephemeral ports; `snapshot`: what `ss` shows
 //!
 //! Not modelled: `SO_REUSEPORT`, multicast membership, IP options, raw sockets other than ping's.
 

@@ -5,8 +5,8 @@
 //!                                                                          └─ deletion ─► SIGTERM … grace … ─► gone
 //! ```
 //!
-//! [`Kubelet`] decides; [`container`] is one container's life, [`sandbox`] the namespace, [`etc`] the files it writes into containers,
-//! [`env`] their environment, [`status`] what it reports.
+//! [`Kubelet`] decides; `container` is one container's life, `sandbox` the namespace, `etc` the files it writes into containers,
+//! [`env`] their environment, `status` what it reports.
 
 mod container;
 mod env;
