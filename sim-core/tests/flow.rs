@@ -58,6 +58,18 @@ fn a_service_without_endpoints_names_the_rule_that_refuses() {
     assert!(verdict.to_string().contains("default/nobody has no endpoints"), "{verdict}");
 }
 
+/// The gateway knows no way back to a pod's own address, so nobody can be told.
+#[test]
+fn an_error_that_cannot_go_back_is_no_rejection() {
+    let mut cluster = cluster();
+    let report = cluster.flow(&Place::pod("default", "client"), "10.244.9.9", Protocol::Icmp);
+    let FlowVerdict::Dropped { by, errno: None, .. } = &report.verdict else {
+        panic!("{:?}", report.verdict)
+    };
+    assert_eq!(&*cluster.world.ns(*by).name, "gateway");
+    assert!(report.reply().is_none(), "packets of other flows are no answer");
+}
+
 #[test]
 fn equal_clusters_leave_equal_traces() {
     let digest = || {

@@ -44,7 +44,7 @@ fn modern(cx: &mut Cx<'_>) -> i32 {
     i32::from(!all)
 }
 
-/// Nothing writes while we wait: files change only by commands of this session.
+/// Nothing writes while we wait: only commands change files, and one runs at a time.
 fn follow(cx: &mut Cx<'_>) -> i32 {
     while !cx.interrupted() {
         let left = cx.deadline().since(cx.now());

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LABEL_SKIP_MIRROR, TRIGGER_TIME, delete};
+use super::{LABEL_SKIP_MIRROR, TRIGGER_TIME, delete, owned_slice};
 use crate::kube::objects::endpoint_slice::{
     AddressType, EndpointConditions, LABEL_MANAGED_BY, LABEL_SERVICE_NAME, SlicePort,
 };
 use crate::kube::objects::endpoints::{EndpointAddress, EndpointPort};
-use crate::kube::objects::{Endpoint, EndpointSlice, Endpoints, Kind, ObjectMeta, OwnerReference, Service};
+use crate::kube::objects::{Endpoint, EndpointSlice, Endpoints, Kind, Service};
 use crate::kube::store::{LAST_APPLIED, Store};
 use crate::time::SimTime;
 
@@ -26,7 +26,8 @@ pub(super) fn sync(store: &mut Store, service: &Service, slices: &BTreeSet<Strin
         let reuse = spare.iter().position(|s| s.address_type == kind && s.ports == ports);
         let reuse = reuse.or_else(|| spare.iter().position(|s| s.address_type == kind));
         let known = reuse.map(|i| spare.remove(i));
-        let mut slice = known.clone().unwrap_or_else(|| fresh(&endpoints, kind));
+        let mut slice =
+            known.clone().unwrap_or_else(|| owned_slice(Kind::Endpoints, &endpoints.metadata, kind));
         slice.metadata.labels = labels(&endpoints);
         slice.metadata.annotations = annotations(&endpoints);
         slice.ports = ports;
@@ -89,28 +90,6 @@ fn endpoint(address: &EndpointAddress, ready: bool) -> Endpoint {
         node_name: address.node_name.clone(),
         target_ref: address.target_ref.clone(),
         ..Endpoint::default()
-    }
-}
-
-fn fresh(endpoints: &Endpoints, kind: AddressType) -> EndpointSlice {
-    let meta = &endpoints.metadata;
-    let owner = OwnerReference {
-        api_version: "v1".to_owned(),
-        kind: "Endpoints".to_owned(),
-        name: meta.name.clone(),
-        uid: meta.uid.clone(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    };
-    EndpointSlice {
-        metadata: ObjectMeta {
-            generate_name: format!("{}-", meta.name),
-            namespace: meta.namespace.clone(),
-            owner_references: vec![owner],
-            ..ObjectMeta::default()
-        },
-        address_type: kind,
-        ..EndpointSlice::default()
     }
 }
 

@@ -11,8 +11,8 @@ mod slices;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::kube::objects::endpoint_slice::LABEL_SERVICE_NAME;
-use crate::kube::objects::{Kind, Object, ObjectMeta, Pod, Resource, Service};
+use crate::kube::objects::endpoint_slice::{AddressType, LABEL_SERVICE_NAME};
+use crate::kube::objects::{EndpointSlice, Kind, Object, ObjectMeta, OwnerReference, Pod, Resource, Service};
 use crate::kube::store::{Change, ChangeKind, Store};
 use crate::time::SimTime;
 
@@ -166,4 +166,26 @@ fn name_of(meta: &ObjectMeta) -> ObjectName {
 fn delete(store: &mut Store, kind: Kind, namespace: &str, name: &str, now: SimTime) {
     // An object that went by other means is as it should be.
     let _ = store.delete(kind, namespace, name, crate::kube::store::DeleteOptions::default(), now);
+}
+
+/// A new slice that belongs to a Service or to hand-written Endpoints.
+fn owned_slice(kind: Kind, owner: &ObjectMeta, address_type: AddressType) -> EndpointSlice {
+    let reference = OwnerReference {
+        api_version: kind.api_version().to_owned(),
+        kind: kind.name().to_owned(),
+        name: owner.name.clone(),
+        uid: owner.uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    };
+    EndpointSlice {
+        metadata: ObjectMeta {
+            generate_name: format!("{}-", owner.name),
+            namespace: owner.namespace.clone(),
+            owner_references: vec![reference],
+            ..ObjectMeta::default()
+        },
+        address_type,
+        ..EndpointSlice::default()
+    }
 }

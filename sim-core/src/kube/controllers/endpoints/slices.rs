@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LABEL_HEADLESS, TRIGGER_TIME, delete, pods};
+use super::{LABEL_HEADLESS, TRIGGER_TIME, delete, owned_slice, pods};
 use crate::kube::objects::endpoint_slice::{
     AddressType, EndpointConditions, LABEL_MANAGED_BY, LABEL_SERVICE_NAME, SlicePort,
 };
-use crate::kube::objects::{
-    Endpoint, EndpointSlice, IpFamily, Kind, Node, ObjectMeta, OwnerReference, Pod, Service, Timestamp,
-};
+use crate::kube::objects::{Endpoint, EndpointSlice, IpFamily, Kind, Node, Pod, Service, Timestamp};
 use crate::kube::store::Store;
 use crate::time::SimTime;
 
@@ -130,7 +128,8 @@ impl Plan {
                 chunks.push(Vec::new());
             }
             for endpoints in chunks {
-                let mut slice = spare.pop().unwrap_or_else(|| fresh(service, kind));
+                let mut slice =
+                    spare.pop().unwrap_or_else(|| owned_slice(Kind::Service, &service.metadata, kind));
                 slice.ports.clone_from(&ports);
                 slice.endpoints = endpoints;
                 keep.push(slice);
@@ -192,28 +191,6 @@ fn settle(
     }
     let (kept, emptied) = slices.into_iter().partition(|s| !s.endpoints.is_empty());
     (kept, emptied, left)
-}
-
-fn fresh(service: &Service, kind: AddressType) -> EndpointSlice {
-    let meta = &service.metadata;
-    let owner = OwnerReference {
-        api_version: "v1".to_owned(),
-        kind: "Service".to_owned(),
-        name: meta.name.clone(),
-        uid: meta.uid.clone(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    };
-    EndpointSlice {
-        metadata: ObjectMeta {
-            generate_name: format!("{}-", meta.name),
-            namespace: meta.namespace.clone(),
-            owner_references: vec![owner],
-            ..ObjectMeta::default()
-        },
-        address_type: kind,
-        ..EndpointSlice::default()
-    }
 }
 
 /// The Service's own labels, and those of the controller.
