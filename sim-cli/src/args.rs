@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Shell(ShellArgs),
     /// Send one flow and print its way, hop by hop
     Trace(TraceArgs),
+    /// Write a lab's network down for other tools
+    Export(ExportArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,6 +86,22 @@ pub(crate) struct TraceArgs {
     /// How to print the flow
     #[arg(long, value_enum, default_value_t = TraceFormat::Text)]
     pub(crate) format: TraceFormat,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportArgs {
+    #[command(subcommand)]
+    pub(crate) to: ExportTo,
+}
+
+/// What a network is written down as.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportTo {
+    /// A shell script that builds the same network in real network namespaces
+    Netns {
+        /// The lab whose cluster to take, after all its commands
+        lab: PathBuf,
+    },
 }
 
 /// Protocols of a flow.

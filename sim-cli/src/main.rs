@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod export;
 mod run;
 mod shell;
 mod trace;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Shell(args) => shell::shell(&args),
         Command::Trace(args) => trace::trace(&args),
+        Command::Export(args) => export::export(&args),
     };
     match outcome {
         Ok(code) => code,

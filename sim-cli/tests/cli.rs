@@ -145,3 +145,21 @@ verdict: [..]
     ksim(&folder).args(["trace", "a.md", "--from", "mars", "--to", "node2"]).assert().code(2);
     ksim(&folder).args(["trace", "a.md", "--from", "pod/mars", "--to", "node2"]).assert().code(2);
 }
+
+#[test]
+fn a_network_is_exported_as_a_script() {
+    let folder = folder("export", &[("a.md", GOOD)]);
+    ksim(&folder).args(["export", "netns", "a.md"]).assert().code(0).stdout_eq(str![[r#"
+#!/bin/sh
+# The network of a lab, in real network namespaces. Written by `ksim export netns`.
+...
+netns add $P-node1
+...
+"#]]);
+    let full = format!("```yaml cluster\nsysctl: {{net.netfilter.nf_conntrack_max: 9}}\n```\n\n{GOOD}");
+    let folder = self::folder("export-not", &[("a.md", &full)]);
+    ksim(&folder).args(["export", "netns", "a.md"]).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+ksim: a.md: master: net.netfilter.nf_conntrack_max: the kernel has one for all namespaces
+
+"#]]);
+}

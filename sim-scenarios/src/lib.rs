@@ -1,5 +1,6 @@
 //! Labs: Markdown documents that a person reads and the simulator runs.
 
+pub mod export;
 pub mod lab;
 pub mod shell;
 pub mod tools;

@@ -1,0 +1,3 @@
+//! What a simulated network looks like to other tools.
+
+pub mod netns;
