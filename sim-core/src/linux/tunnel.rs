@@ -61,7 +61,8 @@ fn source_port(body: &FrameBody, salt: u64) -> u16 {
             mix(a);
             mix(b);
             mix(u64::from(p.protocol()));
-            if let Some((s, d)) = p.ports() {
+            // A piece keeps the hash of the packet that it was cut from (`ip_copy_metadata`).
+            if let Some((s, d)) = p.body.ports() {
                 mix(u64::from(s) << 16 | u64::from(d));
             }
         }

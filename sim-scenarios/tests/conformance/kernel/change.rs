@@ -10,12 +10,28 @@ use serde_json::Value;
 
 use super::topology::{Lab, addr, net};
 
-/// Applies the changes of a case. What the case before changed ("same filter") cannot be known here.
-pub(crate) fn all(lab: &mut Lab, case: &Value) -> Result<(), String> {
-    for change in case["changes_after_start"].as_array().into_iter().flatten() {
-        apply(lab, change.as_str().unwrap_or_default())?;
+/// Applies the changes of a case. "same …" stands for what the case before it in the file had changed.
+pub(crate) fn all(lab: &mut Lab, file: &Value, case: &Value) -> Result<(), String> {
+    for change in changes(case) {
+        if change.starts_with("same ") {
+            all(lab, file, before(file, case).ok_or_else(|| not_understood(change))?)?;
+        } else {
+            apply(lab, change)?;
+        }
     }
     Ok(())
+}
+
+fn changes(case: &Value) -> impl Iterator<Item = &str> {
+    case["changes_after_start"].as_array().into_iter().flatten().map(|c| c.as_str().unwrap_or_default())
+}
+
+/// The nearest case before this one that changed something on a cluster of the same kind.
+fn before<'a>(file: &'a Value, case: &Value) -> Option<&'a Value> {
+    let list = file["experiments"].as_array()?;
+    let here = list.iter().position(|c| c["id"] == case["id"])?;
+    let alike = |c: &&Value| c["topology"] == case["topology"] && changes(c).next().is_some();
+    list[..here].iter().rev().find(alike)
 }
 
 fn apply(lab: &mut Lab, text: &str) -> Result<(), String> {

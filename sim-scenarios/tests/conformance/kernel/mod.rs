@@ -72,7 +72,7 @@ fn with_past(file: &Value, case: &Value, past: Past, seed: u64) -> Result<(), St
         probe::run(&mut lab, &case["probe"], want)?;
         probe::forget_flows(&mut lab)?;
     }
-    change::all(&mut lab, case)?;
+    change::all(&mut lab, file, case)?;
     lab.world.start_recording();
     let got = probe::run(&mut lab, &case["probe"], want)?;
     let trace = lab.world.take_trace();

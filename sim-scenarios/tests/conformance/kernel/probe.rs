@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sim_core::linux::Errno;
-use sim_core::linux::socket::{ErrorOrigin, PmtuDiscovery, QueuedError, ReceivedBody, SockOptions, TcpRead};
+use sim_core::linux::socket::{
+    ErrorOrigin, PmtuDiscovery, QueuedError, ReceivedBody, SockOptions, TcpRead, TcpState,
+};
 use sim_core::packet::{Icmp, IcmpError, Payload};
 use sim_core::time::SimTime;
 use sim_core::trace::{NsId, SockId};
@@ -18,11 +20,19 @@ pub(crate) struct Observed {
     pub(crate) value: Value,
     saw: Vec<Value>,
     conns: Vec<(NsId, SockId)>,
+    /// Bytes that TCP servers have read.
+    received: usize,
+}
+
+impl Observed {
+    fn nothing() -> Self {
+        Self { value: json!({}), saw: Vec::new(), conns: Vec::new(), received: 0 }
+    }
 }
 
 /// Runs the probe of a case. Source port and echo id are taken from the recording, so that both speak of the same flow.
 pub(crate) fn run(lab: &mut Lab, probe: &Value, want: &Value) -> Result<Observed, String> {
-    let mut seen = Observed { value: json!({}), saw: Vec::new(), conns: Vec::new() };
+    let mut seen = Observed::nothing();
     let src = lab.ns(probe["src"].as_str().ok_or("the probe has no source")?)?;
     let dst = addr(probe["dst"].as_str().ok_or("the probe has no destination")?)?;
     for key in ["count", "same_socket", "gap_s"] {
@@ -48,7 +58,7 @@ pub(crate) fn warm_up(lab: &mut Lab) -> Result<(), String> {
     let client = lab.ns("client")?;
     let hosts: Vec<NsId> =
         lab.nodes.iter().map(|n| lab.ns(&n.name)).chain([Ok(client)]).collect::<Result<_, _>>()?;
-    let mut seen = Observed { value: json!({}), saw: Vec::new(), conns: Vec::new() };
+    let mut seen = Observed::nothing();
     let targets: Vec<IpAddr> = lab.nodes.iter().map(|n| n.ip).collect();
     for from in hosts {
         for to in &targets {
@@ -60,7 +70,7 @@ pub(crate) fn warm_up(lab: &mut Lab) -> Result<(), String> {
 
 /// Each node asks for its pods, so that it has just heard of them.
 pub(crate) fn meet_pods(lab: &mut Lab) -> Result<(), String> {
-    let mut seen = Observed { value: json!({}), saw: Vec::new(), conns: Vec::new() };
+    let mut seen = Observed::nothing();
     let pods: Vec<(NsId, IpAddr)> =
         lab.pods.iter().map(|p| Ok((lab.ns(&p.node)?, p.ip))).collect::<Result<_, String>>()?;
     for (node, ip) in pods {
@@ -148,11 +158,17 @@ fn serve(lab: &mut Lab, seen: &mut Observed) {
         }
     }
     let world = &mut lab.world;
-    seen.conns.retain(|(ns, conn)| match world.tcp_recv(*ns, *conn) {
-        Ok(TcpRead::Data(_) | TcpRead::WouldBlock) => true,
-        Ok(TcpRead::Eof) | Err(_) => {
-            world.close(*ns, *conn);
-            false
+    let received = &mut seen.received;
+    seen.conns.retain(|(ns, conn)| {
+        loop {
+            match world.tcp_recv(*ns, *conn) {
+                Ok(TcpRead::Data(d)) => *received += d.len(),
+                Ok(TcpRead::WouldBlock) => break true,
+                Ok(TcpRead::Eof) | Err(_) => {
+                    world.close(*ns, *conn);
+                    break false;
+                }
+            }
         }
     });
 }
@@ -285,9 +301,6 @@ fn tcp(
     probe: &Value,
     want: &Value,
 ) -> Result<(), String> {
-    if !probe["send"].is_null() {
-        return Err("probes that send a stream are not played here".to_owned());
-    }
     let from = match probe["bind_ip"].as_str() {
         Some(a) => addr(a)?,
         None => IpAddr::from([0, 0, 0, 0]),
@@ -305,31 +318,76 @@ fn tcp(
     let bound = lab.world.ns(src).sockets.local_addr(sock).ok_or("the socket is gone")?;
     seen.value["client_addr"] = bound.to_string().into();
     let mut failed = None;
-    let mut banner = None;
-    pump(lab, seen, until, |lab| {
+    let connected = pump(lab, seen, until, |lab| {
         failed = lab.world.take_error(src, sock).map(|e| e.errno);
-        banner = match lab.world.tcp_recv(src, sock) {
-            Ok(TcpRead::Data(d)) => Some(String::from_utf8_lossy(&d).trim().to_owned()),
-            _ => None,
-        };
-        failed.is_some() || banner.is_some()
+        failed.is_some() || lab.world.ns(src).sockets.tcp_state(sock) == Some(TcpState::Established)
     });
-    match (failed, banner) {
-        (Some(Errno::ECONNREFUSED), _) => {
+    match failed {
+        _ if !connected => seen.value["result"] = "timeout".into(),
+        Some(Errno::ECONNREFUSED) => {
             seen.value["result"] = "refused".into();
             seen.value["errno"] = "ECONNREFUSED".into();
         }
-        (Some(e), _) => {
+        Some(e) => {
             seen.value["result"] = "error".into();
             seen.value["errno"] = errno(e).into();
         }
-        (None, Some(name)) => {
-            seen.value["result"] = "connected".into();
-            seen.value["answered_by"] = name.into();
-        }
-        (None, None) => seen.value["result"] = "timeout".into(),
+        None => conversation(lab, seen, (src, sock), probe),
     }
     settle(lab, seen, Duration::from_millis(20));
     lab.world.close(src, sock);
     Ok(())
+}
+
+/// A connection that stands: the server says its name; then bytes are sent, if the probe says how many.
+fn conversation(lab: &mut Lab, seen: &mut Observed, (src, sock): (NsId, SockId), probe: &Value) {
+    let wait = Duration::from_secs_f64(probe["recv_timeout"].as_f64().unwrap_or(1.0));
+    let until = lab.world.now() + wait;
+    let mut read = None;
+    pump(lab, seen, until, |lab| {
+        read = match lab.world.tcp_recv(src, sock) {
+            Ok(TcpRead::Data(d)) => Some(Ok(String::from_utf8_lossy(&d).trim().to_owned())),
+            Ok(TcpRead::Eof) => Some(Ok(String::new())),
+            Ok(TcpRead::WouldBlock) => None,
+            Err(e) => Some(Err(e)),
+        };
+        read.is_some()
+    });
+    match read {
+        Some(Ok(name)) => {
+            seen.value["result"] = "connected".into();
+            seen.value["answered_by"] = name.into();
+        }
+        Some(Err(e)) => {
+            seen.value["result"] = "connected-then-reset".into();
+            seen.value["errno"] = errno(e).into();
+        }
+        None => seen.value["result"] = "connected-no-data".into(),
+    }
+    if let Some(total) = probe["send"].as_u64() {
+        stream(lab, seen, (src, sock), total as usize, wait);
+    }
+}
+
+/// Sends `total` bytes, for at most `wait`, then gives the server as long to read them.
+fn stream(lab: &mut Lab, seen: &mut Observed, (src, sock): (NsId, SockId), total: usize, wait: Duration) {
+    seen.received = 0;
+    let mut left = total;
+    let until = lab.world.now() + wait;
+    pump(lab, seen, until, |lab| {
+        while left > 0 {
+            match lab.world.tcp_send(src, sock, &vec![b'y'; left.min(16384)]) {
+                Ok(n) if n > 0 => left -= n,
+                _ => break,
+            }
+        }
+        left == 0
+    });
+    let until = lab.world.now() + wait;
+    while seen.received < total && lab.world.now() < until {
+        let step = (lab.world.now() + Duration::from_millis(30)).min(until);
+        pump(lab, seen, step, |_| false);
+    }
+    seen.value["sent"] = (total - left).into();
+    seen.value["server_received"] = seen.received.into();
 }

@@ -20,13 +20,16 @@ pub(crate) fn text(node: &Node, pods: &[Pod], case: &Value, topology: &Value) ->
     let settings = Settings {
         masquerade_all: knobs["masquerade_all"].as_bool() == Some(true),
         random_fully: on("random_fully"),
-        localhost_node_ports: on("localhost_nodeports"),
         conntrack_liberal: !on("invalid_drop"),
         ..Settings::kubeadm(cluster)
     };
     let mut text = base_rules(&settings, true);
     let blocks = services::blocks(&node.name, pods, case, &settings)?;
     text += &sync(&settings, &blocks, Changes { changed: None, stale: &[] });
+    // The knob is about the rule that keeps strangers away from 127/8, not about node ports there.
+    if !on("localhost_nodeports") {
+        text += "*filter\n-F KUBE-FIREWALL\nCOMMIT\n";
+    }
     if !on("kube_masq") {
         text += "*nat\n-F KUBE-POSTROUTING\nCOMMIT\n";
     }

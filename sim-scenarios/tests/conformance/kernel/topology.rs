@@ -9,7 +9,7 @@ use serde_json::Value;
 use sim_core::linux::World;
 use sim_core::linux::netfilter::RestoreOptions;
 use sim_core::linux::route::Route;
-use sim_core::linux::tunnel::Vxlan;
+use sim_core::linux::tunnel::{VXLAN_OVERHEAD, Vxlan};
 use sim_core::packet::MacAddr;
 use sim_core::trace::{Family, NsId, SockId};
 
@@ -201,15 +201,18 @@ impl Lab {
             stack.route_add(Route::default_via(addr(gateway)?, eth0)).map_err(str_err)?;
         }
         if mode == "vxlan" {
+            let mtu = number("vxlan_mtu", 1450) as u32;
+            // More than the underlay leaves room for is taken only by a device that is bound to none.
+            let room = stack.iface(eth0).map_or(0, |e| e.mtu) - VXLAN_OVERHEAD;
             let vxlan = Vxlan {
                 vni: 1,
                 local: own,
-                underlay: Some(eth0),
+                underlay: Some(eth0).filter(|_| mtu <= room),
                 port: 8472,
                 fdb: indexmap::IndexMap::default(),
             };
             stack.add_vxlan("flannel.1", vtep_mac(n), vxlan).map_err(str_err)?;
-            stack.set_mtu("flannel.1", number("vxlan_mtu", 1450) as u32).map_err(str_err)?;
+            stack.set_mtu("flannel.1", mtu).map_err(str_err)?;
             stack.link_set("flannel.1", true).map_err(str_err)?;
             stack.addr_add("flannel.1", IpNet::from(nth(&pod_cidr, 0))).map_err(str_err)?;
         }

@@ -18,6 +18,8 @@ const RTO_MIN: Duration = Duration::from_millis(200);
 const RTO_MAX: Duration = Duration::from_secs(120);
 /// Duplicate acknowledgments that tell of a loss (RFC 5681, 3.2).
 const DUP_ACKS: u32 = 3;
+/// Segments that may be out before anything is acknowledged (`TCP_INIT_CWND`, RFC 6928).
+const INITIAL_WINDOW: usize = 10;
 /// `tcp_orphan_retries` if it is 0.
 const ORPHAN_RETRIES: u32 = 8;
 
@@ -32,6 +34,8 @@ pub(super) struct Send {
     /// Highest `nxt` ever.
     pub(super) max: u32,
     window: u32,
+    /// Congestion window in segments: how many may be out unacknowledged (RFC 5681; only slow start, without a threshold).
+    congestion: usize,
     /// Sequence and acknowledgment number of the segment that last set the window.
     window_by: (u32, u32),
     /// Largest segment to send, in bytes.
@@ -70,6 +74,7 @@ impl Send {
             nxt: iss,
             max: iss,
             window: 0,
+            congestion: INITIAL_WINDOW,
             window_by: (0, 0),
             mss,
             announced_mss: mss,
@@ -169,7 +174,8 @@ impl Connection {
         let length = unsent.min(self.snd.mss.into()).min(window.saturating_sub(offset));
         let last = length == unsent;
         let fin = last && self.snd.fin;
-        if length == 0 && !fin {
+        let congested = offset >= self.snd.congestion * usize::from(self.snd.mss);
+        if (length == 0 || congested) && !fin {
             return false;
         }
         let start = self.snd.nxt;
@@ -240,6 +246,7 @@ impl Connection {
         if seq::before(self.snd.nxt, ack) {
             self.snd.nxt = ack;
         }
+        self.snd.congestion += count.div_ceil(self.snd.mss.into());
         self.progress(ack, now);
         if self.rtx.recover.is_some_and(|until| seq::before(ack, until)) && self.snd.una != self.snd.max {
             self.retransmit_oldest();
@@ -276,6 +283,7 @@ impl Connection {
         self.rtx.dup_acks += 1;
         if self.rtx.dup_acks == DUP_ACKS && self.rtx.recover.is_none() {
             self.rtx.recover = Some(self.snd.max);
+            self.snd.congestion = (self.snd.congestion / 2).max(2);
             self.retransmit_oldest();
         }
     }
@@ -312,6 +320,7 @@ impl Connection {
                     self.rtx.backoff += 1;
                 }
                 self.rtx.recover = Some(self.snd.max);
+                self.snd.congestion = 1;
                 self.retransmit_oldest();
                 self.arm(now);
             }

@@ -42,9 +42,11 @@ pub(super) fn one(lab: &mut Lab, place: &str, words: &[&str]) -> Result<(), Stri
         }
         [dst, "now" | "routed", "via", gateway] => {
             if dst.starts_with("127.") {
-                // The local table comes first: its route has to go.
+                // The local table comes first: its route has to go. And answers from there have to get in.
                 let lo = "127.0.0.1/8".parse().map_err(str_err)?;
-                lab.world.ns_mut(ns).addr_del("lo", lo).map_err(str_err)?;
+                let stack = lab.world.ns_mut(ns);
+                stack.addr_del("lo", lo).map_err(str_err)?;
+                stack.sysctl_set("net.ipv4.conf.all.route_localnet", "1").map_err(str_err)?;
             }
             command::ip(lab, place, &["route", "replace", dst, "via", gateway])
         }
