@@ -137,6 +137,15 @@ impl World {
         self.act(ns, Shutdown { sock })
     }
 
+    /// `sendto` on a raw socket whose packets bring their own IP header (`IP_HDRINCL`): addresses, ports, flags and checksum are
+    /// sent as they are; a source that is unspecified and a TTL of 0 are filled in.
+    ///
+    /// # Errors
+    /// What Linux answers: `ENETUNREACH`, `EPERM`, `EMSGSIZE`, …
+    pub fn raw_send(&mut self, ns: NsId, packet: IpPacket) -> Result<(), Errno> {
+        self.act(ns, RawSend { packet })
+    }
+
     /// Closes any socket.
     pub fn close(&mut self, ns: NsId, sock: SockId) {
         self.act(ns, Close { sock });
@@ -187,6 +196,17 @@ impl Act<Result<(), Errno>> for UdpSend {
         let src = ns.source_of(&path);
         let packet = ns.sockets.udp_datagram(self.sock, src, dst, mtu, self.payload)?;
         send_packet(ns, cx, path, packet, self.sock, dst)
+    }
+}
+
+struct RawSend {
+    packet: IpPacket,
+}
+
+impl Act<Result<(), Errno>> for RawSend {
+    fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<(), Errno> {
+        let path = sendable(ns, self.packet.dst)?;
+        ns.send_local_on(path, self.packet, None, cx)
     }
 }
 

@@ -34,7 +34,8 @@ fn before<'a>(file: &'a Value, case: &Value) -> Option<&'a Value> {
     list[..here].iter().rev().find(alike)
 }
 
-fn apply(lab: &mut Lab, text: &str) -> Result<(), String> {
+/// Applies one change.
+pub(crate) fn apply(lab: &mut Lab, text: &str) -> Result<(), String> {
     let (place, what) = text.split_once(": ").ok_or_else(|| not_understood(text))?;
     // Rules in words have remarks inside.
     if what.contains(" -> REJECT") {

@@ -18,21 +18,32 @@ use super::topology::{Lab, addr, str_err};
 pub(crate) struct Observed {
     /// As the recording's `observed`.
     pub(crate) value: Value,
-    saw: Vec<Value>,
+    pub(crate) saw: Vec<Value>,
     conns: Vec<(NsId, SockId)>,
     /// Bytes that TCP servers have read.
-    received: usize,
+    pub(crate) received: usize,
 }
 
 impl Observed {
-    fn nothing() -> Self {
+    /// Nothing yet.
+    pub(crate) fn new() -> Self {
         Self { value: json!({}), saw: Vec::new(), conns: Vec::new(), received: 0 }
+    }
+
+    /// Leaves a connection's end to somebody else: the servers do not read from it any more.
+    pub(crate) fn release(&mut self, ns: NsId, sock: SockId) {
+        self.conns.retain(|c| *c != (ns, sock));
+    }
+
+    /// The servers' ends of connections.
+    pub(crate) fn conns(&self) -> &[(NsId, SockId)] {
+        &self.conns
     }
 }
 
 /// Runs the probe of a case. Source port and echo id are taken from the recording, so that both speak of the same flow.
 pub(crate) fn run(lab: &mut Lab, probe: &Value, want: &Value) -> Result<Observed, String> {
-    let mut seen = Observed::nothing();
+    let mut seen = Observed::new();
     let src = lab.ns(probe["src"].as_str().ok_or("the probe has no source")?)?;
     let dst = addr(probe["dst"].as_str().ok_or("the probe has no destination")?)?;
     for key in ["count", "same_socket", "gap_s"] {
@@ -58,7 +69,7 @@ pub(crate) fn warm_up(lab: &mut Lab) -> Result<(), String> {
     let client = lab.ns("client")?;
     let hosts: Vec<NsId> =
         lab.nodes.iter().map(|n| lab.ns(&n.name)).chain([Ok(client)]).collect::<Result<_, _>>()?;
-    let mut seen = Observed::nothing();
+    let mut seen = Observed::new();
     let targets: Vec<IpAddr> = lab.nodes.iter().map(|n| n.ip).collect();
     for from in hosts {
         for to in &targets {
@@ -70,7 +81,7 @@ pub(crate) fn warm_up(lab: &mut Lab) -> Result<(), String> {
 
 /// Each node asks for its pods, so that it has just heard of them.
 pub(crate) fn meet_pods(lab: &mut Lab) -> Result<(), String> {
-    let mut seen = Observed::nothing();
+    let mut seen = Observed::new();
     let pods: Vec<(NsId, IpAddr)> =
         lab.pods.iter().map(|p| Ok((lab.ns(&p.node)?, p.ip))).collect::<Result<_, String>>()?;
     for (node, ip) in pods {
@@ -93,7 +104,7 @@ fn port(want: &Value, probe: &Value) -> u16 {
     given.or(recorded).unwrap_or(41001)
 }
 
-fn options(lab: &Lab, src: NsId, probe: &Value) -> SockOptions {
+pub(crate) fn options(lab: &Lab, src: NsId, probe: &Value) -> SockOptions {
     SockOptions {
         ttl: probe["ttl"].as_u64().map_or(lab.world.ns(src).sysctls().default_ttl, |t| t as u8),
         pmtu: if probe["df"].as_bool() == Some(true) { PmtuDiscovery::Do } else { PmtuDiscovery::Dont },
@@ -102,12 +113,17 @@ fn options(lab: &Lab, src: NsId, probe: &Value) -> SockOptions {
     }
 }
 
-fn timeout(probe: &Value, default: f64) -> Duration {
+pub(crate) fn timeout(probe: &Value, default: f64) -> Duration {
     Duration::from_secs_f64(probe["timeout"].as_f64().unwrap_or(default))
 }
 
 /// Runs until `done` says so or time is up; the servers answer meanwhile.
-fn pump(lab: &mut Lab, seen: &mut Observed, until: SimTime, mut done: impl FnMut(&mut Lab) -> bool) -> bool {
+pub(crate) fn pump(
+    lab: &mut Lab,
+    seen: &mut Observed,
+    until: SimTime,
+    mut done: impl FnMut(&mut Lab) -> bool,
+) -> bool {
     loop {
         serve(lab, seen);
         if done(lab) {
@@ -121,7 +137,7 @@ fn pump(lab: &mut Lab, seen: &mut Observed, until: SimTime, mut done: impl FnMut
     }
 }
 
-fn settle(lab: &mut Lab, seen: &mut Observed, time: Duration) {
+pub(crate) fn settle(lab: &mut Lab, seen: &mut Observed, time: Duration) {
     let until = lab.world.now() + time;
     pump(lab, seen, until, |_| false);
 }
@@ -173,7 +189,7 @@ fn serve(lab: &mut Lab, seen: &mut Observed) {
     });
 }
 
-fn errno(e: Errno) -> String {
+pub(crate) fn errno(e: Errno) -> String {
     format!("{e:?}")
 }
 
@@ -273,7 +289,7 @@ fn udp(
     Ok(())
 }
 
-fn errors(lab: &mut Lab, ns: NsId, sock: SockId) -> Vec<Value> {
+pub(crate) fn errors(lab: &mut Lab, ns: NsId, sock: SockId) -> Vec<Value> {
     std::iter::from_fn(|| lab.world.pop_queued_error(ns, sock)).map(error_value).collect()
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Lab {
     pub(crate) spaces: BTreeMap<String, NsId>,
     /// Listening sockets: where, which, whose, TCP or UDP, port.
     pub(crate) servers: Vec<Server>,
+    case: Value,
+    topology: Value,
 }
 
 /// A listening socket.
@@ -79,6 +81,8 @@ impl Lab {
             pods: pods(topology)?,
             spaces: BTreeMap::new(),
             servers: Vec::new(),
+            case: case.clone(),
+            topology: topology.clone(),
         };
         lab.wire(topology, case)?;
         for i in 0..lab.nodes.len() {
@@ -264,6 +268,21 @@ impl Lab {
         p.link_set("eth0", true).map_err(str_err)?;
         let eth0 = p.iface_id("eth0").ok_or("eth0")?;
         p.route_add(Route::default_via(gateway, eth0)).map_err(str_err)
+    }
+
+    /// Puts other Services into force on every node, as kube-proxy does when it writes all its rules anew.
+    pub(crate) fn set_services(&mut self, services: Vec<Value>) -> Result<(), String> {
+        for node in self.nodes.iter().map(|n| self.ns(&n.name)).collect::<Result<Vec<_>, _>>()? {
+            let empty = "*nat\nCOMMIT\n*filter\nCOMMIT\n";
+            let flushed = self
+                .world
+                .ns_mut(node)
+                .netfilter(Family::V4, |r| r.restore(empty, RestoreOptions::default()));
+            flushed.map_err(str_err)?;
+        }
+        let (mut case, topology) = (self.case.clone(), self.topology.clone());
+        case["services"] = Value::Array(services);
+        self.load_rules(&case, &topology)
     }
 
     fn load_rules(&mut self, case: &Value, topology: &Value) -> Result<(), String> {
