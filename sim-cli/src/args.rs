@@ -83,6 +83,9 @@ pub(crate) struct TraceArgs {
     /// The protocol; icmp without a port, tcp with one
     #[arg(long, value_enum)]
     pub(crate) proto: Option<Proto>,
+    /// Also show the rules that were tried and did not match, and what the packet failed
+    #[arg(long)]
+    pub(crate) show_skipped: bool,
     /// How to print the flow
     #[arg(long, value_enum, default_value_t = TraceFormat::Text)]
     pub(crate) format: TraceFormat,

@@ -18,7 +18,7 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<ExitCode, Trouble> {
     })?;
     let protocol = protocol(args);
     let mut cluster = last_with(args, &from)?;
-    let report = cluster.flow(&from, &args.to, protocol);
+    let report = cluster.flow_in_detail(&from, &args.to, protocol, args.show_skipped);
     if report.outcome == Outcome::Unusable {
         let message = format!("ksim: --to {}: write NAME or ADDRESS, with :PORT for tcp and udp\n", args.to);
         return Err(Trouble::Input(message));

@@ -142,6 +142,10 @@ node/node1 to node2 [..]
 verdict: [..]
 
 "#]]);
+    let service = ["trace", "a.md", "--from", "node/node1", "--to", "10.96.0.1:443", "--show-skipped"];
+    let output = ksim(&folder).args(service).assert().code(0).get_output().stdout.clone();
+    let text = String::from_utf8_lossy(&output);
+    assert!(text.contains("→ no match: -d 10.96.0.10/32\n"), "{text}");
     ksim(&folder).args(["trace", "a.md", "--from", "mars", "--to", "node2"]).assert().code(2);
     ksim(&folder).args(["trace", "a.md", "--from", "pod/mars", "--to", "node2"]).assert().code(2);
 }

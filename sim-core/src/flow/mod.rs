@@ -104,12 +104,27 @@ impl Cluster {
     /// The cluster is the one after the flow: connection tracking knows it, neighbours are known. To ask without a trace, ask a
     /// [fork](Cluster::fork).
     pub fn flow(&mut self, from: &Place, to: &str, protocol: Protocol) -> FlowReport {
+        self.flow_in_detail(from, to, protocol, false)
+    }
+
+    /// The same; with `skipped`, the trace also shows every rule that was tried and did not match, and why.
+    pub fn flow_in_detail(
+        &mut self,
+        from: &Place,
+        to: &str,
+        protocol: Protocol,
+        skipped: bool,
+    ) -> FlowReport {
         let (destination, early) = match self.destination(from, to, protocol) {
             Ok(destination) => (Some(destination), None),
             Err(outcome) => (None, Some(outcome)),
         };
         let started = self.now();
-        self.start_recording();
+        if skipped {
+            self.world.start_recording_with_skipped_rules();
+        } else {
+            self.start_recording();
+        }
         let ns = self.netns(from);
         let outcome = match (destination, ns) {
             (Some(at), Some(ns)) => match protocol {

@@ -1,6 +1,7 @@
 //! The steps of a packet.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -56,10 +57,12 @@ pub enum Step {
         /// What it did.
         action: RuleAction,
     },
-    /// Rules that were tried without a match, shown on request only.
+    /// A rule was tried and did not match; shown on request only.
     Skipped {
-        /// The first that was skipped.
+        /// The rule.
         rule: RuleRef,
+        /// The first of its questions that the packet failed, as `iptables-save` prints it: `-p tcp`, `-m tcp --dport 80`.
+        because: Arc<str>,
     },
     /// Connection tracking looked at it.
     Conntrack(CtSummary),

@@ -30,6 +30,12 @@ pub trait Recorder {
     /// Whether events are kept. Where it is `false` the calls compile to nothing.
     const ON: bool;
 
+    /// Whether rules that did not match are wanted too.
+    #[inline]
+    fn shows_skipped(&self) -> bool {
+        false
+    }
+
     /// Keeps one step. `step` is only called by a recorder that is on.
     fn record(&mut self, at: SimTime, ns: NsId, tag: &mut Tag, frame: &Frame, step: impl FnOnce() -> Step);
 }
@@ -53,6 +59,7 @@ pub struct Trace {
     events: Log<Packed>,
     steps: IndexSet<Step, FxBuildHasher>,
     snapshots: Log<Frame>,
+    skipped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +72,12 @@ struct Packed {
 }
 
 impl Trace {
+    /// An empty trace that also keeps the rules that were tried and did not match.
+    #[must_use]
+    pub fn with_skipped_rules() -> Self {
+        Self { skipped: true, ..Self::default() }
+    }
+
     /// The events in order.
     pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
         self.events.iter().map(|e| Event {
@@ -90,6 +103,9 @@ impl Trace {
 
 impl Recorder for Trace {
     const ON: bool = true;
+    fn shows_skipped(&self) -> bool {
+        self.skipped
+    }
     fn record(&mut self, at: SimTime, ns: NsId, tag: &mut Tag, frame: &Frame, step: impl FnOnce() -> Step) {
         let snapshot = *tag.snapshot.get_or_insert_with(|| {
             self.snapshots.push(frame.clone());

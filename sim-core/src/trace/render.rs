@@ -169,7 +169,9 @@ fn describe(step: &Step, ns: NsId, before: Option<&Frame>, after: &Frame, names:
             format!("hook {}{}", hook.chain(), if *bridged { " (called by the bridge)" } else { "" })
         }
         Step::Rule { rule, action } => format!("rule {} {}", rule_text(rule), action_text(*action)),
-        Step::Skipped { rule } => format!("rule {} does not match", rule_text(rule)),
+        Step::Skipped { rule, because } => {
+            format!("rule {} → no match: {because}", rule_text(rule))
+        }
         Step::Conntrack(c) => {
             let reply = if c.reply { ", reply direction" } else { "" };
             format!("conntrack {}{reply}", c.state)

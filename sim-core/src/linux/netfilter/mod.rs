@@ -20,6 +20,7 @@ mod build;
 mod command;
 mod env;
 mod graph;
+mod index;
 mod list;
 mod matches;
 mod names;
@@ -45,6 +46,7 @@ pub use table::{Chain, Policy, Rule, Table};
 use std::sync::Arc;
 
 use self::recent::RecentLists;
+use self::walk::Engine;
 use crate::linux::Skb;
 use crate::trace::{Family, Hook, Recorder, TableId};
 
@@ -167,7 +169,18 @@ impl Ruleset {
         skb: &mut Skb,
         rec: &mut R,
     ) -> WalkEnd {
-        walk::walk(self, table, env, skb, rec)
+        walk::walk(self, Engine::Compiled, table, env, skb, rec)
+    }
+
+    /// The same, trying rule by rule: the slow twin of [`Self::walk`], for comparison.
+    pub fn walk_plain<R: Recorder>(
+        &mut self,
+        table: TableId,
+        env: &mut Env<'_>,
+        skb: &mut Skb,
+        rec: &mut R,
+    ) -> WalkEnd {
+        walk::walk(self, Engine::Plain, table, env, skb, rec)
     }
 
     /// Puts a changed table in place of the old one, or unloads it.

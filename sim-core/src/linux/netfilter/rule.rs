@@ -36,6 +36,11 @@ impl IfaceMatch {
         &self.text
     }
 
+    /// The name, if exactly one interface matches.
+    pub(super) fn exact(&self) -> Option<&str> {
+        Some(&*self.text).filter(|t| !self.inverted && !t.ends_with('+'))
+    }
+
     /// Whether every packet matches.
     pub(super) fn is_any(&self) -> bool {
         &*self.text == "+" && !self.inverted
@@ -84,6 +89,23 @@ impl Head {
             && self.fragment.is_none_or(|inverted| packet.later_fragment != inverted)
     }
 
+    /// One question of the head by itself.
+    fn only(&self, question: Question) -> Self {
+        let mut one = Self::default();
+        match question {
+            Question::Destination => one.dst = self.dst,
+            Question::Source => one.src = self.src,
+            Question::Protocol => {
+                (one.protocol, one.protocol_inverted) = (self.protocol, self.protocol_inverted);
+            }
+            Question::Incoming => one.iif.clone_from(&self.iif),
+            Question::Outgoing => one.oif.clone_from(&self.oif),
+            Question::Fragment => one.fragment = self.fragment,
+            Question::Match(_) => {}
+        }
+        one
+    }
+
     fn save(&self, out: &mut String) {
         for (addr, option) in [(&self.src, "-s "), (&self.dst, "-d ")] {
             if let Some(addr) = addr {
@@ -109,6 +131,31 @@ impl Head {
             None => {}
         }
     }
+}
+
+/// One of the questions that a rule asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// `-d`.
+    Destination,
+    /// `-s`.
+    Source,
+    /// `-p`.
+    Protocol,
+    /// `-i`.
+    Incoming,
+    /// `-o`.
+    Outgoing,
+    /// `-f`.
+    Fragment,
+    /// That of the match with this index.
+    Match(usize),
+}
+
+impl Question {
+    /// Those of the head, in the order in which they are asked.
+    const HEAD: [Self; 6] =
+        [Self::Destination, Self::Source, Self::Protocol, Self::Incoming, Self::Outgoing, Self::Fragment];
 }
 
 /// Name or number of a protocol.
@@ -154,6 +201,26 @@ impl RuleSpec {
     #[inline]
     pub(super) fn matches(&self, packet: &Packet<'_>, cx: &mut Cx<'_, '_>) -> bool {
         self.head.matches(packet, cx) && self.matches.iter().all(|m| m.matches(packet, cx))
+    }
+
+    /// The first question that a packet fails; none if the rule matches.
+    pub(super) fn failed_question(&self, packet: &Packet<'_>, cx: &mut Cx<'_, '_>) -> Option<Question> {
+        let of_head = Question::HEAD.into_iter().find(|q| !self.head.only(*q).matches(packet, cx));
+        of_head.or_else(|| Some(Question::Match(self.matches.iter().position(|m| !m.matches(packet, cx))?)))
+    }
+
+    /// A question as `iptables-save` prints it.
+    pub(super) fn words(&self, question: Question) -> String {
+        let mut out = String::new();
+        self.head.only(question).save(&mut out);
+        if let Question::Match(i) = question
+            && let Some(m) = self.matches.get(i)
+        {
+            out.push_str(" -m ");
+            out.push_str(m.kind().name());
+            m.save(&mut out);
+        }
+        out.trim_start().to_owned()
     }
 
     /// Whether the kernel takes the rule at this place, apart from where its jump leads.

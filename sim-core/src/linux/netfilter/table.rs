@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::index::{Cache, Index};
 use super::matches::{Match, MatchState};
 use super::rule::RuleSpec;
 use super::targets::Target;
@@ -38,6 +39,8 @@ pub struct Chain {
     pub(super) rules: Vec<Rule>,
     /// Number of rules that jump or go here.
     pub(super) references: u32,
+    /// The rules in compiled form.
+    index: Cache,
 }
 
 /// What a built-in chain has besides rules.
@@ -169,6 +172,12 @@ impl Chain {
 }
 
 impl Chain {
+    /// The rules in compiled form, made now if need be, and the rules; no compiled form of a short chain.
+    #[inline]
+    pub(super) fn indexed(&mut self) -> (Option<&Index>, &mut [Rule]) {
+        (self.index.of(&self.rules), &mut self.rules)
+    }
+
     /// Counts a packet that the policy of an empty chain accepts.
     pub(super) fn pass_empty(&mut self, length: u64) -> bool {
         match &mut self.base {
@@ -197,7 +206,13 @@ impl Table {
         for hook in hooks(id) {
             table.hooks[*hook as usize] = Some(ChainId(table.chains.len() as u32));
             let (name, base) = (hook.chain().into(), Some(Base::new(*hook)));
-            table.chains.push(Some(Chain { name, base, rules: Vec::new(), references: 0 }));
+            table.chains.push(Some(Chain {
+                name,
+                base,
+                rules: Vec::new(),
+                references: 0,
+                index: Cache::default(),
+            }));
         }
         table
     }
@@ -261,7 +276,13 @@ impl Table {
     /// Adds an empty user chain.
     pub(super) fn add_chain(&mut self, name: &str) -> ChainId {
         let name: Arc<str> = name.into();
-        let chain = Some(Chain { name: name.clone(), base: None, rules: Vec::new(), references: 0 });
+        let chain = Some(Chain {
+            name: name.clone(),
+            base: None,
+            rules: Vec::new(),
+            references: 0,
+            index: Cache::default(),
+        });
         let id = match self.free.pop() {
             Some(id) => {
                 self.chains[id.0 as usize] = chain;
@@ -320,19 +341,26 @@ impl Table {
             *self.recent_rules.entry(name.clone()).or_default() += 1;
         }
         if let Some(chain) = self.get_mut(chain) {
+            chain.index.clear();
             chain.rules.insert(at.min(chain.rules.len()), rule);
         }
     }
 
     /// Takes a rule out of its chain.
     pub(super) fn remove_rule(&mut self, chain: ChainId, at: usize) {
-        let Some(rule) = self.get_mut(chain).map(|c| c.rules.remove(at)) else { return };
+        let removed = self.get_mut(chain).map(|c| {
+            c.index.clear();
+            c.rules.remove(at)
+        });
+        let Some(rule) = removed else { return };
         self.forget(&rule);
     }
 
     /// Removes all rules of a chain.
     pub(super) fn flush(&mut self, chain: ChainId) {
-        let rules = self.get_mut(chain).map(|c| std::mem::take(&mut c.rules)).unwrap_or_default();
+        let Some(chain) = self.get_mut(chain) else { return };
+        chain.index.clear();
+        let rules = std::mem::take(&mut chain.rules);
         for rule in &rules {
             self.forget(rule);
         }

@@ -1,4 +1,8 @@
-//! The walk of a packet through the chains of one table: the plain one, rule by rule, as the kernel's manual describes it.
+//! The walk of a packet through the chains of one table.
+//!
+//! Two engines find the next rule that matches. The plain one tries rule by rule, as the kernel's manual describes it; it is the
+//! reference, and the one that can tell which rules were tried in vain and why. The compiled one ([`super::index`]) tries only
+//! rules that can match. Verdict, counters, marks, draws and record are the same.
 
 use std::sync::Arc;
 
@@ -17,19 +21,33 @@ use crate::packet::FrameBody;
 use crate::trace::{Family, RuleAction, RuleRef, Step, TableId};
 use crate::trace::{Recorder, Tag};
 
-/// Leads a packet through the chain of `table` at `env.hook`.
+/// How the next rule that matches is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// Rule by rule.
+    Plain,
+    /// By the index of the chain.
+    Compiled,
+}
+
+/// Leads a packet through the chain of `table` at `env.hook`. A recorder that wants to see the rules that did not match gets them
+/// from the plain engine.
 pub(super) fn walk<R: Recorder>(
     set: &mut Ruleset,
+    engine: Engine,
     table: TableId,
     env: &mut Env<'_>,
     skb: &mut Skb,
     rec: &mut R,
 ) -> WalkEnd {
+    let shows_skipped = R::ON && rec.shows_skipped();
     let Some(tables) = set.tables[table as usize].as_deref_mut() else { return WalkEnd::Accept };
     let Some(chain) = tables.hook_chain(env.hook) else { return WalkEnd::Accept };
     let FrameBody::Ip(ip) = &skb.frame.body else { return WalkEnd::Accept };
     let packet = Packet::new(ip, skb.frame.dst);
     let mut walk = Walk {
+        engine: if shows_skipped { Engine::Plain } else { engine },
+        shows_skipped,
         family: set.family,
         table: tables,
         recent: &mut set.recent,
@@ -49,6 +67,8 @@ type Stack = ([(ChainId, u32); MAX_DEPTH], usize);
 
 /// A walk under way.
 struct Walk<'w, 'a, R> {
+    engine: Engine,
+    shows_skipped: bool,
     family: Family,
     table: &'w mut Table,
     recent: &'w mut RecentLists,
@@ -106,17 +126,56 @@ impl<R: Recorder> Walk<'_, '_, R> {
     /// The next rule of the chain that matches; `at` moves behind it.
     #[inline]
     fn next_match(&mut self, packet: &Packet<'_>, chain: ChainId, at: &mut u32) -> Option<usize> {
-        let chain = self.table.get_mut(chain)?;
-        let mut cx =
-            Cx { env: &mut *self.env, mark: *self.mark, recent: &mut *self.recent, states: [].iter_mut() };
-        let first = *at as usize;
-        for (i, rule) in chain.rules.get_mut(first..)?.iter_mut().enumerate() {
-            cx.states = rule.states.iter_mut();
-            if rule.spec.matches(packet, &mut cx) {
+        let found = match self.engine {
+            Engine::Compiled => self.next_candidate(packet, chain, *at),
+            Engine::Plain => self.next_in_order(packet, chain, *at),
+        };
+        *at = found.map_or(u32::MAX, |i| i as u32 + 1);
+        found
+    }
+
+    fn next_candidate(&mut self, packet: &Packet<'_>, chain: ChainId, from: u32) -> Option<usize> {
+        let devs = (self.env.iif, self.env.oif);
+        let (index, rules) = self.table.get_mut(chain)?.indexed();
+        let mut hit = |rule: &mut Rule| {
+            let (env, recent) = (&mut *self.env, &mut *self.recent);
+            let mut cx = Cx { env, mark: *self.mark, recent, states: rule.states.iter_mut() };
+            let hit = rule.spec.matches(packet, &mut cx);
+            if hit {
                 rule.packets += 1;
                 rule.bytes += self.length;
-                *at = (first + i) as u32 + 1;
-                return Some(first + i);
+            }
+            hit
+        };
+        let Some(index) = index else {
+            let found = rules.get_mut(from as usize..)?.iter_mut().position(hit);
+            return found.map(|n| from as usize + n);
+        };
+        let mut candidates = index.candidates(packet, devs, from);
+        while let Some(i) = candidates.next() {
+            if hit(rules.get_mut(i)?) {
+                return Some(i);
+            }
+        }
+        None
+    }
+
+    fn next_in_order(&mut self, packet: &Packet<'_>, chain: ChainId, from: u32) -> Option<usize> {
+        let (family, table) = (self.family, self.table.id);
+        let chain = self.table.get_mut(chain)?;
+        for (i, rule) in chain.rules.iter_mut().enumerate().skip(from as usize) {
+            let (env, recent) = (&mut *self.env, &mut *self.recent);
+            let mut cx = Cx { env, mark: *self.mark, recent, states: rule.states.iter_mut() };
+            let Some(failed) = rule.spec.failed_question(packet, &mut cx) else {
+                rule.packets += 1;
+                rule.bytes += self.length;
+                return Some(i);
+            };
+            if self.shows_skipped {
+                let because = rule.spec.words(failed).into();
+                let rule = reference(family, table, &chain.name, i, &rule.spec);
+                let step = || Step::Skipped { rule, because };
+                self.rec.record(self.env.now, self.env.ns, self.tag, self.frame, step);
             }
         }
         None

@@ -296,6 +296,11 @@ impl World {
         self.trace = Some(Box::default());
     }
 
+    /// Records every step from now on, and every rule that is tried and does not match.
+    pub fn start_recording_with_skipped_rules(&mut self) {
+        self.trace = Some(Box::new(Trace::with_skipped_rules()));
+    }
+
     /// Whether steps are recorded.
     #[must_use]
     pub const fn is_recording(&self) -> bool {

@@ -58,6 +58,16 @@ pub(super) trait Extension: Sized {
     fn initial_state(&self) -> Option<MatchState> {
         None
     }
+
+    /// Whether asking leaves nothing behind: nothing remembered, counted or drawn.
+    fn is_pure(&self) -> bool {
+        self.initial_state().is_none()
+    }
+
+    /// The only destination port that matches, if that is what is asked for.
+    fn destination_port(&self) -> Option<u16> {
+        None
+    }
 }
 
 /// What a match may look at besides the packet.
@@ -169,6 +179,16 @@ macro_rules! extensions {
             /// What the match remembers, at the beginning.
             pub(super) fn initial_state(&self) -> Option<MatchState> {
                 match self { $(Self::$variant(m) => m.initial_state()),* }
+            }
+
+            /// Whether asking leaves nothing behind.
+            pub(super) fn is_pure(&self) -> bool {
+                match self { $(Self::$variant(m) => m.is_pure()),* }
+            }
+
+            /// The only destination port that matches.
+            pub(super) fn destination_port(&self) -> Option<u16> {
+                match self { $(Self::$variant(m) => m.destination_port()),* }
             }
         }
     };
@@ -295,5 +315,11 @@ impl<T: Extension> Extension for Box<T> {
     }
     fn initial_state(&self) -> Option<MatchState> {
         T::initial_state(self)
+    }
+    fn is_pure(&self) -> bool {
+        T::is_pure(self)
+    }
+    fn destination_port(&self) -> Option<u16> {
+        T::destination_port(self)
     }
 }

@@ -128,6 +128,12 @@ impl PortPair {
         }
     }
 
+    /// The destination port, if only one matches.
+    pub(super) fn destination(&self) -> Option<u16> {
+        let (range, inverted) = self.dst;
+        (range.first == range.last && !inverted).then_some(range.first)
+    }
+
     #[inline]
     pub(super) const fn matches(&self, (src, dst): (u16, u16)) -> bool {
         self.src.0.contains(src) != self.src.1 && self.dst.0.contains(dst) != self.dst.1
@@ -179,6 +185,10 @@ impl<const PROTOCOL: u8> Extension for Ports<PROTOCOL> {
 
     fn matches(&self, packet: &Packet<'_>, _: &mut Cx<'_, '_>) -> bool {
         packet.ports.is_some_and(|ports| self.0.matches(ports))
+    }
+
+    fn destination_port(&self) -> Option<u16> {
+        self.0.destination()
     }
 
     fn allowed(&self, place: &Place) -> bool {

@@ -180,6 +180,10 @@ impl Extension for Recent {
         hit != self.inverted
     }
 
+    fn is_pure(&self) -> bool {
+        false
+    }
+
     fn allowed(&self, _: &Place) -> bool {
         let limits_fit = matches!(self.action, Action::Check | Action::Update)
             || (self.seconds == 0 && self.hits == 0 && !self.reap);

@@ -109,6 +109,10 @@ impl Extension for Statistic {
         hit != self.inverted
     }
 
+    fn is_pure(&self) -> bool {
+        false
+    }
+
     fn initial_state(&self) -> Option<MatchState> {
         match self.mode {
             Mode::Random(_) => None,

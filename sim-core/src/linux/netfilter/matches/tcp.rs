@@ -91,6 +91,10 @@ impl Extension for Tcp {
             && self.option.is_none_or(|(o, inverted)| (o == MSS_OPTION && tcp.mss.is_some()) != inverted)
     }
 
+    fn destination_port(&self) -> Option<u16> {
+        self.ports.destination()
+    }
+
     fn allowed(&self, place: &Place) -> bool {
         place.protocol == proto::TCP
     }

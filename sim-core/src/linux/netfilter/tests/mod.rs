@@ -1,5 +1,6 @@
 //! Tests of the whole: against what the real tool answered, by property, and packet by packet.
 
+mod engines;
 mod golden;
 mod property;
 mod rules;

@@ -14,7 +14,7 @@ use crate::time::SimTime;
 use crate::trace::{Family, Hook, NoTrace, NsId, RejectWith, RuleAction, Step, TableId, Tag, Trace};
 
 /// 10.0.0.1 is this host.
-struct Host;
+pub(super) struct Host;
 
 impl AddrTypes for Host {
     fn addr_type(&self, addr: IpAddr, _: Option<&str>) -> AddrType {
