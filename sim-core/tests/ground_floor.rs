@@ -163,3 +163,46 @@ fn a_port_that_flaps_forgets_its_stations() {
     let flooded = |s: &Step| matches!(s, Step::Bridge { decision: BridgeDecision::Flood, .. });
     assert!(trace.events().any(|e| flooded(e.step)), "the bridge still knows where the pod is");
 }
+
+#[test]
+fn an_interface_moves_between_namespaces_and_keeps_its_index_if_that_is_free() {
+    let mut world = World::new(1);
+    let (a, b) = (world.add_bare_netns("a"), world.add_bare_netns("b"));
+    world.add_veth((a, "v1"), (a, "v0")).unwrap();
+    let ns = world.ns_mut(a);
+    ns.addr_add("v0", "10.0.0.1/24".parse().unwrap()).unwrap();
+    ns.link_set("v0", true).unwrap();
+    ns.link_set("v1", true).unwrap();
+    world.move_link(a, "v0", b).unwrap();
+    let moved = world.ns(b).by_name("v0").unwrap();
+    assert_eq!((moved.id.0, moved.up, moved.addrs.len()), (2, false, 0));
+    assert_eq!(world.ns(a).by_name("v1").unwrap().peer, Some((b, moved.id)));
+    assert!(!world.ns(a).by_name("v1").unwrap().carrier);
+    assert_eq!(world.move_link(a, "v0", b).unwrap_err().to_string(), "Cannot find device \"v0\"");
+    world.ns_mut(a).add_bridge("br0", sim_core::packet::MacAddr([2, 0, 0, 0, 0, 1])).unwrap();
+    assert_eq!(
+        world.move_link(a, "br0", b).unwrap_err().to_string(),
+        "Error: The interface netns is immutable."
+    );
+    world.ns_mut(b).rename("v0", "eth0").unwrap();
+    assert!(world.ns(b).by_name("eth0").is_ok());
+}
+
+#[test]
+fn the_first_address_of_a_subnet_takes_the_others_along() {
+    let mut world = World::new(1);
+    let ns = world.add_netns("a");
+    let ns = world.ns_mut(ns);
+    ns.add_dummy("d", sim_core::packet::MacAddr([2, 0, 0, 0, 0, 1])).unwrap();
+    for promote in [false, true] {
+        ns.sysctl_set("net.ipv4.conf.d.promote_secondaries", if promote { "1" } else { "0" }).unwrap();
+        for addr in ["10.0.0.1/24", "10.0.0.2/24", "10.1.0.1/24"] {
+            ns.addr_add("d", addr.parse().unwrap()).unwrap();
+        }
+        ns.addr_del("d", "10.0.0.1/24".parse().unwrap()).unwrap();
+        assert_eq!(ns.by_name("d").unwrap().addrs.len(), if promote { 2 } else { 1 });
+        for addr in ["10.0.0.2/24", "10.1.0.1/24"] {
+            let _ = ns.addr_del("d", addr.parse().unwrap());
+        }
+    }
+}

@@ -22,7 +22,7 @@ use crate::kube::controllers::Controllers;
 use crate::kube::node::{NodeAgents, Timer};
 use crate::kube::objects::{Kind, Object, Pod, manifest};
 use crate::kube::store::{Applied, Store};
-use crate::linux::World;
+use crate::linux::{Errno, World};
 use crate::time::{EventQueue, SimTime};
 use crate::trace::{NsId, Trace};
 
@@ -144,10 +144,40 @@ impl Cluster {
         self.machine(place).map(|m| m.ns)
     }
 
+    /// `ip netns add NAME` on a machine; says where it is.
+    ///
+    /// # Errors
+    /// EEXIST: the name is taken. ENOENT: there is no such machine.
+    pub fn netns_add(&mut self, on: &Place, name: &str) -> Result<Place, Errno> {
+        let host = on.machine().clone();
+        let place = Place::Netns { host: Box::new(host.clone()), name: name.to_owned() };
+        if self.machines.get(&place).is_some() {
+            return Err(Errno::EEXIST);
+        }
+        let machine = self.machines.get(&host).ok_or(Errno::ENOENT)?.clone();
+        let ns = self.world.add_bare_netns(name);
+        self.world.inherit_sysctls(machine.ns, ns);
+        self.machines.insert(place.clone(), Machine { ns, ..machine });
+        Ok(place)
+    }
+
+    /// `ip netns del NAME` on a machine: its interfaces are gone, and the other ends of its veth pairs.
+    ///
+    /// # Errors
+    /// ENOENT: there is no such namespace.
+    pub fn netns_del(&mut self, on: &Place, name: &str) -> Result<(), Errno> {
+        let host = Box::new(on.machine().clone());
+        let place = Place::Netns { host, name: name.to_owned() };
+        let machine = self.machines.remove_named(&place).ok_or(Errno::ENOENT)?;
+        self.world.remove_netns(machine.ns);
+        Ok(())
+    }
+
     /// Where a namespace belongs, for people: a pod's first container, a node, a host; none for the underlay.
     #[must_use]
     pub fn place_of(&self, ns: NsId) -> Option<Place> {
         let whole = self.machines.whole().find(|(_, m)| m.ns == ns).map(|(p, _)| p.clone());
+        let whole = whole.or_else(|| self.machines.named_place(ns).cloned());
         whole.or_else(|| self.agents.pod_of(ns).map(|(namespace, name)| Place::pod(namespace, name)))
     }
 

@@ -1,5 +1,6 @@
 //! Interfaces: what `ip link` and `ip address` show.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use ipnet::IpNet;
 use super::bridge::Bridge;
 use super::tunnel::Vxlan;
 use crate::packet::MacAddr;
+use crate::time::SimTime;
 use crate::trace::{IfId, NsId};
 
 /// A network interface.
@@ -46,6 +48,50 @@ pub struct Iface {
     pub conf: IfConf,
     /// Counters.
     pub stats: IfStats,
+    /// What a person set by hand and `ip` shows.
+    pub notes: IfNotes,
+}
+
+/// What `ip link` and `ip address` show of an interface beyond what its traffic depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IfNotes {
+    /// It has been up at least once, so that it has a queueing discipline.
+    pub activated: bool,
+    /// `ip link set … alias`.
+    pub alias: Option<String>,
+    /// `ip link set … promisc on`.
+    pub promisc: bool,
+    /// `ip link set … allmulticast on`.
+    pub allmulti: bool,
+    /// `ip link set … multicast off`.
+    pub no_multicast: bool,
+    /// `ip link set … txqueuelen N`; none: what its kind starts with.
+    pub txqlen: Option<u32>,
+    /// What was said of an address when it was added.
+    pub addrs: BTreeMap<IpNet, AddrNote>,
+}
+
+/// What `ip address add` said of an address. Addresses that an agent adds have none: their broadcast address follows from the prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AddrNote {
+    /// `broadcast ADDR`.
+    pub broadcast: Option<IpAddr>,
+    /// `label NAME`; none is the interface's name.
+    pub label: Option<String>,
+    /// `scope N`, as a number of `rt_scopes`.
+    pub scope: Option<u8>,
+    /// `peer ADDR`: the address at the other end.
+    pub peer: Option<IpNet>,
+    /// `valid_lft`: when the address goes.
+    pub valid: Option<SimTime>,
+    /// `preferred_lft`: when it is deprecated.
+    pub preferred: Option<SimTime>,
+    /// `noprefixroute`: no route to its subnet.
+    pub noprefixroute: bool,
+    /// `metric N` of the route to its subnet.
+    pub metric: u32,
+    /// Another address of the same subnet was there first (`IFA_F_SECONDARY`).
+    pub secondary: bool,
 }
 
 /// What an interface is.
@@ -86,6 +132,8 @@ pub struct IfConf {
     pub arp_filter: bool,
     /// Address of a request's sender: 0 that of the packet that waits, 1 only if it is of the target's subnet, 2 one of the interface.
     pub arp_announce: u8,
+    /// The next address of a subnet becomes its first when that is deleted.
+    pub promote_secondaries: bool,
     /// IPv6 is off on this interface.
     pub disable_ipv6: bool,
 }

@@ -13,7 +13,7 @@ use rustc_hash::FxBuildHasher;
 use super::bridge::{Bridge, FdbEntry, FdbKind};
 use super::conntrack::Conntrack;
 use super::icmp::Limits;
-use super::link::{IfConf, IfKind, IfStats, Iface};
+use super::link::{AddrNote, IfConf, IfKind, IfNotes, IfStats, Iface};
 use super::neigh::Neighbours;
 use super::netfilter::Ruleset;
 use super::reassembly::Reassembly;
@@ -33,6 +33,7 @@ pub struct Netns {
     /// Its name, for people.
     pub name: Arc<str>,
     pub(super) ifaces: Vec<Option<Iface>>,
+    next_index: u32,
     pub(super) local: Table,
     pub(super) main: Table,
     pub(super) neigh: Neighbours,
@@ -84,6 +85,12 @@ pub enum NetError {
     /// A value the kernel does not take.
     #[error("RTNETLINK answers: Invalid argument")]
     Invalid,
+    /// The interface cannot leave its namespace.
+    #[error("Error: The interface netns is immutable.")]
+    Immutable,
+    /// An interface of that name is in the other namespace already.
+    #[error("RTNETLINK answers: File exists")]
+    NameTaken,
     /// An interface name that is empty, too long or has a slash or blank in it.
     #[error("Error: argument \"{0}\" is wrong: \"name\" not a valid ifname")]
     BadName(String),
@@ -96,6 +103,7 @@ impl Netns {
             id,
             name: name.into(),
             ifaces: Vec::new(),
+            next_index: 0,
             local: Table::default(),
             main: Table::default(),
             neigh: Neighbours::default(),
@@ -123,8 +131,9 @@ impl Netns {
 
     /// Adds an interface of any kind, down. The name must be free.
     pub(super) fn add_iface(&mut self, name: &str, kind: IfKind, mac: MacAddr, mtu: u32) -> IfId {
-        let id = IfId(self.ifaces.len() as u32);
-        self.ifaces.push(Some(Iface {
+        let id = self.free_index();
+        self.next_index = id.0 + 1;
+        self.place(Iface {
             id,
             name: name.into(),
             kind,
@@ -141,8 +150,23 @@ impl Netns {
             delay: Duration::ZERO,
             conf: self.sys.default,
             stats: IfStats::default(),
-        }));
+            notes: IfNotes::default(),
+        });
         id
+    }
+
+    /// The index of the next interface: the kernel counts upwards and passes over those that are taken (`dev_index_reserve`).
+    fn free_index(&self) -> IfId {
+        let free = |id: &u32| self.iface(IfId(*id)).is_none();
+        IfId((self.next_index..).find(free).unwrap_or(self.next_index))
+    }
+
+    fn place(&mut self, iface: Iface) {
+        let at = iface.id.0 as usize;
+        if self.ifaces.len() <= at {
+            self.ifaces.resize(at + 1, None);
+        }
+        self.ifaces[at] = Some(iface);
     }
 
     pub(super) fn check_name(&self, name: &str) -> Result<(), NetError> {
@@ -435,6 +459,7 @@ impl Netns {
             return;
         }
         iface.up = up;
+        iface.notes.activated |= up;
         self.link_events.push((id, up));
         let iface = self.iface_mut(id);
         let link_local = iface.link_local();
@@ -503,10 +528,60 @@ impl Netns {
             {
                 let _ = self.local.add(kernel(host(v4.broadcast().into()), RouteKind::Broadcast));
             }
-            if net.prefix_len() < net.max_prefix_len() {
-                let _ = self.main.add(kernel(net.trunc(), RouteKind::Unicast));
+            let note = iface.notes.addrs.get(net);
+            if net.prefix_len() < net.max_prefix_len() && !note.is_some_and(|n| n.noprefixroute) {
+                let metric = note.map_or(0, |n| n.metric);
+                let _ = self.main.add(Route { metric, ..kernel(net.trunc(), RouteKind::Unicast) });
             }
         }
+    }
+
+    /// `ip link set DEV name NEW`.
+    ///
+    /// # Errors
+    /// There is no such device, or the new name is bad or taken.
+    pub fn rename(&mut self, dev: &str, new: &str) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        if dev == new {
+            return Ok(());
+        }
+        self.check_name(new)?;
+        self.iface_mut(id).name = new.into();
+        Ok(())
+    }
+
+    /// Notes of an interface that `ip` shows: alias, queue length, flags without effect here.
+    ///
+    /// # Errors
+    /// There is no such device.
+    pub fn notes_mut(&mut self, dev: &str) -> Result<&mut IfNotes, NetError> {
+        let id = self.dev(dev)?;
+        Ok(&mut self.iface_mut(id).notes)
+    }
+
+    /// Takes an interface out, without addresses and down, to be put into another namespace.
+    pub(super) fn take_iface(&mut self, id: IfId) -> Option<Iface> {
+        self.iface(id)?;
+        self.set_up(id, false);
+        self.link_events.retain(|(i, _)| *i != id);
+        let mut iface = self.iface(id)?.clone();
+        self.remove_iface(id);
+        iface.master = None;
+        iface.addrs.clear();
+        iface.notes.addrs.clear();
+        Some(iface)
+    }
+
+    /// Puts in an interface that comes from another namespace; it keeps its index if that is free here.
+    pub(super) fn put_iface(&mut self, mut iface: Iface) -> IfId {
+        if self.iface(iface.id).is_some() {
+            iface.id = self.free_index();
+            self.next_index = iface.id.0 + 1;
+        }
+        iface.conf = self.sys.default;
+        let id = iface.id;
+        self.place(iface);
+        id
     }
 
     pub(super) fn remove_iface(&mut self, id: IfId) {
@@ -532,17 +607,38 @@ impl Netns {
         Ok(())
     }
 
-    /// `ip address del ADDR dev DEV`.
+    /// `ip address add ADDR dev DEV` with everything that can be said of the address.
+    ///
+    /// # Errors
+    /// The device does not exist or has the address already.
+    pub fn addr_add_with(&mut self, dev: &str, addr: IpNet, note: AddrNote) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        let iface = self.iface_mut(id);
+        if iface.addrs.contains(&addr) {
+            return Err(NetError::Exists);
+        }
+        iface.notes.addrs.insert(addr, note);
+        self.addr_add(dev, addr)
+    }
+
+    /// `ip address del ADDR dev DEV`. The first IPv4 address of a subnet takes the others of that subnet with it, unless
+    /// `promote_secondaries` is on (`__inet_del_ifa`).
     ///
     /// # Errors
     /// The device does not exist or does not have the address.
     pub fn addr_del(&mut self, dev: &str, addr: IpNet) -> Result<(), NetError> {
         let id = self.dev(dev)?;
-        let addrs = &mut self.iface_mut(id).addrs;
-        let at = addrs.iter().position(|a| *a == addr).ok_or(NetError::NoSuchAddress)?;
-        addrs.remove(at);
+        let promote = self.conf_or(id, |c| c.promote_secondaries);
+        let iface = self.iface_mut(id);
+        let at = iface.addrs.iter().position(|a| *a == addr).ok_or(NetError::NoSuchAddress)?;
+        let primary = !iface.addrs[..at].iter().any(|a| a.trunc() == addr.trunc());
+        let sinks = |a: &IpNet| {
+            *a == addr || (primary && !promote && a.trunc() == addr.trunc() && addr.addr().is_ipv4())
+        };
+        let gone: Vec<IpNet> = iface.addrs.extract_if(.., |a| sinks(a)).collect();
+        gone.iter().for_each(|a| drop(iface.notes.addrs.remove(a)));
         self.refresh_iface(id);
-        self.main.remove(|r| r.src == Some(addr.addr()));
+        self.main.remove(|r| gone.iter().any(|a| r.src == Some(a.addr())));
         Ok(())
     }
 

@@ -108,6 +108,7 @@ fn conf_switch<'a>(conf: &'a mut IfConf, leaf: &str) -> Option<Switch<'a>> {
         "send_redirects" => Switch::Bool(&mut conf.send_redirects),
         "arp_ignore" => Switch::U8(&mut conf.arp_ignore),
         "arp_filter" => Switch::Bool(&mut conf.arp_filter),
+        "promote_secondaries" => Switch::Bool(&mut conf.promote_secondaries),
         "arp_announce" => Switch::U8(&mut conf.arp_announce),
         _ => return None,
     })

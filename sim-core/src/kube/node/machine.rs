@@ -27,9 +27,26 @@ pub enum Place {
         /// The container's name; none for the pod's first container.
         container: Option<String>,
     },
+    /// A network namespace that somebody made on a machine and gave a name (`ip netns add`): that machine's programs and files, with
+    /// another network.
+    Netns {
+        /// The machine.
+        host: Box<Self>,
+        /// The namespace's name.
+        name: String,
+    },
 }
 
 impl Place {
+    /// The machine itself: the same, unless it is a namespace on one.
+    #[must_use]
+    pub fn machine(&self) -> &Self {
+        match self {
+            Self::Netns { host, .. } => host.machine(),
+            whole => whole,
+        }
+    }
+
     /// The first container of a pod.
     #[must_use]
     pub fn pod(namespace: &str, pod: &str) -> Self {
@@ -38,7 +55,7 @@ impl Place {
 }
 
 impl fmt::Display for Place {
-    /// `workstation`, `node/NAME`, `host/NAME`, `pod/NAMESPACE/NAME`, `pod/NAMESPACE/NAME/CONTAINER`.
+    /// `workstation`, `node/NAME`, `host/NAME`, `pod/NAMESPACE/NAME`, `pod/NAMESPACE/NAME/CONTAINER`; `…/netns/NAME` for a namespace.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Workstation => f.write_str("workstation"),
@@ -46,6 +63,7 @@ impl fmt::Display for Place {
             Self::Host(name) => write!(f, "host/{name}"),
             Self::Container { namespace, pod, container: None } => write!(f, "pod/{namespace}/{pod}"),
             Self::Container { namespace, pod, container: Some(c) } => write!(f, "pod/{namespace}/{pod}/{c}"),
+            Self::Netns { host, name } => write!(f, "{host}/netns/{name}"),
         }
     }
 }
@@ -70,7 +88,7 @@ pub struct Machine {
 /// Every machine there is.
 #[derive(Clone, Debug, Default)]
 pub struct Machines {
-    /// Machines that are not containers.
+    /// Machines that are not containers, and named namespaces.
     whole: BTreeMap<Place, Machine>,
     /// Containers of pods by namespace and name of the pod, in the order of the pod's spec.
     pods: BTreeMap<(String, String), Vec<(String, Machine)>>,
@@ -135,7 +153,33 @@ impl Machines {
 
     /// Places that are whole machines: workstation, nodes, hosts.
     pub fn whole(&self) -> impl Iterator<Item = (&Place, &Machine)> {
-        self.whole.iter()
+        self.whole.iter().filter(|(place, _)| !matches!(place, Place::Netns { .. }))
+    }
+
+    /// The namespaces that were made on a machine by name, the newest first as their folder lists them.
+    #[must_use]
+    pub fn named(&self, on: &Place) -> Vec<(&str, NsId)> {
+        let mut all: Vec<(&str, NsId)> = self
+            .whole
+            .iter()
+            .filter_map(|(place, m)| match place {
+                Place::Netns { host, name } if **host == *on => Some((name.as_str(), m.ns)),
+                _ => None,
+            })
+            .collect();
+        all.sort_by_key(|(_, ns)| std::cmp::Reverse(*ns));
+        all
+    }
+
+    /// The place whose named namespace this is.
+    #[must_use]
+    pub fn named_place(&self, ns: NsId) -> Option<&Place> {
+        self.whole.iter().find(|(p, m)| matches!(p, Place::Netns { .. }) && m.ns == ns).map(|(p, _)| p)
+    }
+
+    /// Takes a named namespace away.
+    pub fn remove_named(&mut self, place: &Place) -> Option<Machine> {
+        matches!(place, Place::Netns { .. }).then(|| self.whole.remove(place)).flatten()
     }
 }
 

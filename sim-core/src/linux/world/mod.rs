@@ -13,7 +13,7 @@ use std::time::Duration;
 use petgraph::stable_graph::{NodeIndex, StableUnGraph};
 use petgraph::visit::{EdgeRef, IntoEdgeReferences};
 
-use super::link::IfKind;
+use super::link::{IfConf, IfKind};
 use super::stack::{Cx, Effects, lost};
 use super::{NetError, Netns, Skb, SkbCt};
 use crate::chance::{Chance, Dice, Purpose};
@@ -128,6 +128,66 @@ impl World {
         let ns = Netns::new(id, name, salt);
         self.namespaces.push(Slot { ns, node, alive: true, armed: SimTime::MAX });
         id
+    }
+
+    /// `ip netns add NAME`: a new namespace in which not even `lo` is up.
+    pub fn add_bare_netns(&mut self, name: &str) -> NsId {
+        let id = self.add_netns(name);
+        let lo = self.ns_mut(id).link_set("lo", false);
+        debug_assert!(lo.is_ok());
+        if let Ok(notes) = self.ns_mut(id).notes_mut("lo") {
+            notes.activated = false;
+        }
+        id
+    }
+
+    /// A new namespace starts with the switches of IPv4 that the machine has (`devconf_inherit_init_net` 0).
+    pub fn inherit_sysctls(&mut self, from: NsId, to: NsId) {
+        let sys = self.ns(from).sys;
+        let v4 = |conf: IfConf| IfConf { disable_ipv6: false, ..conf };
+        let new = self.stack(to);
+        new.sys.ip_forward = sys.ip_forward;
+        (new.sys.all, new.sys.default) = (v4(sys.all), v4(sys.default));
+        new.ifaces.iter_mut().flatten().for_each(|i| i.conf = v4(sys.default));
+    }
+
+    /// `ip link set DEV netns …`: the interface goes down, loses its addresses and appears in the other namespace, with its index if
+    /// that is free there. Bridges and `lo` stay where they are, and so do tunnels here, whose outer packets belong to this namespace.
+    ///
+    /// # Errors
+    /// There is no such device, it cannot leave, or its name is taken in the other namespace.
+    pub fn move_link(&mut self, from: NsId, dev: &str, to: NsId) -> Result<(), NetError> {
+        let iface = self.ns(from).by_name(dev)?;
+        match iface.kind {
+            IfKind::Veth | IfKind::Wire | IfKind::Dummy => {}
+            IfKind::Bridge(_) | IfKind::Loopback => return Err(NetError::Immutable),
+            IfKind::Vxlan(_) => return Err(NetError::NotSupported),
+        }
+        let old = (from, iface.id);
+        if from == to {
+            return Ok(());
+        }
+        if self.ns(to).iface_id(dev).is_some() {
+            return Err(NetError::NameTaken);
+        }
+        let Some(iface) = self.ns_mut(from).take_iface(old.1) else { return Ok(()) };
+        let peer = iface.peer;
+        let new = (to, self.ns_mut(to).put_iface(iface));
+        if let Some(end) = peer {
+            self.rewire(old, new, end);
+        }
+        Ok(())
+    }
+
+    /// One end of a wire is another interface from now on, and is down.
+    fn rewire(&mut self, old: (NsId, IfId), new: (NsId, IfId), end: (NsId, IfId)) {
+        // Both ends may have been in the namespace that was left.
+        self.graph.retain_edges(|g, e| g[e].a != old && g[e].b != old);
+        let node = |w: &Self, ns: NsId| w.namespaces[ns.0 as usize].node;
+        let (a, b) = (node(self, end.0), node(self, new.0));
+        self.graph.add_edge(a, b, Wire { a: end, b: new });
+        self.ns_mut(end.0).iface_mut(end.1).peer = Some(new);
+        self.ns_mut(end.0).set_carrier(end.1, false);
     }
 
     /// Deletes a namespace: its interfaces and the other ends of its wires are gone. Its name stays readable for traces.
