@@ -19,6 +19,8 @@ pub struct Bridge {
     pub ports: Vec<IfId>,
     /// Forwarding database: address to where it is.
     pub fdb: IndexMap<MacAddr, FdbEntry, FxBuildHasher>,
+    /// Somebody has set the MTU; else it is the least of the ports' (`BROPT_MTU_SET_BY_USER`).
+    pub mtu_set: bool,
 }
 
 /// Where an address is.

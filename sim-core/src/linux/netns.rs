@@ -342,6 +342,7 @@ impl Netns {
         let IfKind::Bridge(b) = &mut self.iface_mut(bridge).kind else { return Err(NetError::NotSupported) };
         b.add_port(port, mac);
         self.iface_mut(port).master = Some(bridge);
+        self.adjust_mtu(bridge);
         Ok(())
     }
 
@@ -350,7 +351,16 @@ impl Netns {
             && let Some(b) = self.bridge_mut(old)
         {
             b.remove_port(port);
+            self.adjust_mtu(old);
         }
+    }
+
+    /// A bridge whose MTU nobody has set has the least of its ports' (`br_mtu_auto_adjust`).
+    fn adjust_mtu(&mut self, bridge: IfId) {
+        let Some(b) = self.bridge_mut(bridge).filter(|b| !b.mtu_set) else { return };
+        let ports = b.ports.clone();
+        let least = ports.into_iter().filter_map(|p| self.iface(p)).map(|p| p.mtu).min();
+        self.iface_mut(bridge).mtu = least.unwrap_or(1500);
     }
 
     /// `ip link set PORT nomaster`.
@@ -423,7 +433,8 @@ impl Netns {
         }
     }
 
-    /// `ip link set DEV mtu N`. A VXLAN device cannot have more than its underlay leaves room for.
+    /// `ip link set DEV mtu N`. A VXLAN device cannot have more than its underlay leaves room for; a bridge keeps what it is given,
+    /// else it follows its ports.
     ///
     /// # Errors
     /// It does not exist, or the value is out of range.
@@ -439,7 +450,16 @@ impl Netns {
         if !(68..=max).contains(&mtu) {
             return Err(NetError::Invalid);
         }
-        self.iface_mut(id).mtu = mtu;
+        let iface = self.iface_mut(id);
+        if iface.mtu == mtu {
+            return Ok(());
+        }
+        iface.mtu = mtu;
+        if let Some(bridge) = iface.master {
+            self.adjust_mtu(bridge);
+        } else if let Some(b) = self.bridge_mut(id) {
+            b.mtu_set = true;
+        }
         Ok(())
     }
 

@@ -27,6 +27,8 @@ pub struct Route {
     pub proto: RouteProto,
     /// Pretend that the gateway is on the link.
     pub onlink: bool,
+    /// `mtu`: the longest packet in bytes, where that is less than the interface's (`RTAX_MTU`).
+    pub mtu: Option<u32>,
 }
 
 /// Route types of `ip route`.
@@ -103,6 +105,7 @@ impl Route {
             metric: 0,
             proto: RouteProto::Boot,
             onlink: false,
+            mtu: None,
         }
     }
 
@@ -130,6 +133,7 @@ impl Route {
             metric: 0,
             proto: RouteProto::Boot,
             onlink: false,
+            mtu: None,
         }
     }
 }

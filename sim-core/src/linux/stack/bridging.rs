@@ -131,6 +131,8 @@ impl Netns {
         let stats = &mut self.iface_mut(bridge).stats;
         stats.rx_packets += 1;
         stats.rx_bytes += len;
+        // The IP layer begins anew with its notes (`ip_rcv_core`): what was put together for the bridge is one packet now.
+        skb.frag_max = None;
         self.note(cx, &mut skb, || Step::Bridge { bridge, decision: BridgeDecision::Local });
         self.note(cx, &mut skb, || Step::Rx { iface: bridge });
         let pre_done = skb.bridge_nf.is_some() && matches!(skb.frame.body, FrameBody::Ip(_));
@@ -215,10 +217,33 @@ impl Netns {
                 }
             }
         }
-        // What was put together for connection tracking is cut up again (`br_nf_dev_queue_xmit`).
-        let mtu = self.iface(port).map_or(1500, |p| p.mtu);
-        if skb.bridge_nf.is_some() && skb.ip().is_some_and(|p| p.len() > mtu as usize) {
-            return pieces(&skb, mtu).into_iter().for_each(|part| self.transmit(port, part, cx));
+        self.bridge_push(bridge, port, skb, cx);
+    }
+
+    /// The last step out of a port: what connection tracking has put together is cut up again, to the bridge's MTU
+    /// (`br_nf_dev_queue_xmit`), and what the port cannot take is dropped without a word (`is_skb_forwardable`).
+    fn bridge_push<R: Recorder>(&mut self, bridge: IfId, port: IfId, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let mtu_of = |dev| self.iface(dev).map_or(1500, |i| i.mtu);
+        let (port_mtu, bridge_mtu) = (mtu_of(port), mtu_of(bridge));
+        let longest = skb.frag_max.map_or(port_mtu, |max| port_mtu.min(max.into()));
+        let too_long = skb.bridge_nf.is_some() && skb.ip().is_some_and(|p| p.len() > longest as usize);
+        if too_long {
+            let df = skb.ip().is_some_and(|p| p.df);
+            if df || skb.frag_max.is_some_and(|max| u32::from(max) > bridge_mtu) {
+                return self.drop(cx, skb, DropReason::FrameTooLong { mtu: bridge_mtu });
+            }
+            for part in pieces(&skb, bridge_mtu) {
+                self.bridge_transmit_port(port, port_mtu, part, cx);
+            }
+        } else {
+            self.bridge_transmit_port(port, port_mtu, skb, cx);
+        }
+    }
+
+    fn bridge_transmit_port<R: Recorder>(&mut self, port: IfId, mtu: u32, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        // A VLAN tag has room.
+        if skb.frame.len() > mtu as usize + 18 {
+            return self.drop(cx, skb, DropReason::FrameTooLong { mtu });
         }
         self.transmit(port, skb, cx);
     }

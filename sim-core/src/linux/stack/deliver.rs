@@ -8,10 +8,6 @@ use crate::linux::{Netns, Skb};
 use crate::packet::{Frame, Icmp, IcmpError, IpPacket, Payload, TcpFlags, Transport, Udp, proto};
 use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, SockId, Step, Verdict};
 
-/// How long a reported path MTU is believed (`net.ipv4.route.mtu_expires`), and the least that is believed (`min_pmtu`).
-const PMTU_EXPIRES: std::time::Duration = std::time::Duration::from_secs(600);
-const MIN_PMTU: u32 = 552;
-
 impl Netns {
     /// INPUT, then whoever is responsible.
     pub(super) fn deliver<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
@@ -98,8 +94,8 @@ impl Netns {
             },
             Icmp::Error { error, quote } => {
                 if let IcmpError::FragmentationNeeded { mtu } = error {
-                    let mtu = u32::from(*mtu).max(MIN_PMTU);
-                    self.pmtu.insert(quote.dst, (mtu, cx.now + PMTU_EXPIRES));
+                    let (dst, mtu) = (quote.dst, u32::from(*mtu));
+                    self.learn_mtu(dst, mtu, cx.now);
                 }
                 match self.sockets.icmp_error(p, cx.now) {
                     Some(sock) => self.delivered(skb, sock, cx),

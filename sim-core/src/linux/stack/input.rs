@@ -96,7 +96,7 @@ impl Netns {
         if p.ttl <= 1 {
             return self.refuse(skb, DropReason::TtlExceeded, IcmpError::TtlExceeded, cx);
         }
-        let mtu = self.path_mtu(&path, p.dst, cx.now);
+        let mtu = self.link_mtu(&path);
         if p.len() > mtu as usize && (p.df || p.dst.is_ipv6()) {
             let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
             return self.refuse(skb, DropReason::PacketTooBig { mtu }, error, cx);

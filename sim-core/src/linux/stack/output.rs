@@ -8,10 +8,15 @@ use super::{Cx, Maker};
 use crate::linux::link::IfKind;
 use crate::linux::neigh::{Due, Resolve};
 use crate::linux::reassembly::fragment;
+use crate::linux::tunnel::VXLAN_OVERHEAD;
 use crate::linux::{Errno, Netns, Skb};
 use crate::packet::{FrameBody, IcmpError, IpPacket, MacAddr};
 use crate::time::SimTime;
 use crate::trace::{DropReason, Hook, IfId, Recorder, RouteDecision, Step};
+
+/// How long a reported path MTU is believed (`net.ipv4.route.mtu_expires`), and the least that is believed (`min_pmtu`).
+const PMTU_EXPIRES: std::time::Duration = std::time::Duration::from_secs(600);
+const MIN_PMTU: u32 = 552;
 
 impl Netns {
     /// Sends a packet that this host made; a source address that is unspecified is filled in.
@@ -135,10 +140,23 @@ impl Netns {
 
     /// The longest packet for a path in bytes: the interface's MTU or what a router has reported less than ten minutes ago.
     pub(in crate::linux) fn path_mtu(&self, path: &Path, dst: IpAddr, now: SimTime) -> u32 {
-        let link = self.iface(path.dev).map_or(1500, |i| i.mtu);
+        let link = self.link_mtu(path);
         match self.pmtu.get(&dst) {
             Some((mtu, until)) if now < *until => link.min(*mtu),
             _ => link,
+        }
+    }
+
+    /// The longest packet in bytes that a path takes by itself: its route's MTU, else its interface's. This is what counts for packets
+    /// that are passed on (`ip_dst_mtu_maybe_forward` with `ip_forward_use_pmtu` off).
+    pub(super) fn link_mtu(&self, path: &Path) -> u32 {
+        path.mtu.unwrap_or_else(|| self.iface(path.dev).map_or(1500, |i| i.mtu))
+    }
+
+    /// Notes that packets to `dst` may have `mtu` bytes only (`__ip_rt_update_pmtu`).
+    pub(super) fn learn_mtu(&mut self, dst: IpAddr, mtu: u32, now: SimTime) {
+        if mtu < self.mtu_towards(dst, now) {
+            self.pmtu.insert(dst, (mtu.max(MIN_PMTU), now + PMTU_EXPIRES));
         }
     }
 
@@ -157,8 +175,8 @@ impl Netns {
         if let Err(stop) = self.hook(at, &mut skb, cx) {
             return self.stopped(skb, stop, cx);
         }
-        let mtu = self.iface(path.dev).map_or(1500, |i| i.mtu);
         let Some(p) = skb.ip() else { return };
+        let mtu = if skb.iif.is_some() { self.link_mtu(&path) } else { self.path_mtu(&path, p.dst, cx.now) };
         if p.len() <= mtu as usize && skb.frag_max.is_none() {
             return self.send_to_next_hop(&path, skb, cx);
         }
@@ -294,6 +312,13 @@ impl Netns {
             return self.tunnel_loop(dev, skb, cx);
         }
         let vxlan = vxlan.clone();
+        // What does not fit is cut up outside, but the host notes it for what it sends itself (`skb_tunnel_check_pmtu`).
+        let room = self.mtu_towards(remote, cx.now).saturating_sub(VXLAN_OVERHEAD);
+        if let Some((dst, len)) = skb.ip().map(|p| (p.dst, p.len()))
+            && len > room as usize
+        {
+            self.learn_mtu(dst, room, cx.now);
+        }
         self.note(cx, &mut skb, || Step::Encap { iface: dev, remote });
         let tag = skb.tag;
         let outer = vxlan.encapsulate(skb.frame, remote, salt);

@@ -23,6 +23,8 @@ pub(in crate::linux) struct Path {
     pub(in crate::linux) local: bool,
     /// A broadcast address of the link.
     pub(in crate::linux) broadcast: bool,
+    /// The route's own MTU in bytes, if it has one.
+    pub(in crate::linux) mtu: Option<u32>,
     /// The route, for the record.
     pub(in crate::linux) route: RouteSummary,
 }
@@ -80,10 +82,26 @@ impl Netns {
         let summary = RouteSummary { dst: route.dst, src: route.src };
         if route.kind == RouteKind::Broadcast {
             let dev = route.dev.ok_or(NONE)?;
-            return Ok(Path { dev, next_hop: dst, via: None, local: false, broadcast: true, route: summary });
+            return Ok(Path {
+                dev,
+                next_hop: dst,
+                via: None,
+                local: false,
+                broadcast: true,
+                mtu: None,
+                route: summary,
+            });
         }
         let lo = self.ifaces().find(|i| i.is_loopback()).filter(|lo| lo.up).ok_or(NONE)?;
-        Ok(Path { dev: lo.id, next_hop: dst, via: None, local: true, broadcast: false, route: summary })
+        Ok(Path {
+            dev: lo.id,
+            next_hop: dst,
+            via: None,
+            local: true,
+            broadcast: false,
+            mtu: None,
+            route: summary,
+        })
     }
 
     fn unicast_path(&self, route: &Route, dst: IpAddr) -> Option<Path> {
@@ -93,7 +111,7 @@ impl Netns {
         let next_hop = via.unwrap_or(dst);
         let summary = RouteSummary { dst: route.dst, src: route.src };
         let broadcast = dst == IpAddr::from(Ipv4Addr::BROADCAST);
-        Some(Path { dev, next_hop, via, local: false, broadcast, route: summary })
+        Some(Path { dev, next_hop, via, local: false, broadcast, mtu: route.mtu, route: summary })
     }
 
     /// The source address that a packet without one gets on a path (`fib_select_default`, `inet_select_addr`): the route's own, one of

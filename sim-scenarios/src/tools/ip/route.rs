@@ -286,14 +286,13 @@ impl Described {
     fn complete(&self, call: &Call<'_>) -> Result<Option<Route>, Failure> {
         let dev = self.device(call)?;
         Ok(self.dst.map(|dst| Route {
-            dst: dst.trunc(),
-            kind: self.kind.unwrap_or(RouteKind::Unicast),
             via: self.via,
             dev,
             src: self.src,
             metric: self.metric.unwrap_or(0),
             proto: self.proto.unwrap_or(RouteProto::Boot),
             onlink: self.onlink,
+            ..Route::refuse(dst, self.kind.unwrap_or(RouteKind::Unicast))
         }))
     }
 }

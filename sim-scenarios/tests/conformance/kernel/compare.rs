@@ -25,12 +25,14 @@ pub(crate) fn all(lab: &Lab, case: &Value, got: &Observed, frames: &[Frame]) -> 
     if let Some(want) = case["packet_trace"].as_array() {
         let want: Vec<&str> = want.iter().filter_map(Value::as_str).collect();
         let target = case["probe"]["dst"].as_str().unwrap_or_default();
+        let own = case["observed"]["client_addr"].as_str().and_then(|a| a.rsplit(':').next()?.parse().ok());
+        let want: Vec<&str> = want.into_iter().filter(|l| !is_of_probe_before(l, own)).collect();
         if case["probe"]["send"].is_null() {
             trace(&want, frames, &known, target)?;
         } else {
-            let want = without_stream(want, |l| *l);
-            let frames = without_stream(frames.to_vec(), |(_, l)| l.as_str());
-            trace(&want, &frames, &known, target)?;
+            let want = without_stream(want.iter().map(|l| (SimTime::ZERO, (*l).to_owned())).collect());
+            let want: Vec<&str> = want.iter().map(|(_, l)| l.as_str()).collect();
+            trace(&want, &without_stream(frames.to_vec()), &known, target)?;
         }
     }
     if case["conntrack"].is_object() {
@@ -40,20 +42,21 @@ pub(crate) fn all(lab: &Lab, case: &Value, got: &Observed, frames: &[Frame]) -> 
 }
 
 /// Leaves out a stream's segments in tunnels and their pieces, and all but the first of the errors about them at each interface.
-fn without_stream<T>(lines: Vec<T>, text: impl Fn(&T) -> &str) -> Vec<T> {
+fn without_stream(frames: Vec<Frame>) -> Vec<Frame> {
     let mut errors = BTreeSet::new();
-    let mut keep = |l: &T| {
-        let line = text(l);
-        let flags =
-            |l: &str| l.split_once(" tcp ").and_then(|(_, r)| r.split([' ', ']']).next().map(str::to_owned));
-        let data = flags(line).is_some_and(|f| !f.contains(['S', 'R']));
+    let flags = |l: &str| Some(l.split_once(" tcp ")?.1.split([' ', ']']).next()?.to_owned());
+    let keep = |(at, line): Frame| {
+        let data = flags(&line).is_some_and(|f| !f.contains(['S', 'R']));
         if line.contains("about [") && data {
-            return errors.insert(line.split(" ttl ").next().unwrap_or(line).to_owned());
+            // Whether a segment pushes depends on how the stream was cut as well.
+            let line = line.replace(" tcp AP]", " tcp A]");
+            return errors.insert(line.split("] ttl ").next().map(str::to_owned)).then_some((at, line));
         }
         let piece = line.contains(" frag(off ") && !line.contains(" frag(off 0 ");
-        !piece && !(line.contains(" vxlan[") && data)
+        let skipped = piece || (line.contains(" vxlan[") && data);
+        (!skipped).then_some((at, line))
     };
-    lines.into_iter().filter(|l| keep(l)).collect()
+    frames.into_iter().filter_map(keep).collect()
 }
 
 /// Ports that mean something in this case.
@@ -81,18 +84,27 @@ pub(crate) fn mask(text: &str, known: &BTreeSet<u16>) -> String {
         out.push_str(if is_id || (is_port && random) { "*" } else { number });
         rest = &rest[end..];
     }
-    nameless_mac(piece_ttl(out + rest))
+    nameless_mac(later_piece(out + rest))
 }
 
-/// The captured TTL of a piece that is not the first cannot be relied on, as the files say.
-fn piece_ttl(mut text: String) -> String {
+/// Pieces that are not the first share their memory with what later hosts make of them: neither their captured TTL nor their captured
+/// addresses can be relied on, as the files say of the TTL.
+fn later_piece(mut text: String) -> String {
     let mut from = 0;
     while let Some(at) = text[from..].find("frag(off ").map(|n| from + n + "frag(off ".len()) {
         from = at;
         let Some(ttl) = text[at..].find(" ttl ").map(|n| at + n + " ttl ".len()) else { break };
-        if !text[at..].starts_with("0 ") {
-            let end = text[ttl..].find(|c: char| !c.is_ascii_digit()).map_or(text.len(), |n| ttl + n);
-            text.replace_range(ttl..end, "*");
+        if text[at..].starts_with("0 ") {
+            continue;
+        }
+        let end = text[ttl..].find(|c: char| !c.is_ascii_digit()).map_or(text.len(), |n| ttl + n);
+        text.replace_range(ttl..end, "*");
+        let plain = !text.contains(['[', ':']);
+        if let Some((way, rest)) = text.split_once(' ').filter(|_| plain)
+            && let [_, ">", _, ..] = rest.split(' ').collect::<Vec<_>>()[..]
+        {
+            let kept: Vec<&str> = rest.split(' ').skip(3).collect();
+            return format!("{way} * > * {}", kept.join(" "));
         }
     }
     text
@@ -237,6 +249,15 @@ fn is_straggler(line: &str, all: &[&str], target: &str) -> bool {
     let Some(to) = quote.split(" > ").nth(1).and_then(|r| r.split([':', ' ']).next()) else { return false };
     let for_it = |l: &&&str| !l.contains("about [") && l.contains(&format!(" > {to}"));
     to != target && !all.iter().any(|l| for_it(&l))
+}
+
+/// Whether a segment belongs to a connection of a probe before: it has that one's port, and is no attempt to connect. The prober
+/// counts its ports upwards from 41001.
+fn is_of_probe_before(line: &str, own: Option<u16>) -> bool {
+    let Some((ends, flags)) = line.split_once(" tcp ") else { return false };
+    let late = |port: u16| port > 41000 && own.is_some_and(|own| port < own);
+    let ports = ends.split([' ', '[']).filter_map(|e| e.rsplit_once(':')?.1.parse().ok());
+    !flags.starts_with("S ") && !ends.contains("about [") && ports.into_iter().any(late)
 }
 
 /// Redirects depend on how many the host has sent to that peer before, and change nothing here; the simulator sends none.

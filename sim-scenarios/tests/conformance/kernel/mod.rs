@@ -31,6 +31,10 @@ enum Past {
     NodesMet,
     /// And each node and its pods.
     PodsMet,
+    /// And each node and those of its pods that serve something.
+    ServersMet,
+    /// And the probe's source had found out the MTU of the path.
+    Measured,
     /// The same probe had been made before the changes.
     Probed,
 }
@@ -48,7 +52,8 @@ pub(crate) fn run(file: &Value, case: &Value) -> Result<(), String> {
     }
     let seeds = if draws(case) { 1..=DRAWS } else { 1..=1 };
     let agrees = |seed| {
-        [first, Past::PodsMet, Past::Probed].into_iter().any(|past| with_past(file, case, past, seed).is_ok())
+        let pasts = [first, Past::PodsMet, Past::ServersMet, Past::Measured, Past::Probed];
+        pasts.into_iter().any(|past| with_past(file, case, past, seed).is_ok())
     };
     if seeds.into_iter().any(agrees) { Ok(()) } else { result }
 }
@@ -62,6 +67,12 @@ fn draws(case: &Value) -> bool {
     services.into_iter().any(|s| s["endpoints"].as_array().is_some_and(|e| e.len() > 1))
 }
 
+/// Whether a pod is an endpoint of a Service of the case.
+fn serves(case: &Value, pod: &str) -> bool {
+    let services = case["services"].as_array().into_iter().flatten();
+    services.into_iter().any(|s| s["endpoints"].as_array().is_some_and(|e| e.iter().any(|e| e == pod)))
+}
+
 fn with_past(file: &Value, case: &Value, past: Past, seed: u64) -> Result<(), String> {
     let name = case["topology"].as_str().ok_or("the case names no topology")?;
     let mut lab = Lab::build(&file["topologies"][name], case, seed)?;
@@ -69,14 +80,19 @@ fn with_past(file: &Value, case: &Value, past: Past, seed: u64) -> Result<(), St
         probe::warm_up(&mut lab)?;
     }
     let want = &case["observed"];
-    if past == Past::PodsMet {
-        probe::meet_pods(&mut lab)?;
-    }
-    if past == Past::Probed {
-        probe::run(&mut lab, &case["probe"], want)?;
-        probe::forget_flows(&mut lab)?;
+    match past {
+        Past::PodsMet => probe::meet_pods(&mut lab, |_| true)?,
+        Past::ServersMet => probe::meet_pods(&mut lab, |pod| serves(case, pod))?,
+        Past::Probed => {
+            probe::run(&mut lab, &case["probe"], want)?;
+            probe::forget_flows(&mut lab)?;
+        }
+        Past::Fresh | Past::NodesMet | Past::Measured => {}
     }
     change::all(&mut lab, file, case)?;
+    if past == Past::Measured {
+        probe::measure(&mut lab, &case["probe"])?;
+    }
     lab.world.start_recording();
     let got = probe::run(&mut lab, &case["probe"], want)?;
     let trace = lab.world.take_trace();

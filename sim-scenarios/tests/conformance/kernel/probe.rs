@@ -79,11 +79,26 @@ pub(crate) fn warm_up(lab: &mut Lab) -> Result<(), String> {
     forget_flows(lab)
 }
 
-/// Each node asks for its pods, so that it has just heard of them.
-pub(crate) fn meet_pods(lab: &mut Lab) -> Result<(), String> {
+/// A datagram that must not be cut up, as long as the source's interface allows, towards the probe's destination.
+pub(crate) fn measure(lab: &mut Lab, probe: &Value) -> Result<(), String> {
+    let src = lab.ns(probe["src"].as_str().ok_or("the probe has no source")?)?;
+    let dst = addr(probe["dst"].as_str().ok_or("the probe has no destination")?)?;
+    let mtu = lab.world.ns(src).by_name("eth0").map_or(1500, |i| i.mtu);
+    let port = if probe["kind"] == "udp" { probe["port"].clone() } else { json!(5353) };
+    let probe = json!({"port": port, "sport": 40999, "size": mtu - 28, "df": true, "timeout": 0.1});
+    udp(lab, &mut Observed::new(), src, dst, &probe, &json!({}))?;
+    forget_flows(lab)
+}
+
+/// Each node asks for some of its pods, so that it has just heard of them.
+pub(crate) fn meet_pods(lab: &mut Lab, which: impl Fn(&str) -> bool) -> Result<(), String> {
     let mut seen = Observed::new();
-    let pods: Vec<(NsId, IpAddr)> =
-        lab.pods.iter().map(|p| Ok((lab.ns(&p.node)?, p.ip))).collect::<Result<_, String>>()?;
+    let pods: Vec<(NsId, IpAddr)> = lab
+        .pods
+        .iter()
+        .filter(|p| which(&p.name))
+        .map(|p| Ok((lab.ns(&p.node)?, p.ip)))
+        .collect::<Result<_, String>>()?;
     for (node, ip) in pods {
         ping(lab, &mut seen, node, ip, &json!({}))?;
     }

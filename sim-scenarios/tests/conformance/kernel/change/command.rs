@@ -107,7 +107,7 @@ fn route(lab: &mut Lab, place: &str, words: &[&str]) -> Result<(), String> {
     }
 }
 
-/// `DST [via GATEWAY] [dev DEV] [src ADDR] [metric N] [onlink]`, or a kind that refuses and its destination.
+/// `DST [via GATEWAY] [dev DEV] [src ADDR] [metric N] [mtu N] [onlink]`, or a kind that refuses and its destination.
 pub(super) fn parse_route(lab: &Lab, place: &str, words: &[&str]) -> Result<Route, String> {
     let kind = |w: &str| match w {
         "blackhole" => Some(RouteKind::Blackhole),
@@ -120,17 +120,18 @@ pub(super) fn parse_route(lab: &Lab, place: &str, words: &[&str]) -> Result<Rout
         return Ok(Route::refuse(prefix(rest.first().ok_or("no destination")?)?, kind));
     }
     let stack = lab.world.ns(lab.ns(place)?);
-    let (mut via, mut dev, mut src, mut metric, mut onlink) = (None, None, None, 0, false);
+    let (mut via, mut dev, mut src, mut metric, mut mtu, mut onlink) = (None, None, None, 0, None, false);
     let mut rest = rest.iter();
     while let Some(word) = rest.next() {
         match *word {
             "onlink" => onlink = true,
-            "via" | "dev" | "src" | "metric" => {
+            "via" | "dev" | "src" | "metric" | "mtu" => {
                 let value = rest.next().ok_or("a word is missing")?;
                 match *word {
                     "via" => via = Some(host(lab, value)?),
                     "dev" => dev = Some(stack.iface_id(value).ok_or("no such interface")?),
                     "src" => src = Some(addr(value)?),
+                    "mtu" => mtu = Some(value.parse().map_err(|_| "not an MTU")?),
                     _ => metric = value.parse().map_err(|_| "not a metric")?,
                 }
             }
@@ -143,7 +144,7 @@ pub(super) fn parse_route(lab: &Lab, place: &str, words: &[&str]) -> Result<Rout
         || Ok::<_, String>(Route::link(prefix(dst)?, dev)),
         |via| Ok(Route::via(prefix(dst)?, via, dev)),
     )?;
-    Ok(Route { src, metric, onlink, ..route })
+    Ok(Route { src, metric, onlink, mtu, ..route })
 }
 
 /// An address, or a node by name.
