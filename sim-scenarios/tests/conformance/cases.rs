@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::{chain_names, kernel};
+use crate::{chain_names, kernel, kubeproxy};
 
 /// One case.
 pub(crate) struct Case {
@@ -60,11 +60,14 @@ fn of_file(prefix: &str, file: Arc<Value>) -> Vec<Case> {
             };
             let file = Arc::clone(&file);
             let list = list.clone();
+            let check = kubeproxy::check(prefix, &list);
             cases.push(Case {
                 name,
                 run: Box::new(move || {
                     if kernel_case {
                         kernel::run(&file, &file[&list][index])
+                    } else if let Some(check) = check {
+                        check(&file[&list][index], &file["defaults"])
                     } else {
                         Err("no runner for cases of this kind".to_owned())
                     }

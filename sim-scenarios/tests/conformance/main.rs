@@ -13,6 +13,7 @@ mod cases;
 mod chain_names;
 mod exclusions;
 mod kernel;
+mod kubeproxy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
