@@ -136,6 +136,8 @@ pub struct IfConf {
     pub promote_secondaries: bool,
     /// IPv6 is off on this interface.
     pub disable_ipv6: bool,
+    /// `net.ipv6.conf.<interface>.forwarding`: the host is a router on this link. Whether it forwards is said by `all` alone.
+    pub forwarding6: bool,
 }
 
 /// Counters of an interface, as `ip -s link` shows them.
@@ -182,12 +184,29 @@ impl Iface {
         self.subnet_of(towards).or_else(|| self.addrs.iter().find(same_family)).map(IpNet::addr)
     }
 
-    /// The link-local address that the kernel derives from the hardware address (RFC 4291, appendix A).
+    /// The link-local address that the kernel derives from the hardware address.
     #[must_use]
     pub fn link_local(&self) -> IpNet {
-        let [a, b, c, d, e, f] = self.mac.0;
-        let w = |x: u8, y: u8| u16::from_be_bytes([x, y]);
-        let addr = std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, w(a ^ 2, b), w(c, 0xff), w(0xfe, d), w(e, f));
-        IpNet::new_assert(addr.into(), 64)
+        IpNet::new_assert(super::ipv6::link_local_of(self.mac).into(), 64)
+    }
+
+    /// Whether IPv6 is spoken here: it is not switched off, and the MTU is large enough.
+    #[must_use]
+    pub const fn speaks_v6(&self) -> bool {
+        !self.conf.disable_ipv6 && self.mtu >= super::ipv6::MIN_MTU
+    }
+
+    /// Its link-local address, if it has one.
+    #[must_use]
+    pub fn own_link_local(&self) -> Option<IpAddr> {
+        self.addrs.iter().map(IpNet::addr).find(|a| super::ipv6::is_link_local(*a))
+    }
+
+    /// Whether frames to an IPv6 group are for this host: all nodes, all routers if it is one, and the groups of its addresses.
+    #[must_use]
+    pub fn in_group(&self, group: std::net::Ipv6Addr, router: bool) -> bool {
+        use super::ipv6::{ALL_NODES, ALL_ROUTERS, solicited_node};
+        let own = |n: &IpNet| matches!(n.addr(), IpAddr::V6(a) if solicited_node(a) == group);
+        group == ALL_NODES || (router && group == ALL_ROUTERS) || self.addrs.iter().any(own)
     }
 }

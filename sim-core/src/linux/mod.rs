@@ -3,12 +3,13 @@
 //! [`World`] holds the namespaces and the wires between them, and virtual time. A [`Netns`] is one stack as plain data:
 //! interfaces ([`link`]), bridges ([`bridge`]), VXLAN ([`tunnel`]), routes ([`route`]), neighbours ([`neigh`]), switches
 //! ([`sysctl`]), packet filter ([`netfilter`]), connection tracking and address translation ([`conntrack`]), sockets
-//! ([`socket`]). What it leaves out: IPv6 neighbour discovery, policy routing, traffic control, multicast routing.
+//! ([`socket`]). IPv4 and IPv6 share all of it ([`ipv6`]). What it leaves out: policy routing, traffic control, multicast routing.
 
 pub mod bridge;
 pub mod conntrack;
 mod errno;
 pub mod icmp;
+pub mod ipv6;
 pub mod link;
 pub mod neigh;
 pub mod netfilter;

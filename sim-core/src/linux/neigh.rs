@@ -1,4 +1,5 @@
-//! The neighbour table: hardware addresses of next hops, and how they are found out (ARP, RFC 826; states of RFC 4861, 7.3.2).
+//! The neighbour table: hardware addresses of next hops, and how they are found out (ARP, RFC 826; neighbour discovery, RFC 4861,
+//! with its states, 7.3.2).
 //!
 //! The kernel's life of an entry: the first packet makes it INCOMPLETE, three requests go out one second apart, packets wait (at
 //! most [`QUEUE`]); no answer fails it and every waiting packet gets host-unreachable. An answer makes it REACHABLE for 30 s, then
@@ -22,7 +23,8 @@ use crate::trace::IfId;
 pub const RETRANS: Duration = Duration::from_secs(1);
 /// Broadcast requests before giving up (`mcast_solicit`), and unicast ones (`ucast_solicit`).
 pub const PROBES: u8 = 3;
-/// After a change, answers that say something else do not count for this long (`locktime`): of several answers the first one stands.
+/// After a change, ARP answers that say something else do not count for this long (`locktime`): of several the first one stands. In
+/// IPv6 the last one does.
 pub const LOCKTIME: Duration = Duration::from_secs(1);
 /// How long an answer is believed (`base_reachable_time_ms`).
 pub const REACHABLE: Duration = Duration::from_secs(30);
@@ -175,6 +177,12 @@ impl Neighbours {
         self.entries.get(&Key(dev, addr))?.queue.first().map(Box::as_ref)
     }
 
+    /// The interface on which a link-local neighbour is known, if it is known on one.
+    #[must_use]
+    pub fn device_of(&self, addr: IpAddr) -> Option<IfId> {
+        self.entries.keys().find(|k| k.1 == addr).map(|k| k.0)
+    }
+
     /// All packets that wait for a neighbour.
     pub fn waiting(&self) -> impl Iterator<Item = &Skb> {
         self.entries.values().flat_map(|n| n.queue.iter().map(Box::as_ref))
@@ -267,7 +275,7 @@ impl Neighbours {
         }
         let changed = n.mac != mac;
         let unknown = matches!(n.state, NudState::Incomplete | NudState::Failed);
-        if changed && !unknown && !create && now.since(n.updated) <= LOCKTIME {
+        if changed && !unknown && !create && addr.is_ipv4() && now.since(n.updated) <= LOCKTIME {
             return Vec::new();
         }
         if changed || unknown || (answer && n.state != NudState::Reachable) {

@@ -2,7 +2,7 @@
 //!
 //! Frames come in through [`super::stack`]; this file is what `ip`, `bridge` and `sysctl` do.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::reassembly::Reassembly;
 use super::route::{Route, RouteKind, RouteProto, Table};
 use super::socket::Sockets;
 use super::sysctl::{self, SysctlError, Sysctls};
-use super::tunnel::{VXLAN_OVERHEAD, Vxlan};
+use super::tunnel::Vxlan;
 use crate::packet::MacAddr;
 use crate::time::SimTime;
 use crate::trace::{Family, IfId, NsId};
@@ -91,6 +91,12 @@ pub enum NetError {
     /// An interface of that name is in the other namespace already.
     #[error("RTNETLINK answers: File exists")]
     NameTaken,
+    /// IPv6 is switched off on the interface.
+    #[error("RTNETLINK answers: Permission denied")]
+    Denied,
+    /// The interface has that IPv6 address.
+    #[error("Error: ipv6: address already assigned.")]
+    V6Assigned,
     /// An interface name that is empty, too long or has a slash or blank in it.
     #[error("Error: argument \"{0}\" is wrong: \"name\" not a valid ifname")]
     BadName(String),
@@ -123,8 +129,7 @@ impl Netns {
         };
         let lo = ns.add_iface("lo", IfKind::Loopback, MacAddr::ZERO, 65536);
         let v4 = IpNet::new_assert(std::net::Ipv4Addr::LOCALHOST.into(), 8);
-        let v6 = IpNet::new_assert(std::net::Ipv6Addr::LOCALHOST.into(), 128);
-        ns.iface_mut(lo).addrs = vec![v4, v6];
+        ns.iface_mut(lo).addrs = vec![v4];
         ns.set_up(lo, true);
         ns
     }
@@ -282,6 +287,8 @@ impl Netns {
         }
         sysctl::set(&mut self.sys, self.ifaces.iter_mut().flatten(), name, value)?;
         if name.ends_with(".disable_ipv6") {
+            self.v6_switched();
+        } else if name == "net.ipv6.conf.all.forwarding" {
             self.refresh_all();
         }
         Ok(())
@@ -319,7 +326,8 @@ impl Netns {
     pub fn add_vxlan(&mut self, name: &str, mac: MacAddr, vxlan: Vxlan) -> Result<IfId, NetError> {
         self.check_name(name)?;
         let underlay = vxlan.underlay.and_then(|u| self.iface(u)).map_or(1500, |u| u.mtu);
-        Ok(self.add_iface(name, IfKind::Vxlan(Box::new(vxlan)), mac, underlay - VXLAN_OVERHEAD))
+        let mtu = underlay.saturating_sub(vxlan.overhead());
+        Ok(self.add_iface(name, IfKind::Vxlan(Box::new(vxlan)), mac, mtu))
     }
 
     /// `ip link add NAME type dummy`.
@@ -440,10 +448,10 @@ impl Netns {
     /// It does not exist, or the value is out of range.
     pub fn set_mtu(&mut self, dev: &str, mtu: u32) -> Result<(), NetError> {
         let id = self.dev(dev)?;
-        let max = match &self.iface_mut(id).kind {
+        let max = match &self.by_name(dev)?.kind {
             IfKind::Loopback => u32::MAX,
             IfKind::Vxlan(v) => {
-                v.underlay.and_then(|u| self.iface(u)).map_or(65535, |u| u.mtu - VXLAN_OVERHEAD)
+                v.underlay.and_then(|u| self.iface(u)).map_or(65535, |u| u.mtu.saturating_sub(v.overhead()))
             }
             IfKind::Veth | IfKind::Wire | IfKind::Bridge(_) | IfKind::Dummy => 65535,
         };
@@ -454,11 +462,16 @@ impl Netns {
         if iface.mtu == mtu {
             return Ok(());
         }
+        let spoke = iface.speaks_v6();
         iface.mtu = mtu;
+        let switched = spoke != iface.speaks_v6();
         if let Some(bridge) = iface.master {
             self.adjust_mtu(bridge);
         } else if let Some(b) = self.bridge_mut(id) {
             b.mtu_set = true;
+        }
+        if switched {
+            self.v6_switched();
         }
         Ok(())
     }
@@ -482,12 +495,11 @@ impl Netns {
         iface.notes.activated |= up;
         self.link_events.push((id, up));
         let iface = self.iface_mut(id);
-        let link_local = iface.link_local();
-        let v6 = !iface.conf.disable_ipv6 && !iface.is_loopback();
-        if up && v6 {
-            iface.addrs.push(link_local);
-        } else if !up {
-            iface.addrs.retain(|a| *a != link_local);
+        if up {
+            v6_on(iface);
+        } else {
+            // IPv6 addresses do not outlive their link (`keep_addr_on_down` is off).
+            iface.addrs.retain(|a| a.addr().is_ipv4());
         }
         let master = iface.master;
         if !up {
@@ -512,6 +524,18 @@ impl Netns {
         }
     }
 
+    /// IPv6 was switched on or off somewhere.
+    fn v6_switched(&mut self) {
+        for iface in self.ifaces.iter_mut().flatten() {
+            if !iface.speaks_v6() {
+                iface.addrs.retain(|a| a.addr().is_ipv4());
+            } else if iface.up {
+                v6_on(iface);
+            }
+        }
+        self.refresh_all();
+    }
+
     fn refresh_all(&mut self) {
         let ids: Vec<IfId> = self.ifaces().map(|i| i.id).collect();
         ids.into_iter().for_each(|id| self.refresh_iface(id));
@@ -526,7 +550,7 @@ impl Netns {
             return;
         };
         self.main.remove(|r| r.dev == Some(id) && (!iface.up || r.proto == RouteProto::Kernel));
-        for net in &iface.addrs {
+        for net in iface.addrs.iter().filter(|n| n.addr().is_ipv4()) {
             // The first address of a subnet speaks for all (`IFA_F_SECONDARY`).
             let primary = iface.addrs.iter().find(|n| n.trunc() == net.trunc()).unwrap_or(net).addr();
             let kernel = |dst, kind| Route {
@@ -553,6 +577,35 @@ impl Netns {
                 let metric = note.map_or(0, |n| n.metric);
                 let _ = self.main.add(Route { metric, ..kernel(net.trunc(), RouteKind::Unicast) });
             }
+        }
+        self.refresh_v6(&iface);
+    }
+
+    /// The same for IPv6 (`addrconf_prefix_route`, `addrconf_add_mroute`). Its addresses have no routes while the link is down.
+    fn refresh_v6(&mut self, iface: &Iface) {
+        if !iface.up || !iface.speaks_v6() {
+            return;
+        }
+        let id = iface.id;
+        let kernel =
+            |dst, kind, metric| Route { kind, metric, proto: RouteProto::Kernel, ..Route::link(dst, id) };
+        for net in iface.addrs.iter().filter(|n| n.addr().is_ipv6()) {
+            self.local.append(kernel(host(net.addr()), RouteKind::Local, 0));
+            if iface.is_loopback() && net.addr().is_loopback() {
+                continue;
+            }
+            if self.sys.ip6_forward && net.prefix_len() < 127 {
+                self.local.append(kernel(host(net.network()), RouteKind::Anycast, 0));
+            }
+            let note = iface.notes.addrs.get(net);
+            if !note.is_some_and(|n| n.noprefixroute) {
+                let metric = note.map(|n| n.metric).filter(|m| *m > 0).unwrap_or(256);
+                self.main.append(kernel(net.trunc(), RouteKind::Unicast, metric));
+            }
+        }
+        if !iface.is_loopback() {
+            let groups = IpNet::new_assert(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0).into(), 8);
+            self.local.append(kernel(groups, RouteKind::Multicast, 256));
         }
     }
 
@@ -619,10 +672,20 @@ impl Netns {
     /// The device does not exist or has the address already.
     pub fn addr_add(&mut self, dev: &str, addr: IpNet) -> Result<(), NetError> {
         let id = self.dev(dev)?;
-        if self.iface_mut(id).addrs.contains(&addr) {
+        let iface = self.iface_mut(id);
+        if addr.addr().is_ipv6() {
+            if !iface.speaks_v6() {
+                return Err(if iface.conf.disable_ipv6 { NetError::Denied } else { NetError::Invalid });
+            }
+            // One IPv6 address is there once, whatever the length of its prefix.
+            if iface.addrs.iter().any(|a| a.addr() == addr.addr()) {
+                return Err(NetError::V6Assigned);
+            }
+        }
+        if iface.addrs.contains(&addr) {
             return Err(NetError::Exists);
         }
-        self.iface_mut(id).addrs.push(addr);
+        super::ipv6::place(&mut iface.addrs, addr);
         self.refresh_iface(id);
         Ok(())
     }
@@ -691,7 +754,17 @@ impl Netns {
 
     /// Fills in the interface from the gateway, as the kernel does, and checks that the gateway can be reached directly.
     fn checked(&self, mut route: Route) -> Result<Route, NetError> {
+        if route.dst.addr().is_ipv6() && route.metric == 0 {
+            route.metric = V6_METRIC;
+        }
         if let Some(via) = route.via
+            && super::ipv6::is_link_local(via)
+        {
+            // Every link has such an address; which one is meant must be said.
+            if route.dev.is_none() {
+                return Err(NetError::Invalid);
+            }
+        } else if let Some(via) = route.via
             && !route.onlink
         {
             let on_link = self.main.lookup(via).filter(|r| r.kind == RouteKind::Unicast && r.via.is_none());
@@ -785,6 +858,20 @@ impl Netns {
     /// A switch that holds if it is on for the interface or for all (`IN_DEV_ORCONF`).
     pub(super) fn conf_or(&self, dev: IfId, switch: impl Fn(&IfConf) -> bool) -> bool {
         switch(&self.sys.all) || self.iface(dev).is_some_and(|i| switch(&i.conf))
+    }
+}
+
+/// Metric of an IPv6 route that somebody adds without one (`IP6_RT_PRIO_USER`).
+const V6_METRIC: u32 = 1024;
+
+/// The addresses that an interface has by itself once IPv6 is spoken on it.
+fn v6_on(iface: &mut Iface) {
+    if !iface.speaks_v6() {
+        return;
+    }
+    let own = if iface.is_loopback() { host(Ipv6Addr::LOCALHOST.into()) } else { iface.link_local() };
+    if !iface.addrs.contains(&own) {
+        super::ipv6::place(&mut iface.addrs, own);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Cutting packets into fragments and putting them together again (RFC 791, 3.2).
+//! Cutting packets into fragments and putting them together again (RFC 791, 3.2; RFC 8200, 4.5).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,11 +10,13 @@ use crate::time::SimTime;
 
 /// How long pieces wait for the rest (`net.ipv4.ipfrag_time`).
 pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// The same for IPv6 (`net.ipv6.ip6frag_time`).
+pub const TIMEOUT_V6: Duration = Duration::from_secs(60);
 
 /// Cuts a packet into pieces of at most `mtu` bytes. A piece may be cut again.
 #[must_use]
 pub fn fragment(packet: &IpPacket, mtu: u32) -> Vec<IpPacket> {
-    let header = packet.header_len();
+    let header = if packet.dst.is_ipv4() { 20 } else { 48 };
     let step = ((mtu as usize).saturating_sub(header) & !7).max(8);
     let whole = match &packet.body {
         Transport::Piece { whole, .. } => Arc::clone(whole),
@@ -53,7 +55,8 @@ struct Waiting {
 impl Reassembly {
     /// Takes a piece; gives back the packet once it is complete. What waited too long is forgotten.
     pub fn add(&mut self, skb: Box<Skb>, now: SimTime) -> Option<Box<Skb>> {
-        self.waiting.retain(|w| now.since(w.since) < TIMEOUT);
+        let time = |w: &Waiting| if w.key.0.is_ipv4() { TIMEOUT } else { TIMEOUT_V6 };
+        self.waiting.retain(|w| now.since(w.since) < time(w));
         let p = skb.ip()?;
         let (frag, len) = (p.frag?, p.body.len() as u16);
         let key = (p.src, p.dst, p.id, p.protocol());

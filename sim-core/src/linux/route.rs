@@ -40,6 +40,10 @@ pub enum RouteKind {
     Local,
     /// A broadcast address of this host.
     Broadcast,
+    /// An address that every router of a subnet answers to (IPv6).
+    Anycast,
+    /// Groups that are reached by an interface (IPv6).
+    Multicast,
     /// Silently dropped.
     Blackhole,
     /// Refused with host-unreachable.
@@ -56,6 +60,8 @@ impl RouteKind {
             Self::Unicast => "unicast",
             Self::Local => "local",
             Self::Broadcast => "broadcast",
+            Self::Anycast => "anycast",
+            Self::Multicast => "multicast",
             Self::Blackhole => "blackhole",
             Self::Unreachable => "unreachable",
             Self::Prohibit => "prohibit",
@@ -188,6 +194,29 @@ impl Table {
         }
         self.insert(route);
         Ok(())
+    }
+
+    /// Adds a route that the kernel itself makes. Several interfaces may have the same IPv6 destination.
+    pub(super) fn append(&mut self, route: Route) {
+        let twin = |r: &Route| {
+            (r.dst, r.metric, r.kind) == (route.dst, route.metric, route.kind)
+                && (r.dev == route.dev || route.dst.addr().is_ipv4())
+        };
+        if !self.iter().any(twin) {
+            self.insert(route);
+        }
+    }
+
+    /// The best route to `dst` by one interface.
+    #[must_use]
+    pub fn lookup_by(&self, dst: IpAddr, dev: IfId) -> Option<&Route> {
+        match dst {
+            IpAddr::V4(_) => self.iter().find(|r| r.dev == Some(dev) && r.dst.contains(&dst)),
+            IpAddr::V6(a) => {
+                let a = a.to_bits();
+                self.v6.iter().find(|e| a & e.mask == e.net && e.route.dev == Some(dev)).map(|e| &e.route)
+            }
+        }
     }
 
     /// Adds a route, in place of one with the same destination and metric.

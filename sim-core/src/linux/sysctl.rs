@@ -17,6 +17,10 @@ pub struct Sysctls {
     pub icmp_ratelimit_ms: u32,
     /// `net.ipv4.icmp_echo_ignore_all`.
     pub icmp_echo_ignore_all: bool,
+    /// `net.ipv6.icmp.ratelimit`, milliseconds; shorter for destinations behind a short prefix.
+    pub icmp6_ratelimit_ms: u32,
+    /// `net.ipv6.icmp.echo_ignore_all`.
+    pub icmp6_echo_ignore_all: bool,
     /// `net.bridge.bridge-nf-call-iptables`.
     pub bridge_nf_call_iptables: bool,
     /// `net.bridge.bridge-nf-call-ip6tables`.
@@ -37,6 +41,8 @@ impl Default for Sysctls {
             default_ttl: 64,
             icmp_ratelimit_ms: 1000,
             icmp_echo_ignore_all: false,
+            icmp6_ratelimit_ms: 1000,
+            icmp6_echo_ignore_all: false,
             bridge_nf_call_iptables: true,
             bridge_nf_call_ip6tables: true,
             ip6_forward: false,
@@ -90,6 +96,8 @@ impl Sysctls {
             "net.ipv4.ip_default_ttl" => Switch::U8(&mut self.default_ttl),
             "net.ipv4.icmp_ratelimit" => Switch::U32(&mut self.icmp_ratelimit_ms),
             "net.ipv4.icmp_echo_ignore_all" => Switch::Bool(&mut self.icmp_echo_ignore_all),
+            "net.ipv6.icmp.ratelimit" => Switch::U32(&mut self.icmp6_ratelimit_ms),
+            "net.ipv6.icmp.echo_ignore_all" => Switch::Bool(&mut self.icmp6_echo_ignore_all),
             "net.bridge.bridge-nf-call-iptables" => Switch::Bool(&mut self.bridge_nf_call_iptables),
             "net.bridge.bridge-nf-call-ip6tables" => Switch::Bool(&mut self.bridge_nf_call_ip6tables),
             "net.ipv6.conf.all.forwarding" => Switch::Bool(&mut self.ip6_forward),
@@ -142,6 +150,11 @@ pub(super) fn set<'a>(
             sys.all.forwarding = on;
             sys.default.forwarding = on;
             ifaces.for_each(|i| i.conf.forwarding = on);
+        } else if name == "net.ipv6.conf.all.forwarding" {
+            let on = sys.ip6_forward;
+            sys.all.forwarding6 = on;
+            sys.default.forwarding6 = on;
+            ifaces.for_each(|i| i.conf.forwarding6 = on);
         }
         return Ok(());
     }
@@ -171,10 +184,19 @@ fn set_v6<'a>(
     leaf: &str,
     value: &str,
 ) -> Option<()> {
+    let on = value.parse::<i64>().ok()? != 0;
+    if leaf == "forwarding" {
+        // Only `all` decides whether packets are forwarded; `sys.switch` has taken it.
+        let conf = match dev {
+            "default" => &mut sys.default,
+            _ => &mut ifaces.find(|i| *i.name == *dev)?.conf,
+        };
+        conf.forwarding6 = on;
+        return Some(());
+    }
     if leaf != "disable_ipv6" {
         return None;
     }
-    let on = value.parse::<i64>().ok()? != 0;
     match dev {
         "all" => {
             sys.all.disable_ipv6 = on;
@@ -214,8 +236,10 @@ pub(super) fn get<'a>(
         "default" => sys.default,
         _ => ifaces.find(|i| *i.name == *dev).ok_or_else(unknown)?.conf,
     };
-    if !v4 && leaf == "disable_ipv6" {
-        return Ok(u8::from(conf.disable_ipv6).to_string());
+    match leaf {
+        "disable_ipv6" if !v4 => return Ok(u8::from(conf.disable_ipv6).to_string()),
+        "forwarding" if !v4 => return Ok(u8::from(conf.forwarding6).to_string()),
+        _ => {}
     }
     conf_switch(&mut conf, leaf).filter(|_| v4).map(|s| s.show()).ok_or_else(unknown)
 }

@@ -10,6 +10,8 @@ use crate::trace::IfId;
 
 /// Bytes that VXLAN over IPv4 adds to an IP packet: outer IP, UDP, VXLAN header, inner Ethernet header.
 pub const VXLAN_OVERHEAD: u32 = 50;
+/// The same over IPv6.
+pub const VXLAN_OVERHEAD_V6: u32 = 70;
 
 /// A VXLAN device.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +29,12 @@ pub struct Vxlan {
 }
 
 impl Vxlan {
+    /// Bytes that the tunnel adds to an IP packet.
+    #[must_use]
+    pub const fn overhead(&self) -> u32 {
+        if self.local.is_ipv4() { VXLAN_OVERHEAD } else { VXLAN_OVERHEAD_V6 }
+    }
+
     /// Outer destination for an inner destination; the all-zero entry is the default.
     #[must_use]
     pub fn remote(&self, dst: MacAddr) -> Option<IpAddr> {

@@ -170,10 +170,14 @@ impl IpPacket {
         Self { src, dst, ttl: 64, tos: 0, id: 0, df: false, frag: None, bad_checksum: false, body }
     }
 
-    /// IP header length in bytes: 20 for IPv4, 40 for IPv6.
+    /// IP header length in bytes: 20 for IPv4, 40 for IPv6, whose fragments have 8 bytes more (RFC 8200, 4.5).
     #[must_use]
     pub const fn header_len(&self) -> usize {
-        if self.dst.is_ipv4() { 20 } else { 40 }
+        match (self.dst.is_ipv4(), self.frag.is_some()) {
+            (true, _) => 20,
+            (false, false) => 40,
+            (false, true) => 48,
+        }
     }
 
     /// Total length in bytes, IP header included.
@@ -319,8 +323,20 @@ impl IpPacket {
     }
 
     fn fmt_icmp(&self, m: &Icmp, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ty, code) = m.type_code();
-        write!(f, "{} > {} icmp {}({ty}/{code})", self.src, self.dst, m.name())?;
+        if self.dst.is_ipv4() {
+            let (ty, code) = m.type_code();
+            write!(f, "{} > {} icmp {}({ty}/{code})", self.src, self.dst, m.name())?;
+        } else {
+            let (ty, code) = m.type_code_v6();
+            write!(f, "{} > {} icmp6 {}({ty}/{code})", self.src, self.dst, m.name())?;
+        }
+        match m {
+            Icmp::NeighbourSolicit { target, .. } => write!(f, " who-has {target}")?,
+            Icmp::NeighbourAdvert { target, target_mac: Some(mac), .. } => {
+                write!(f, " {target} is-at {mac}")?
+            }
+            _ => {}
+        }
         if let Icmp::Error { error: super::IcmpError::FragmentationNeeded { mtu }, .. } = m {
             write!(f, " mtu {mtu}")?;
         }
@@ -347,6 +363,7 @@ fn tcp_letters(t: &Tcp) -> String {
 fn proto_name(protocol: u8) -> String {
     match protocol {
         proto::ICMP => "icmp".to_owned(),
+        proto::ICMPV6 => "icmp6".to_owned(),
         proto::TCP => "tcp".to_owned(),
         proto::UDP => "udp".to_owned(),
         other => other.to_string(),

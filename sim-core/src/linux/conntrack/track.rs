@@ -224,6 +224,10 @@ impl Conntrack {
             self.stats.error += u64::from(related.is_none());
             return Ok(related.unwrap_or(SkbCt::Invalid));
         }
+        // Neighbour discovery belongs to no flow (`icmpv6_error`).
+        if matches!(&packet.body, Transport::Icmp(icmp) if icmp.is_discovery()) {
+            return Ok(SkbCt::NoTrack);
+        }
         let checked = matches!(packet.body, Transport::Udp(_) | Transport::Tcp(_) | Transport::Icmp(_));
         let Some(tuple) = Tuple::of(packet).filter(|_| !(checked && checksum_fails)) else {
             self.stats.invalid += 1;

@@ -1,7 +1,7 @@
 //! What matches look at, taken out of the packet once per walk.
 
 use super::address::bits;
-use crate::packet::{Fragment, Icmp, IcmpError, IpPacket, MacAddr, Tcp, Transport};
+use crate::packet::{Fragment, IpPacket, MacAddr, Tcp, Transport};
 
 /// A packet as rules see it.
 pub(super) struct Packet<'p> {
@@ -56,27 +56,8 @@ impl<'p> Packet<'p> {
     pub(super) fn icmp(&self) -> Option<(u8, u8)> {
         match self.transport()? {
             Transport::Icmp(message) if self.ip.dst.is_ipv4() => Some(message.type_code()),
-            Transport::Icmp(message) => Some(icmp6_type_code(message)),
+            Transport::Icmp(message) => Some(message.type_code_v6()),
             _ => None,
         }
-    }
-}
-
-/// Type and code of the ICMPv6 message that means the same (RFC 4443, RFC 4861).
-const fn icmp6_type_code(message: &Icmp) -> (u8, u8) {
-    match message {
-        Icmp::EchoRequest { .. } => (128, 0),
-        Icmp::EchoReply { .. } => (129, 0),
-        Icmp::Redirect { .. } => (137, 0),
-        Icmp::Error { error, .. } => match error {
-            IcmpError::NetUnreachable => (1, 0),
-            IcmpError::NetProhibited | IcmpError::HostProhibited | IcmpError::AdminProhibited => (1, 1),
-            IcmpError::HostUnreachable => (1, 3),
-            IcmpError::PortUnreachable => (1, 4),
-            IcmpError::FragmentationNeeded { .. } => (2, 0),
-            IcmpError::TtlExceeded => (3, 0),
-            IcmpError::ReassemblyTimeout => (3, 1),
-            IcmpError::ProtocolUnreachable => (4, 1),
-        },
     }
 }

@@ -15,6 +15,8 @@ const MAX_QUEUED: usize = 128;
 pub const fn errno_of(error: IcmpError, ipv6: bool) -> (Errno, bool) {
     match error {
         IcmpError::NetUnreachable => (Errno::ENETUNREACH, false),
+        IcmpError::BeyondScope => (Errno::EHOSTUNREACH, false),
+        IcmpError::ProtocolUnreachable if ipv6 => (Errno::EPROTO, true),
         IcmpError::HostUnreachable | IcmpError::TtlExceeded | IcmpError::ReassemblyTimeout => {
             (Errno::EHOSTUNREACH, false)
         }
@@ -22,6 +24,7 @@ pub const fn errno_of(error: IcmpError, ipv6: bool) -> (Errno, bool) {
         IcmpError::PortUnreachable => (Errno::ECONNREFUSED, true),
         IcmpError::FragmentationNeeded { .. } => (Errno::EMSGSIZE, false),
         IcmpError::NetProhibited => (Errno::ENETUNREACH, true),
+        IcmpError::PolicyFail | IcmpError::RejectRoute => (Errno::EACCES, true),
         IcmpError::AdminProhibited if ipv6 => (Errno::EACCES, true),
         IcmpError::HostProhibited | IcmpError::AdminProhibited => (Errno::EHOSTUNREACH, true),
     }

@@ -7,7 +7,7 @@ use crate::chance::Dice;
 use crate::linux::Errno;
 use crate::packet::{Icmp, IcmpError, Payload};
 use crate::time::SimTime;
-use crate::trace::{DropReason, SockId};
+use crate::trace::{DropReason, IfId, SockId};
 
 /// What `setsockopt(2)` has set on a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,13 @@ pub struct SockOptions {
     pub recverr: bool,
     /// `IPV6_V6ONLY`: a socket bound to `[::]` does not take IPv4.
     pub v6only: bool,
+    /// The interface by which addresses of one link are reached (`sin6_scope_id`); other destinations do not ask for it.
+    pub device: Option<IfId>,
 }
 
 impl Default for SockOptions {
     fn default() -> Self {
-        Self { ttl: 64, tos: 0, pmtu: PmtuDiscovery::Want, recverr: false, v6only: false }
+        Self { ttl: 64, tos: 0, pmtu: PmtuDiscovery::Want, recverr: false, v6only: false, device: None }
     }
 }
 

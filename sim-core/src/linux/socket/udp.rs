@@ -15,8 +15,9 @@ use crate::trace::{DropReason, SockId};
 
 /// `net.core.rmem_default`: what the queued datagrams of one socket may cost the kernel, in bytes.
 const RECEIVE_BUFFER: usize = 212_992;
-/// The largest UDP payload in an IPv4 packet, in bytes.
+/// The largest UDP payload in an IPv4 packet, in bytes, and in an IPv6 packet, whose length does not count its header.
 const MAX_PAYLOAD: usize = 65_507;
+const MAX_PAYLOAD_V6: usize = 65_527;
 
 /// State of a UDP socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +155,7 @@ impl Sockets {
     ) -> Result<IpPacket, Errno> {
         let slot = self.slots.get_mut(&id).ok_or(Errno::EBADF)?;
         let Kind::Udp(socket) = &mut slot.kind else { return Err(Errno::EBADF) };
-        if payload.len() > MAX_PAYLOAD {
+        if payload.len() > if dst.is_ipv4() { MAX_PAYLOAD } else { MAX_PAYLOAD_V6 } {
             return Err(Errno::EMSGSIZE);
         }
         slot.common.check_error()?;

@@ -18,8 +18,10 @@ impl Netns {
         unicast: Option<MacAddr>,
         cx: &mut Cx<'_, R>,
     ) {
-        // Neighbour discovery of IPv6 is not modelled: an IPv6 next hop is never found.
-        let IpAddr::V4(target_ip) = target else { return };
+        let target_ip = match target {
+            IpAddr::V4(target) => target,
+            IpAddr::V6(target) => return self.solicit(dev, target, src, unicast.is_some(), cx),
+        };
         let Some(iface) = self.iface(dev) else { return };
         let announce = self.sys.all.arp_announce.max(iface.conf.arp_announce);
         let fits = |s: &IpAddr| match announce {

@@ -1,13 +1,13 @@
 //! Frames on a bridge, and what `br_netfilter` makes of them.
 //!
-//! With `bridge-nf-call-iptables` an IPv4 frame on a bridge meets PREROUTING when it comes in (with the bridge as its interface),
+//! With `bridge-nf-call-iptables` an IPv4 frame on a bridge (with `bridge-nf-call-ip6tables` an IPv6 frame) meets PREROUTING when it comes in (with the bridge as its interface),
 //! FORWARD and POSTROUTING when it leaves by another port. A frame whose destination PREROUTING translated is routed: if the
 //! route leads back into the bridge the frame is switched to the new destination, with its TTL as it was; else it goes up.
 
 use super::hooks::At;
 use super::output::pieces;
 use super::routing::BadInput;
-use super::{Cx, is_ipv4};
+use super::{Cx, meets_rules};
 use crate::linux::skb::BridgeNf;
 use crate::linux::{Netns, Skb};
 use crate::packet::FrameBody;
@@ -26,7 +26,7 @@ impl Netns {
             return self.drop(cx, skb, DropReason::LinkDown { iface: bridge });
         }
         skb.iif = Some(bridge);
-        if self.sys.bridge_nf_call_iptables && self.netfilter_on && is_ipv4(&skb.frame) {
+        if self.netfilter_on && meets_rules(&skb.frame, &self.sys) {
             let orig_dst_mac = skb.frame.dst;
             skb.bridge_nf = Some(BridgeNf {
                 physin: port,
@@ -205,7 +205,7 @@ impl Netns {
             return self.drop(cx, skb, DropReason::BridgeNoPort);
         }
         if from.is_some()
-            && is_ipv4(&skb.frame)
+            && meets_rules(&skb.frame, &self.sys)
             && let Some(notes) = &mut skb.bridge_nf
         {
             notes.physout = Some(port);

@@ -1,12 +1,21 @@
 //! Packets for this host.
 
+use std::net::Ipv6Addr;
+
 use super::Cx;
 use super::hooks::At;
+use crate::linux::ipv6;
 use crate::linux::link::IfKind;
 use crate::linux::socket::{Arrival, Input};
+use crate::linux::sysctl::Sysctls;
 use crate::linux::{Netns, Skb};
 use crate::packet::{Frame, Icmp, IcmpError, IpPacket, Payload, TcpFlags, Transport, Udp, proto};
 use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, SockId, Step, Verdict};
+
+/// Whether this host keeps still when it is pinged.
+const fn mute(sys: &Sysctls, v4: bool) -> bool {
+    if v4 { sys.icmp_echo_ignore_all } else { sys.icmp6_echo_ignore_all }
+}
 
 impl Netns {
     /// INPUT, then whoever is responsible.
@@ -78,14 +87,20 @@ impl Netns {
         let Transport::Icmp(message) = &p.body else { return };
         match message {
             Icmp::EchoRequest { id, seq, payload } => {
-                if self.sys.icmp_echo_ignore_all {
+                if mute(&self.sys, p.dst.is_ipv4()) {
                     return self.end(cx, skb, || Verdict::Consumed { what: "echo request ignored" });
                 }
                 let body = Icmp::EchoReply { id: *id, seq: *seq, payload: payload.clone() };
+                // Nobody answers in the name of a group.
+                let src = if p.dst.is_multicast() { Ipv6Addr::UNSPECIFIED.into() } else { p.dst };
                 let reply =
-                    IpPacket { tos: p.tos, ttl: 0, ..IpPacket::new(p.dst, p.src, Transport::Icmp(body)) };
+                    IpPacket { tos: p.tos, ttl: 0, ..IpPacket::new(src, p.src, Transport::Icmp(body)) };
+                let link = skb.iif.filter(|_| ipv6::is_link_local(p.src));
                 self.end(cx, skb, || Verdict::Consumed { what: "echo request answered" });
-                let _ = self.send_local(reply, None, cx);
+                let _ = match link.and_then(|dev| self.path_on_link(reply.dst, Some(dev)).ok()) {
+                    Some(path) => self.send_local_on(path, reply, None, cx),
+                    None => self.send_local(reply, None, cx),
+                };
             }
             Icmp::EchoReply { .. } => match self.offer(&skb, cx) {
                 Input::Delivered(sock) => self.delivered(skb, sock, cx),
@@ -103,6 +118,7 @@ impl Netns {
                 }
                 self.flush_sockets(cx);
             }
+            Icmp::NeighbourSolicit { .. } | Icmp::NeighbourAdvert { .. } => self.discovery_input(skb, cx),
             // A host may follow redirects; a router does not (`accept_redirects`), and no route of the model changes by itself.
             Icmp::Redirect { .. } => {
                 self.end(cx, skb, || Verdict::Consumed { what: "ICMP redirect ignored" })
@@ -112,9 +128,10 @@ impl Netns {
 
     /// A VXLAN packet: the inner frame comes in by the tunnel device, with none of the outer packet's notes.
     fn tunnel_receive<R: Recorder>(&mut self, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
-        let Some((port, vni)) = tunnel_key(&skb) else { return };
+        let (Some((port, vni)), Some(outer)) = (tunnel_key(&skb), skb.ip()) else { return };
+        let v4 = outer.dst.is_ipv4();
         let device = self.ifaces().find(|i| match &i.kind {
-            IfKind::Vxlan(v) => v.port == port && v.vni == vni && i.up,
+            IfKind::Vxlan(v) => v.port == port && v.vni == vni && v.local.is_ipv4() == v4 && i.up,
             _ => false,
         });
         let Some(dev) = device.map(|i| i.id) else {

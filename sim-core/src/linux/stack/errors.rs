@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Cx;
+use super::routing::Path;
 use crate::linux::{Netns, Skb};
 use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, Transport};
 use crate::trace::{DropReason, Recorder, RejectWith, Step, Verdict};
@@ -39,25 +40,33 @@ impl Netns {
         cx: &mut Cx<'_, R>,
     ) -> bool {
         let Some(p) = skb.ip() else { return false };
-        if !may_be_told(skb, p) {
+        if !may_be_told(skb, p, error) {
             return false;
         }
         let Ok(back) = self.path_to(p.src) else { return false };
-        let interval = self.sys.icmp_ratelimit_ms;
+        let v6 = p.src.is_ipv6();
+        let interval = if v6 { self.v6_interval(&back) } else { self.sys.icmp_ratelimit_ms };
         if limited(error) && !back.local && !self.limits.allow(p.src, interval, cx.now) {
             return false;
         }
         // From the address that was addressed, if it is ours; else from the address towards the sender.
-        let src = if self.is_local(p.dst) { p.dst } else { self.source_of(&back) };
+        let src = if self.is_local(p.dst) { p.dst } else { self.source_of(&back, p.src) };
         let quote = Box::new(p.clone());
         let body = Transport::Icmp(Icmp::Error { error, quote });
         // Precedence "internetwork control" (RFC 1812, 4.3.2.5).
-        let answer = IpPacket { tos: 0xc0, ttl: 0, ..IpPacket::new(src, p.src, body) };
+        let answer = IpPacket { tos: if v6 { 0 } else { 0xc0 }, ttl: 0, ..IpPacket::new(src, p.src, body) };
         let mut answer = Box::new(Skb::made(answer, cx.new_tag()));
         if self.track {
             self.conntrack.attach(&mut answer, skb);
         }
         self.send_made(answer, None, cx).is_ok()
+    }
+
+    /// Time between two ICMPv6 errors in milliseconds: the shorter the prefix of the way back, the more hosts are behind it
+    /// (`icmpv6_xrlim_allow`, which counts ticks of 4 ms).
+    fn v6_interval(&self, back: &Path) -> u32 {
+        let halvings = (128 - u32::from(back.route.dst.prefix_len())) >> 5;
+        ((self.sys.icmp6_ratelimit_ms / 4) >> halvings) * 4
     }
 
     /// Answers a TCP segment with a reset in the name of the host it was meant for. It belongs to the same flow.
@@ -102,16 +111,17 @@ impl Netns {
     }
 }
 
-fn may_be_told(skb: &Skb, p: &IpPacket) -> bool {
+fn may_be_told(skb: &Skb, p: &IpPacket, error: IcmpError) -> bool {
     let about_error = matches!(&p.body, Transport::Icmp(Icmp::Error { .. } | Icmp::Redirect { .. }));
     let broadcast = |a: IpAddr| a == IpAddr::from(std::net::Ipv4Addr::BROADCAST);
-    let group_frame = skb.iif.is_some() && skb.frame.dst.is_group();
+    // The sender of an IPv6 group packet must learn the path's MTU (RFC 4443, 2.4 e.3).
+    let group = skb.iif.is_some() && skb.frame.dst.is_group() || p.dst.is_multicast();
+    let exempt = p.dst.is_ipv6() && matches!(error, IcmpError::FragmentationNeeded { .. });
     !(about_error
-        || group_frame
+        || (group && !exempt)
         || p.frag.is_some_and(|f| f.offset > 0)
         || p.src.is_unspecified()
         || p.src.is_multicast()
-        || p.dst.is_multicast()
         || broadcast(p.src)
         || broadcast(p.dst))
 }

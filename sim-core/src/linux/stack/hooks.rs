@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Cx;
 use super::routing::Opinion;
 use crate::linux::conntrack::{CtState, NatRange};
+use crate::linux::ipv6::is_link_local;
 use crate::linux::netfilter::{Env, NatTarget, WalkEnd};
 use crate::linux::{Iface, Netns, Skb, SkbCt};
 use crate::trace::{
@@ -199,6 +200,9 @@ impl Netns {
             NatTarget::Masquerade(r) => {
                 // The address towards the next hop on the outgoing interface (`inet_select_addr`).
                 let dst = skb.ip().map(|p| p.dst);
+                if let (Some(IpAddr::V6(dst)), Some(oif)) = (dst, at.oif) {
+                    return with(r, crate::linux::ipv6::source(self.ifaces(), oif, dst).map(IpAddr::V6));
+                }
                 let next_hop = dst.and_then(|d| self.path_to(d).ok()).map(|p| p.next_hop);
                 let addr =
                     at.oif.and_then(|o| self.iface(o)).zip(next_hop).and_then(|(i, n)| i.source_for(n));
@@ -208,7 +212,10 @@ impl Netns {
                 let v4 = skb.ip().is_none_or(|p| p.dst.is_ipv4());
                 let lo =
                     if v4 { IpAddr::from(Ipv4Addr::LOCALHOST) } else { IpAddr::from(Ipv6Addr::LOCALHOST) };
-                let first = |i: &Iface| i.addrs.iter().map(ipnet::IpNet::addr).find(|a| a.is_ipv4() == v4);
+                // Of IPv6 addresses one that reaches as far as the one addressed (`nf_nat_redirect_ipv6`).
+                let link = skb.ip().is_some_and(|p| is_link_local(p.dst));
+                let fits = |a: &IpAddr| a.is_ipv4() == v4 && is_link_local(*a) == link;
+                let first = |i: &Iface| i.addrs.iter().map(ipnet::IpNet::addr).find(fits);
                 let addr = match at.iif {
                     Some(iif) => self.iface(iif).and_then(first),
                     None => Some(lo),

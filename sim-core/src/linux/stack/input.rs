@@ -1,8 +1,11 @@
 //! Frames coming in, packets passing through.
 
+use std::net::IpAddr;
+
 use super::hooks::{At, Stop};
 use super::routing::{BadInput, Path};
 use super::{Cx, lost};
+use crate::linux::ipv6::is_link_local;
 use crate::linux::{Netns, Skb};
 use crate::packet::{FrameBody, IcmpError};
 use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, Step};
@@ -68,8 +71,14 @@ impl Netns {
             Err(BadInput::Refuse(no)) => {
                 let Some(p) = skb.ip() else { return };
                 let (src, dst) = (p.src, p.dst);
-                let forwarding = self.iface(dev).is_some_and(|i| i.conf.forwarding);
-                let told = no.icmp.filter(|_| forwarding && self.limits.allow_route_error(src, cx.now));
+                let told = match src {
+                    IpAddr::V4(_) => {
+                        let forwarding = self.iface(dev).is_some_and(|i| i.conf.forwarding);
+                        no.icmp.filter(|_| forwarding && self.limits.allow_route_error(src, cx.now))
+                    }
+                    // Whether it is a router or not (`ip6_pkt_drop`).
+                    IpAddr::V6(_) => no.icmp,
+                };
                 match told {
                     Some(error) => self.refuse(skb, no.reason(dst), error, cx),
                     None => self.drop(cx, skb, no.reason(dst)),
@@ -96,8 +105,13 @@ impl Netns {
         if p.ttl <= 1 {
             return self.refuse(skb, DropReason::TtlExceeded, IcmpError::TtlExceeded, cx);
         }
-        let mtu = self.link_mtu(&path);
-        if p.len() > mtu as usize && (p.df || p.dst.is_ipv6()) {
+        let (mtu, v6) = (self.link_mtu(&path), p.dst.is_ipv6());
+        if v6 && is_link_local(p.src) {
+            return self.refuse(skb, DropReason::MartianSource, IcmpError::BeyondScope, cx);
+        }
+        // What was put together here is judged by its longest piece (`ip6_pkt_too_big`).
+        let len = skb.frag_max.filter(|_| v6).map_or(p.len(), usize::from);
+        if len > mtu as usize && (p.df || v6) {
             let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
             return self.refuse(skb, DropReason::PacketTooBig { mtu }, error, cx);
         }

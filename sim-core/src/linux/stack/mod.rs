@@ -16,6 +16,7 @@ mod deliver;
 mod errors;
 mod hooks;
 mod input;
+mod ndisc;
 mod output;
 mod routing;
 
@@ -128,9 +129,13 @@ pub(super) fn lost<R: Recorder>(rec: &mut R, at: SimTime, ns: NsId, skb: &mut Sk
     rec.record(at, ns, &mut skb.tag, &skb.frame, || Step::End(Verdict::Dropped { reason }));
 }
 
-/// Whether a frame carries IPv4, which is what `bridge-nf-call-iptables` is about.
-fn is_ipv4(frame: &Frame) -> bool {
-    matches!(&frame.body, FrameBody::Ip(p) if p.dst.is_ipv4())
+/// Whether a frame on a bridge meets the rules of its family (`bridge-nf-call-iptables`, `bridge-nf-call-ip6tables`).
+const fn meets_rules(frame: &Frame, sys: &super::sysctl::Sysctls) -> bool {
+    match &frame.body {
+        FrameBody::Ip(p) if p.dst.is_ipv4() => sys.bridge_nf_call_iptables,
+        FrameBody::Ip(_) => sys.bridge_nf_call_ip6tables,
+        FrameBody::Arp(_) => false,
+    }
 }
 
 /// The socket that made a packet, if one did.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::hooks::At;
 use super::routing::Path;
 use super::{Cx, Maker};
+use crate::linux::ipv6;
 use crate::linux::link::IfKind;
 use crate::linux::neigh::{Due, Resolve};
 use crate::linux::reassembly::fragment;
@@ -17,6 +18,8 @@ use crate::trace::{DropReason, Hook, IfId, Recorder, RouteDecision, Step};
 /// How long a reported path MTU is believed (`net.ipv4.route.mtu_expires`), and the least that is believed (`min_pmtu`).
 const PMTU_EXPIRES: std::time::Duration = std::time::Duration::from_secs(600);
 const MIN_PMTU: u32 = 552;
+/// `net.ipv6.conf.*.hop_limit`.
+const HOP_LIMIT: u8 = 64;
 
 impl Netns {
     /// Sends a packet that this host made; a source address that is unspecified is filled in.
@@ -70,7 +73,7 @@ impl Netns {
         maker: Maker,
         cx: &mut Cx<'_, R>,
     ) -> Result<(), Errno> {
-        self.fill_in(&mut skb, &path);
+        self.fill_in(&mut skb, &path, maker);
         self.note(cx, &mut skb, || Step::Made { socket: maker });
         if let Some(mtu) = self.too_long_for(&skb, &path, cx.now) {
             self.drop(cx, skb, DropReason::PacketTooBig { mtu });
@@ -106,10 +109,11 @@ impl Netns {
         Ok(())
     }
 
-    fn fill_in(&mut self, skb: &mut Skb, path: &Path) {
+    fn fill_in(&mut self, skb: &mut Skb, path: &Path, maker: Maker) {
         let (id, ttl) = (self.next_ip_id, self.sys.default_ttl);
         let no_source = skb.ip().is_some_and(|p| p.src.is_unspecified());
-        let source = no_source.then(|| self.source_of(path));
+        let dst = skb.ip().map(|p| p.dst);
+        let source = dst.filter(|_| no_source).map(|dst| self.source_of(path, dst));
         let Some(p) = skb.ip_mut() else { return };
         p.src = source.unwrap_or(p.src);
         if p.id == 0 && !p.df {
@@ -117,10 +121,10 @@ impl Netns {
             self.next_ip_id = id.checked_add(1).unwrap_or(1);
         }
         if p.ttl == 0 {
-            p.ttl = ttl;
+            p.ttl = if p.dst.is_ipv4() { ttl } else { HOP_LIMIT };
         }
-        // `IP_MULTICAST_TTL` is 1 unless set.
-        if p.dst.is_multicast() && p.dst.is_ipv4() {
+        // `IP_MULTICAST_TTL` and `IPV6_MULTICAST_HOPS` are 1 unless set.
+        if p.dst.is_multicast() && (p.dst.is_ipv4() || maker.is_some()) {
             p.ttl = 1;
         }
     }
@@ -156,7 +160,8 @@ impl Netns {
     /// Notes that packets to `dst` may have `mtu` bytes only (`__ip_rt_update_pmtu`).
     pub(super) fn learn_mtu(&mut self, dst: IpAddr, mtu: u32, now: SimTime) {
         if mtu < self.mtu_towards(dst, now) {
-            self.pmtu.insert(dst, (mtu.max(MIN_PMTU), now + PMTU_EXPIRES));
+            let least = if dst.is_ipv4() { MIN_PMTU } else { ipv6::MIN_MTU };
+            self.pmtu.insert(dst, (mtu.max(least), now + PMTU_EXPIRES));
         }
     }
 
@@ -180,7 +185,8 @@ impl Netns {
         if p.len() <= mtu as usize && skb.frag_max.is_none() {
             return self.send_to_next_hop(&path, skb, cx);
         }
-        if p.df {
+        // Routers cut up IPv6 packets only if they put them together.
+        if p.df || (p.dst.is_ipv6() && skb.iif.is_some() && skb.frag_max.is_none()) {
             let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
             return self.refuse(skb, DropReason::PacketTooBig { mtu }, error, cx);
         }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Cx;
+use crate::linux::ipv6;
 use crate::linux::link::IfConf;
 use crate::linux::netfilter::{AddrType, AddrTypes};
 use crate::linux::route::{Route, RouteKind, Table};
@@ -64,6 +65,9 @@ pub(super) enum BadInput {
 impl Netns {
     /// The path of a packet that this host sends (`ip_route_output`).
     pub(in crate::linux) fn path_to(&self, dst: IpAddr) -> Result<Path, NoPath> {
+        if Self::is_scoped(dst) {
+            return self.path_on_link(dst, self.neigh.device_of(dst));
+        }
         if let Some(r) = self.local.lookup(dst) {
             return self.local_path(r, dst);
         }
@@ -72,10 +76,27 @@ impl Netns {
         match route.kind {
             RouteKind::Unicast => self.unicast_path(route, dst).ok_or(NONE),
             RouteKind::Blackhole => refused(Errno::EINVAL, None),
-            RouteKind::Unreachable => refused(Errno::EHOSTUNREACH, Some(IcmpError::HostUnreachable)),
+            RouteKind::Unreachable if dst.is_ipv4() => {
+                refused(Errno::EHOSTUNREACH, Some(IcmpError::HostUnreachable))
+            }
+            // As without a route (`ip6_pkt_discard`).
+            RouteKind::Unreachable => refused(Errno::EHOSTUNREACH, Some(IcmpError::NetUnreachable)),
             RouteKind::Prohibit => refused(Errno::EACCES, Some(IcmpError::AdminProhibited)),
-            RouteKind::Local | RouteKind::Broadcast => Err(NONE),
+            RouteKind::Local | RouteKind::Broadcast | RouteKind::Anycast | RouteKind::Multicast => Err(NONE),
         }
+    }
+
+    /// The path to an IPv6 address that means something on one link only: by that interface, or by the first that comes into question.
+    pub(in crate::linux) fn path_on_link(&self, dst: IpAddr, dev: Option<IfId>) -> Result<Path, NoPath> {
+        let table = if dst.is_multicast() { &self.local } else { &self.main };
+        if let Some(r) = self.local.lookup(dst).filter(|r| r.kind == RouteKind::Local) {
+            return self.local_path(r, dst);
+        }
+        let route = match dev {
+            Some(dev) => table.lookup_by(dst, dev),
+            None => table.lookup(dst),
+        };
+        route.and_then(|r| self.unicast_path(r, dst)).ok_or(NONE)
     }
 
     fn local_path(&self, route: &Route, dst: IpAddr) -> Result<Path, NoPath> {
@@ -115,13 +136,20 @@ impl Netns {
     }
 
     /// The source address that a packet without one gets on a path (`fib_select_default`, `inet_select_addr`): the route's own, one of
-    /// the interface, or, if that has none, one of another.
-    pub(in crate::linux) fn source_of(&self, path: &Path) -> IpAddr {
+    /// the interface, or, if that has none, one of another. In IPv6 RFC 6724 chooses.
+    pub(in crate::linux) fn source_of(&self, path: &Path, dst: IpAddr) -> IpAddr {
+        if let IpAddr::V6(dst) = dst {
+            let chosen = || if path.local { Some(dst) } else { ipv6::source(self.ifaces(), path.dev, dst) };
+            return path
+                .route
+                .src
+                .or_else(|| chosen().map(IpAddr::V6))
+                .unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+        }
         let to = path.next_hop;
         let own = || if path.local { Some(to) } else { self.iface(path.dev)?.source_for(to) };
         let borrow = || self.ifaces().filter(|i| !i.is_loopback()).find_map(|i| i.source_for(to));
-        let none = || if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        path.route.src.or_else(own).or_else(borrow).unwrap_or_else(none)
+        path.route.src.or_else(own).or_else(borrow).unwrap_or(Ipv4Addr::UNSPECIFIED.into())
     }
 
     /// The decision for a packet that came in by `dev` (`ip_route_input`).
@@ -150,6 +178,9 @@ impl Netns {
         if iface.is_loopback() {
             return self.path_to(dst).map_err(BadInput::Refuse);
         }
+        if let IpAddr::V6(dst) = dst {
+            return self.decide_in_v6(src, dst, iface);
+        }
         self.check_martian(src, dst, dev)?;
         let multicast = dst.is_multicast() || dst == IpAddr::from(Ipv4Addr::BROADCAST);
         if multicast {
@@ -160,6 +191,32 @@ impl Netns {
         match path {
             Ok(p) if p.local || p.broadcast => Ok(Path { local: true, ..p }),
             _ if !iface.conf.forwarding => Err(BadInput::Drop(DropReason::ForwardingDisabled)),
+            other => other.map_err(BadInput::Refuse),
+        }
+    }
+
+    /// The same for IPv6 (`ipv6_rcv`, `ip6_route_input`), which knows neither reverse path filter nor martians other than these.
+    fn decide_in_v6(&self, src: IpAddr, dst: Ipv6Addr, iface: &Iface) -> Result<Path, BadInput> {
+        if src.is_multicast() || src.is_loopback() {
+            return Err(BadInput::Drop(DropReason::MartianSource));
+        }
+        if dst.is_loopback() || dst.is_unspecified() {
+            return Err(BadInput::Drop(DropReason::MartianDestination));
+        }
+        if dst.is_multicast() {
+            if !iface.in_group(dst, self.sys.ip6_forward) {
+                return Err(BadInput::Drop(DropReason::NoSocket));
+            }
+            let path = self.path_on_link(dst.into(), Some(iface.id)).map_err(BadInput::Refuse)?;
+            return Ok(Path { local: true, ..path });
+        }
+        let path = if dst.is_unicast_link_local() {
+            self.path_on_link(dst.into(), Some(iface.id))
+        } else {
+            self.path_to(dst.into())
+        };
+        match path {
+            Ok(p) if !p.local && !self.sys.ip6_forward => Err(BadInput::Drop(DropReason::ForwardingDisabled)),
             other => other.map_err(BadInput::Refuse),
         }
     }
@@ -222,6 +279,7 @@ impl AddrTypes for Opinion<'_> {
         };
         match self.local.lookup(addr).filter(on_dev).map(|r| r.kind) {
             Some(RouteKind::Local) => return AddrType::Local,
+            Some(RouteKind::Anycast) => return AddrType::Anycast,
             Some(RouteKind::Broadcast) => return AddrType::Broadcast,
             _ => {}
         }
@@ -230,7 +288,7 @@ impl AddrTypes for Opinion<'_> {
             Some(RouteKind::Prohibit) => AddrType::Prohibit,
             Some(RouteKind::Unreachable) => AddrType::Unreachable,
             // The kernel answers unicast for an address without a route, too (`fib_lookup` failing leaves RTN_UNICAST).
-            Some(RouteKind::Unicast | RouteKind::Local | RouteKind::Broadcast) | None => AddrType::Unicast,
+            Some(_) | None => AddrType::Unicast,
         }
     }
 }

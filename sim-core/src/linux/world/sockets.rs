@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Act, World};
+use crate::linux::ipv6::is_link_local;
 use crate::linux::socket::{QueuedError, Received, SockError, SockOptions, TcpRead};
 use crate::linux::stack::{Cx, Path};
 use crate::linux::{Errno, Netns};
@@ -98,7 +99,8 @@ impl World {
     /// Starts a TCP connection; `from` binds it to a local address or port.
     ///
     /// # Errors
-    /// What `connect` answers at once: `ENETUNREACH` and the like. Later failures are found with [`World::take_error`].
+    /// What `connect` answers at once: `ENETUNREACH` and the like; `EINVAL` for a link-local address, as Linux answers if no interface
+    /// is named with it. Later failures are found with [`World::take_error`].
     pub fn tcp_connect(
         &mut self,
         ns: NsId,
@@ -177,8 +179,8 @@ impl World {
     fn source_for(&self, ns: NsId, sock: SockId, dst: IpAddr) -> Result<IpAddr, Errno> {
         let ns = self.ns(ns);
         let bound = ns.sockets.local_addr(sock).ok_or(Errno::EBADF)?.ip();
-        let path = sendable(ns, dst)?;
-        Ok(if bound.is_unspecified() { ns.source_of(&path) } else { bound })
+        let path = sendable(ns, Some(sock), dst)?;
+        Ok(if bound.is_unspecified() { ns.source_of(&path, dst) } else { bound })
     }
 }
 
@@ -191,9 +193,9 @@ struct UdpSend {
 impl Act<Result<(), Errno>> for UdpSend {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<(), Errno> {
         let dst = SocketAddr::new(meant(self.dst.ip()), self.dst.port());
-        let path = sendable(ns, dst.ip())?;
+        let path = sendable(ns, Some(self.sock), dst.ip())?;
         let mtu = ns.path_mtu(&path, dst.ip(), cx.now);
-        let src = ns.source_of(&path);
+        let src = ns.source_of(&path, dst.ip());
         let packet = ns.sockets.udp_datagram(self.sock, src, dst, mtu, self.payload)?;
         send_packet(ns, cx, path, packet, self.sock, dst)
     }
@@ -205,7 +207,7 @@ struct RawSend {
 
 impl Act<Result<(), Errno>> for RawSend {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<(), Errno> {
-        let path = sendable(ns, self.packet.dst)?;
+        let path = sendable(ns, None, self.packet.dst)?;
         ns.send_local_on(path, self.packet, None, cx)
     }
 }
@@ -220,9 +222,9 @@ struct Echo {
 impl Act<Result<(), Errno>> for Echo {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<(), Errno> {
         let dst = meant(self.dst);
-        let path = sendable(ns, dst)?;
+        let path = sendable(ns, Some(self.sock), dst)?;
         let mtu = ns.path_mtu(&path, dst, cx.now);
-        let src = ns.source_of(&path);
+        let src = ns.source_of(&path, dst);
         let packet = ns.sockets.icmp_echo(self.sock, src, dst, mtu, self.seq, self.payload)?;
         send_packet(ns, cx, path, packet, self.sock, SocketAddr::new(dst, 0))
     }
@@ -238,8 +240,13 @@ const fn meant(dst: IpAddr) -> IpAddr {
 }
 
 /// The path of a packet from a socket; a broadcast address needs `SO_BROADCAST`, which no socket here has.
-fn sendable(ns: &Netns, dst: IpAddr) -> Result<Path, Errno> {
-    let path = ns.path_to(dst).map_err(|no| no.errno)?;
+fn sendable(ns: &Netns, sock: Option<SockId>, dst: IpAddr) -> Result<Path, Errno> {
+    let device = sock.and_then(|s| ns.sockets.options(s)).and_then(|o| o.device);
+    let path = match device {
+        Some(_) if Netns::is_scoped(dst) => ns.path_on_link(dst, device),
+        _ => ns.path_to(dst),
+    };
+    let path = path.map_err(|no| no.errno)?;
     if path.broadcast { Err(Errno::EACCES) } else { Ok(path) }
 }
 
@@ -266,11 +273,14 @@ struct Connect {
 impl Act<Result<SockId, Errno>> for Connect {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<SockId, Errno> {
         let remote = SocketAddr::new(meant(self.remote.ip()), self.remote.port());
+        if is_link_local(remote.ip()) {
+            return Err(Errno::EINVAL);
+        }
         let path = ns.path_to(remote.ip()).map_err(|no| no.errno)?;
         let local = match self.from {
             Some(a) if !a.ip().is_unspecified() => a,
-            Some(a) => SocketAddr::new(ns.source_of(&path), a.port()),
-            None => SocketAddr::new(ns.source_of(&path), 0),
+            Some(a) => SocketAddr::new(ns.source_of(&path, remote.ip()), a.port()),
+            None => SocketAddr::new(ns.source_of(&path, remote.ip()), 0),
         };
         let mtu = ns.path_mtu(&path, remote.ip(), cx.now);
         let place = u64::from(ns.id.0);

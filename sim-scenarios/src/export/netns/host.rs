@@ -192,7 +192,7 @@ fn route_text(ns: &Netns, route: &Route) -> Result<String, NotExportable> {
         RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit => {
             format!("{} ", route.kind.name())
         }
-        RouteKind::Local | RouteKind::Broadcast => {
+        RouteKind::Local | RouteKind::Broadcast | RouteKind::Anycast | RouteKind::Multicast => {
             return Err(NotExportable::new(ns, format!("a {} route in the main table", route.kind.name())));
         }
     };

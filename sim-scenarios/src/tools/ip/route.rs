@@ -61,7 +61,9 @@ impl Call<'_> {
             .filter(|r| filter.takes(r))
             .collect();
         // The kernel's trie gives routes by address, of one address the longest prefix first.
-        routes.sort_by_key(|r| (r.dst.network(), std::cmp::Reverse(r.dst.prefix_len()), r.metric));
+        // The kernel's IPv6 tree is shown with the branches before the stem.
+        let place = |n: IpNet| if n.addr().is_ipv6() { n.broadcast() } else { n.network() };
+        routes.sort_by_key(|r| (place(r.dst), std::cmp::Reverse(r.dst.prefix_len()), r.metric));
         Ok(routes.iter().map(|r| self.route_text(ns, r, &filter) + "\n").collect())
     }
 
@@ -131,8 +133,12 @@ impl Call<'_> {
         if let Some(src) = r.src {
             let _ = write!(text, "{gap}src {src} ");
         }
+        // An IPv6 route that refuses is one to `lo`.
+        if r.dev.is_none() && r.dst.addr().is_ipv6() {
+            text.push_str("dev lo ");
+        }
         if r.metric != 0 || r.dst.addr().is_ipv6() {
-            let _ = write!(text, "{gap}metric {} ", v6_metric(r));
+            let _ = write!(text, "{gap}metric {} ", r.metric);
         }
         if r.onlink {
             text += "onlink ";
@@ -316,16 +322,7 @@ fn scope(r: &Route) -> Option<&'static str> {
         RouteKind::Local => Some("host"),
         RouteKind::Broadcast => Some("link"),
         RouteKind::Unicast if r.via.is_none() => Some("link"),
-        RouteKind::Unicast | RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit => None,
-    }
-}
-
-/// IPv6 routes have a metric always: 256 for the kernel's own, 1024 for others (`IP6_RT_PRIO_ADDRCONF`, `IP6_RT_PRIO_USER`).
-fn v6_metric(r: &Route) -> u32 {
-    match (r.metric, r.dst.addr().is_ipv6(), r.proto) {
-        (0, true, RouteProto::Kernel) => 256,
-        (0, true, _) => 1024,
-        (metric, ..) => metric,
+        _ => None,
     }
 }
 

@@ -422,5 +422,10 @@ fn describe(error: IcmpError) -> String {
         IcmpError::AdminProhibited => "Packet filtered".to_owned(),
         IcmpError::TtlExceeded => "Time to live exceeded".to_owned(),
         IcmpError::ReassemblyTimeout => "Frag reassembly time exceeded".to_owned(),
+        IcmpError::BeyondScope => "Destination unreachable: Beyond scope of source address".to_owned(),
+        IcmpError::PolicyFail => {
+            "Destination unreachable: Source address failed ingress/egress policy".to_owned()
+        }
+        IcmpError::RejectRoute => "Destination unreachable: Reject route to destination".to_owned(),
     }
 }

@@ -15,8 +15,8 @@ pub(crate) struct Reject {
     family: Family,
 }
 
-/// Name, short name, and what the sender is told; none for what an ICMP error here cannot say.
-type Kind = (&'static str, &'static str, Option<RejectWith>);
+/// Name, short name, and what the sender is told.
+type Kind = (&'static str, &'static str, RejectWith);
 
 const V4: [Kind; 8] = [
     ("icmp-net-unreachable", "net-unreach", icmp(IcmpError::NetUnreachable)),
@@ -25,7 +25,7 @@ const V4: [Kind; 8] = [
     ("icmp-port-unreachable", "port-unreach", icmp(IcmpError::PortUnreachable)),
     ("icmp-net-prohibited", "net-prohib", icmp(IcmpError::NetProhibited)),
     ("icmp-host-prohibited", "host-prohib", icmp(IcmpError::HostProhibited)),
-    ("tcp-reset", "tcp-rst", Some(RejectWith::TcpReset)),
+    ("tcp-reset", "tcp-rst", RejectWith::TcpReset),
     ("icmp-admin-prohibited", "admin-prohib", icmp(IcmpError::AdminProhibited)),
 ];
 
@@ -34,15 +34,15 @@ const V6: [Kind; 7] = [
     ("icmp6-adm-prohibited", "adm-prohibited", icmp(IcmpError::AdminProhibited)),
     ("icmp6-addr-unreachable", "addr-unreach", icmp(IcmpError::HostUnreachable)),
     ("icmp6-port-unreachable", "port-unreach", icmp(IcmpError::PortUnreachable)),
-    ("tcp-reset", "tcp-reset", Some(RejectWith::TcpReset)),
-    ("icmp6-policy-fail", "policy-fail", None),
-    ("icmp6-reject-route", "reject-route", None),
+    ("tcp-reset", "tcp-reset", RejectWith::TcpReset),
+    ("icmp6-policy-fail", "policy-fail", icmp(IcmpError::PolicyFail)),
+    ("icmp6-reject-route", "reject-route", icmp(IcmpError::RejectRoute)),
 ];
 
 const DEFAULT: usize = 3;
 
-const fn icmp(error: IcmpError) -> Option<RejectWith> {
-    Some(RejectWith::Icmp(error))
+const fn icmp(error: IcmpError) -> RejectWith {
+    RejectWith::Icmp(error)
 }
 
 impl Reject {
@@ -55,7 +55,7 @@ impl Reject {
 
     /// What the sender is told.
     pub(crate) fn with(&self) -> RejectWith {
-        Self::kinds(self.family)[self.kind].2.unwrap_or(RejectWith::Icmp(IcmpError::PortUnreachable))
+        Self::kinds(self.family)[self.kind].2
     }
 
     fn name(&self) -> &'static str {
@@ -75,12 +75,7 @@ impl Reject {
                 },
             )
         };
-        let kind = Self::kinds(family).iter().position(|k| starts(k.0) || starts(k.1)).ok_or_else(unknown)?;
-        if Self::kinds(family)[kind].2.is_none() {
-            let name = Self::kinds(family)[kind].0;
-            return Err(Problem::not_modelled(&format!("REJECT: \"--reject-with {name}\"")));
-        }
-        Ok(kind)
+        Self::kinds(family).iter().position(|k| starts(k.0) || starts(k.1)).ok_or_else(unknown)
     }
 }
 
