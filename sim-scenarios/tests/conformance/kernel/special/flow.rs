@@ -34,7 +34,7 @@ impl Flow {
     /// Sends, without waiting.
     pub(super) fn fire(&self, lab: &mut Lab, size: usize) -> Result<(), String> {
         let payload = Payload::from(vec![b'x'; size]);
-        lab.world.udp_send(self.ns, self.sock, self.remote, payload).map_err(|e| probe::errno(e))
+        lab.world.udp_send(self.ns, self.sock, self.remote, payload).map_err(probe::errno)
     }
 
     /// Sends and waits for an answer or an error, in the recordings' words.
