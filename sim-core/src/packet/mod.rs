@@ -14,4 +14,4 @@ pub use frame::{Arp, ArpOp, Frame, FrameBody};
 pub use icmp::{Icmp, IcmpError};
 pub use ip::{Fragment, IpPacket, Payload, Transport, Udp, proto};
 pub use mac::MacAddr;
-pub use tcp::{Tcp, TcpFlags};
+pub use tcp::{Tcp, TcpFlags, TcpOptions};

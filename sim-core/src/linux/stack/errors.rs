@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Cx;
 use super::routing::Path;
 use crate::linux::{Netns, Skb};
-use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, Transport};
+use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport};
 use crate::trace::{DropReason, Recorder, RejectWith, Step, Verdict};
 
 /// Types of ICMP that `icmp_ratelimit` holds back: 3, 4, 11, 12 (`icmp_ratemask`). Fragmentation-needed is exempt.
@@ -90,7 +90,7 @@ impl Netns {
             ack,
             flags,
             window: 0,
-            mss: None,
+            options: TcpOptions::default(),
             payload: Payload::Empty,
         };
         let packet = IpPacket { ttl: 0, df: true, ..IpPacket::new(p.dst, p.src, Transport::Tcp(reset)) };

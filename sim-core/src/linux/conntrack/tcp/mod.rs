@@ -6,7 +6,7 @@ mod window;
 pub use state::TcpState;
 
 use state::{Next, Segment, flags_are_valid, transition};
-use window::{End, Fit};
+use window::{End, Fit, Offer};
 
 use super::{Conn, Direction, ProtoState, Settings, Status, TcpTimeouts};
 use crate::packet::{Tcp, TcpFlags};
@@ -36,11 +36,20 @@ struct Last {
     ack: u32,
     end: u32,
     win: u16,
+    offer: Offer,
 }
 
 impl Default for Last {
     fn default() -> Self {
-        Self { dir: Direction::Original, segment: Segment::Bare, seq: 0, ack: 0, end: 0, win: 0 }
+        Self {
+            dir: Direction::Original,
+            segment: Segment::Bare,
+            seq: 0,
+            ack: 0,
+            end: 0,
+            win: 0,
+            offer: Offer::default(),
+        }
     }
 }
 
@@ -83,7 +92,7 @@ impl TcpTrack {
         let Next::To(state) = first else { return None };
         let mut track = Self::default();
         let end = segment_end(tcp);
-        track.ends[0].begin(end, tcp.window);
+        track.ends[0].begin(end, tcp.window, Offer::of(tcp));
         if state != TcpState::SynSent {
             if !settings.tcp_loose {
                 return None;
@@ -156,14 +165,21 @@ impl TcpTrack {
             // Both ends agree on a SYN that we did not believe: believe it now.
             let asker = &mut self.ends[self.last.dir as usize];
             *asker = End::default();
-            asker.begin(self.last.end, self.last.win);
+            asker.begin(self.last.end, self.last.win, self.last.offer);
             self.challenge_expected = false;
             self.ends[dir as usize].reset();
             self.state = TcpState::SynSent;
             return Step::Check(TcpState::SynRecv);
         }
-        self.last =
-            Last { dir, segment, seq: tcp.seq, ack: self.last.ack, end: segment_end(tcp), win: tcp.window };
+        self.last = Last {
+            dir,
+            segment,
+            seq: tcp.seq,
+            ack: self.last.ack,
+            end: segment_end(tcp),
+            win: tcp.window,
+            offer: Offer::of(tcp),
+        };
         if segment == Segment::Syn && dir == Direction::Original {
             self.challenge_expected = self.state == TcpState::LastAck;
         }

@@ -28,11 +28,30 @@ pub(super) struct End {
     pub(super) began_close: bool,
     /// The connection was picked up in the middle: its window scale is not known, so be generous.
     pub(super) liberal: bool,
+    /// What its SYN offered.
+    pub(super) offer: Offer,
+}
+
+/// What an end's SYN says of later segments (`tcp_options`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Offer {
+    /// Its windows count units of two to this power; 0 unless both ends offer scaling.
+    pub(super) scale: u8,
+    scales: bool,
+    sack: bool,
+}
+
+impl Offer {
+    pub(super) fn of(tcp: &Tcp) -> Self {
+        let scale = tcp.options.window_scale;
+        Self { scale: scale.unwrap_or(0).min(14), scales: scale.is_some(), sack: tcp.options.sack_permitted }
+    }
 }
 
 impl End {
     /// An end that has sent its SYN.
-    pub(super) fn begin(&mut self, end: u32, window: u16) {
+    pub(super) fn begin(&mut self, end: u32, window: u16, offer: Offer) {
+        self.offer = offer;
         self.end = end;
         self.max_end = end;
         self.max_win = u32::from(window).max(1);
@@ -73,7 +92,7 @@ impl TcpTrack {
         let liberal = sender.liberal || settings.tcp_be_liberal;
         if sender.max_win == 0 {
             if has(TcpFlags::SYN) {
-                sender.begin(end, tcp.window);
+                begin(sender, receiver, tcp, end, dir);
                 if !has(TcpFlags::ACK) {
                     return Fit::Accept; // simultaneous open
                 }
@@ -85,25 +104,26 @@ impl TcpTrack {
             && matches!(state, TcpState::SynSent | TcpState::SynRecv)
         {
             // A host that starts anew only has to use higher sequence numbers than before (RFC 793).
-            sender.begin(end, tcp.window);
+            begin(sender, receiver, tcp, end, dir);
             if dir == Direction::Reply && !has(TcpFlags::ACK) {
                 return Fit::Accept;
             }
         }
         // Without ACK, and in a reset of a stack that sets ACK but no number, pretend that everything is acknowledged.
         let no_ack = !has(TcpFlags::ACK) || has(TcpFlags::RST) && tcp.ack == 0;
-        let ack = if no_ack { receiver.end } else { tcp.ack };
+        let (ack, sack) =
+            if no_ack { (receiver.end, receiver.end) } else { (tcp.ack, highest(tcp, receiver)) };
         // A reset that answers a SYN has no sequence number of its own.
         let (seq, end) = if has(TcpFlags::RST) && tcp.seq == 0 && state == TcpState::SynSent {
             (sender.end, sender.end)
         } else {
             (tcp.seq, end)
         };
-        match judge(sender, receiver, seq, end, ack) {
+        match judge(sender, receiver, seq, end, sack) {
             Fit::Accept => {}
             fit => return if liberal { Fit::Accept } else { fit },
         }
-        learn(sender, receiver, tcp, end, ack);
+        learn(sender, receiver, tcp, end, ack, sack);
         if Segment::of(tcp.flags) == Segment::Ack {
             self.note_retransmission(dir, tcp, seq, ack, end);
         }
@@ -129,10 +149,25 @@ impl TcpTrack {
     }
 }
 
+/// An end's SYN. Both ends must offer window scaling for either to use it.
+fn begin(sender: &mut End, receiver: &mut End, tcp: &Tcp, end: u32, dir: Direction) {
+    sender.begin(end, tcp.window, Offer::of(tcp));
+    if dir == Direction::Reply && !(sender.offer.scales && receiver.offer.scales) {
+        sender.offer.scale = 0;
+        receiver.offer.scale = 0;
+    }
+}
+
+/// The highest number that a segment acknowledges, selectively or not (`tcp_sack`).
+fn highest(tcp: &Tcp, receiver: &End) -> u32 {
+    let blocks = tcp.options.sack.iter().flatten().filter(|_| receiver.offer.sack);
+    blocks.fold(tcp.ack, |highest, (_, edge)| if after(*edge, highest) { *edge } else { highest })
+}
+
 /// The first segment of an end whose beginning was missed.
 fn pick_up(sender: &mut End, receiver: &mut End, tcp: &Tcp, end: u32) {
     sender.end = end;
-    sender.max_win = u32::from(tcp.window).max(1);
+    sender.max_win = (u32::from(tcp.window) << sender.offer.scale).max(1);
     sender.max_end = end.wrapping_add(sender.max_win);
     if receiver.max_win == 0 {
         // Nothing was seen of the other end yet: take the acknowledgment for what it has sent.
@@ -171,9 +206,10 @@ fn judge(sender: &mut End, receiver: &End, seq: u32, end: u32, ack: u32) -> Fit 
     Fit::Accept
 }
 
-fn learn(sender: &mut End, receiver: &mut End, tcp: &Tcp, end: u32, ack: u32) {
-    let window = u32::from(tcp.window);
-    sender.max_win = sender.max_win.max(window);
+fn learn(sender: &mut End, receiver: &mut End, tcp: &Tcp, end: u32, ack: u32, sack: u32) {
+    let scale = if tcp.flags.has(TcpFlags::SYN) { 0 } else { sender.offer.scale };
+    let window = u32::from(tcp.window) << scale;
+    sender.max_win = sender.max_win.max(window.wrapping_add(sack.wrapping_sub(ack)));
     if after(end, sender.end) {
         sender.end = end;
         sender.unacknowledged = true;
@@ -184,7 +220,7 @@ fn learn(sender: &mut End, receiver: &mut End, tcp: &Tcp, end: u32, ack: u32) {
     if receiver.max_win != 0 && after(end, sender.max_end) {
         receiver.max_win = receiver.max_win.wrapping_add(end.wrapping_sub(sender.max_end));
     }
-    let edge = ack.wrapping_add(window);
+    let edge = sack.wrapping_add(window);
     if after(edge, receiver.max_end.wrapping_sub(1)) {
         receiver.max_end = if window == 0 { edge.wrapping_add(1) } else { edge };
     }

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use super::{Conntrack, CtState, NatRange};
 use crate::chance::Dice;
 use crate::linux::Skb;
-use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, Transport, Udp};
+use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
 use crate::time::SimTime;
 use crate::trace::{DropReason, Hook, IfId, NatKind, Tag};
 
@@ -143,7 +143,7 @@ fn tcp(src: &str, dst: &str, flags: &str, seq: u32, ack: u32, data: usize) -> Ip
     });
     let flags = bits.fold(TcpFlags::default(), TcpFlags::with);
     let payload = Payload::from(vec![0; data]);
-    let tcp = Tcp { sport, dport, seq, ack, flags, window: 64_240, mss: None, payload };
+    let tcp = Tcp { sport, dport, seq, ack, flags, window: 64_240, options: TcpOptions::default(), payload };
     IpPacket::new(src, dst, Transport::Tcp(tcp))
 }
 

@@ -40,7 +40,7 @@ fn segment() -> impl Strategy<Value = Tcp> {
             ack: ack * 1_000,
             flags: TcpFlags(flags),
             window: if open { 64_240 } else { 0 },
-            mss: None,
+            options: TcpOptions::default(),
             payload: Payload::from(vec![0; data * 500]),
         },
     )

@@ -28,8 +28,6 @@ struct Flags {
 const FLAGS: [&str; 6] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG"];
 /// FIN, SYN, RST and ACK looked at, SYN set.
 const SYN: (u8, u8) = (0x17, 0x02);
-/// Number of the TCP option that carries the maximum segment size; the only one that segments carry here.
-const MSS_OPTION: u8 = 2;
 
 impl Extension for Tcp {
     const NAME: &'static str = "tcp";
@@ -88,7 +86,7 @@ impl Extension for Tcp {
         let Some(tcp) = packet.tcp() else { return false };
         self.ports.matches((tcp.sport, tcp.dport))
             && self.flags.is_none_or(|f| (tcp.flags.0 & f.mask == f.set) != f.inverted)
-            && self.option.is_none_or(|(o, inverted)| (o == MSS_OPTION && tcp.mss.is_some()) != inverted)
+            && self.option.is_none_or(|(o, inverted)| tcp.options.has_kind(o) != inverted)
     }
 
     fn destination_port(&self) -> Option<u16> {

@@ -12,7 +12,7 @@ use crate::chance::Dice;
 use crate::linux::conntrack::{CtState, CtView, Tuple};
 use crate::linux::netfilter::{Env, RestoreOptions, Ruleset, WalkEnd};
 use crate::linux::{Skb, SkbCt};
-use crate::packet::{Fragment, Icmp, IpPacket, Payload, Tcp, TcpFlags, Transport, Udp};
+use crate::packet::{Fragment, Icmp, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
 use crate::time::SimTime;
 use crate::trace::{Family, Hook, NsId, Recorder, Step, TableId, Tag, Trace};
 
@@ -113,7 +113,7 @@ fn probe() -> impl Strategy<Value = Probe> {
                 ack: 0,
                 flags: if kind == 0 { TcpFlags::SYN } else { TcpFlags::ACK },
                 window: 1000,
-                mss: None,
+                options: TcpOptions::default(),
                 payload,
             }),
             2 | 3 => Transport::Udp(Udp { sport, dport, payload }),
@@ -213,7 +213,16 @@ fn a_rule_that_did_not_match_says_which_question_failed() {
     );
     let payload = Payload::Empty;
     let flags = TcpFlags::SYN;
-    let tcp = Tcp { sport: 40_000, dport: 80, seq: 1, ack: 0, flags, window: 1000, mss: None, payload };
+    let tcp = Tcp {
+        sport: 40_000,
+        dport: 80,
+        seq: 1,
+        ack: 0,
+        flags,
+        window: 1000,
+        options: TcpOptions::default(),
+        payload,
+    };
     let packet =
         IpPacket::new("10.244.1.1".parse().unwrap(), "10.96.0.2".parse().unwrap(), Transport::Tcp(tcp));
     let probe = Probe { packet, iif: Some("eth0"), ct: CtState::New, at: 0 };

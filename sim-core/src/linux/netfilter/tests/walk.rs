@@ -9,7 +9,7 @@ use crate::chance::Dice;
 use crate::linux::conntrack::{CtState, CtView, NatRange, Tuple};
 use crate::linux::netfilter::{AddrType, AddrTypes, Env, NatTarget, RestoreOptions, Ruleset, WalkEnd};
 use crate::linux::{Skb, SkbCt};
-use crate::packet::{IcmpError, IpPacket, Payload, Tcp, TcpFlags, Transport, Udp};
+use crate::packet::{IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
 use crate::time::SimTime;
 use crate::trace::{Family, Hook, NoTrace, NsId, RejectWith, RuleAction, Step, TableId, Tag, Trace};
 
@@ -41,8 +41,16 @@ fn udp(src: &str, dst: &str, dport: u16) -> IpPacket {
 
 fn tcp(src: &str, dst: &str, dport: u16, flags: TcpFlags) -> IpPacket {
     let payload = Payload::Empty;
-    let segment =
-        Tcp { sport: 40_000, dport, seq: 1, ack: 0, flags, window: 65_535, mss: Some(1460), payload };
+    let segment = Tcp {
+        sport: 40_000,
+        dport,
+        seq: 1,
+        ack: 0,
+        flags,
+        window: 65_535,
+        options: TcpOptions { mss: Some(1460), ..TcpOptions::default() },
+        payload,
+    };
     IpPacket::new(ip(src), ip(dst), Transport::Tcp(segment))
 }
 

@@ -16,6 +16,7 @@ const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 impl Connection {
     /// Takes a segment; whether it was of use.
     pub(super) fn on_segment(&mut self, segment: &Tcp, now: SimTime) -> bool {
+        self.clock = now;
         match self.state {
             TcpState::Closed | TcpState::Listen => false,
             TcpState::SynSent => self.on_segment_in_syn_sent(segment, now),
@@ -57,7 +58,7 @@ impl Connection {
     fn establish(&mut self, segment: &Tcp, now: SimTime) {
         self.state = TcpState::Established;
         self.snd.una = self.snd.iss.wrapping_add(1);
-        self.snd.set_window(segment);
+        self.snd.set_window(segment, self.agreed.peer_window(segment));
         self.progress(self.snd.una, now);
         self.news = true;
     }
@@ -70,12 +71,13 @@ impl Connection {
             self.emit_syn();
             return true;
         }
-        if !self.rcv.acceptable(segment.seq, end_of(segment)) {
+        if !self.rcv.acceptable(segment.seq, end_of(segment), self.agreed.window) {
             if !flags.has(TcpFlags::RST) {
                 self.challenge(segment, now);
             }
             return false;
         }
+        self.agreed.note(segment, !seq::after(segment.seq, self.rcv.nxt));
         if flags.has(TcpFlags::RST) {
             return self.on_reset(segment, now);
         }
@@ -152,7 +154,7 @@ impl Connection {
         }
         let finished = self.rcv.finished;
         self.rcv.quick |= !segment.payload.is_empty();
-        if self.rcv.take(start, &segment.payload, fin) {
+        if self.rcv.take(start, &segment.payload, fin, self.agreed.window) {
             self.news = true;
         }
         if self.rcv.finished && !finished {

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::reassembly::{Receive, WINDOW};
+use super::options::Agreed;
+use super::reassembly::Receive;
 use super::transmit::{Retransmission, Send};
 use super::{TcpSettings, TcpState};
 use crate::linux::Errno;
 use crate::linux::socket::types::{SockError, TcpRead};
-use crate::packet::{IcmpError, Payload, Tcp, TcpFlags};
+use crate::packet::{IcmpError, Payload, Tcp, TcpFlags, TcpOptions};
 use crate::time::SimTime;
 use crate::trace::SockId;
 
@@ -34,6 +35,10 @@ pub(in crate::linux::socket) struct Connection {
     pub(super) orphan: bool,
     pub(super) snd: Send,
     pub(super) rcv: Receive,
+    /// What both SYNs have in common.
+    pub(super) agreed: Agreed,
+    /// The time of what it does.
+    pub(super) clock: SimTime,
     pub(super) rtx: Retransmission,
     pub(super) timer: Option<(SimTime, Timer)>,
     /// Retransmission timeouts so far.
@@ -76,15 +81,18 @@ pub(super) struct Opening {
 }
 
 impl Connection {
-    fn new(how: &Opening, state: TcpState) -> Self {
+    fn new(how: &Opening, state: TcpState, now: SimTime) -> Self {
+        let mss = mss_of(how.mtu, how.remote.ip());
         Self {
             local: how.local,
             remote: how.remote,
             state,
             parent: None,
             orphan: false,
-            snd: Send::new(how.iss, mss_of(how.mtu, how.remote.ip())),
+            snd: Send::new(how.iss, mss),
             rcv: Receive::default(),
+            agreed: Agreed::offer(&how.settings, how.iss, mss),
+            clock: now,
             rtx: Retransmission::default(),
             timer: None,
             timeouts: 0,
@@ -101,14 +109,14 @@ impl Connection {
 
     /// Opens actively: sends a SYN.
     pub(super) fn connect(how: &Opening, now: SimTime) -> Self {
-        let mut new = Self::new(how, TcpState::SynSent);
+        let mut new = Self::new(how, TcpState::SynSent, now);
         new.send_syn(now);
         new
     }
 
     /// Opens passively: answers `syn` with a SYN-ACK.
     pub(super) fn respond(how: &Opening, parent: SockId, syn: &Tcp, now: SimTime) -> Self {
-        let mut new = Self::new(how, TcpState::SynReceived);
+        let mut new = Self::new(how, TcpState::SynReceived, now);
         new.parent = Some(parent);
         new.learn_peer(syn);
         new.send_syn(now);
@@ -118,12 +126,15 @@ impl Connection {
     /// What the peer's SYN says.
     pub(super) fn learn_peer(&mut self, syn: &Tcp) {
         self.rcv.start(syn.seq);
-        self.snd.mss = self.snd.mss.min(syn.mss.unwrap_or(DEFAULT_MSS)).max(1);
-        self.snd.set_window(syn);
+        self.agreed.learn(&syn.options, self.snd.announced_mss, self.state == TcpState::SynReceived);
+        let mss = self.snd.mss.min(syn.options.mss.unwrap_or(DEFAULT_MSS));
+        self.snd.mss = mss.saturating_sub(self.agreed.overhead()).max(1);
+        self.snd.set_window(syn, self.agreed.peer_window(syn));
     }
 
     /// Queues bytes; how many there was room for.
     pub(super) fn write(&mut self, bytes: &[u8], now: SimTime) -> Result<usize, Errno> {
+        self.clock = now;
         if self.state.is_opening() {
             return Err(Errno::EAGAIN);
         }
@@ -154,6 +165,7 @@ impl Connection {
 
     /// Closes the sending side: a FIN follows the last byte.
     pub(super) fn shutdown(&mut self, now: SimTime) {
+        self.clock = now;
         self.state = match self.state {
             TcpState::SynReceived | TcpState::Established => TcpState::FinWait1,
             TcpState::CloseWait => TcpState::LastAck,
@@ -165,6 +177,7 @@ impl Connection {
 
     /// The application is done with it.
     pub(super) fn close(&mut self, now: SimTime) {
+        self.clock = now;
         self.orphan = true;
         if self.state == TcpState::SynSent {
             self.finish();
@@ -257,14 +270,21 @@ impl Connection {
         if matches!(self.timer, Some((_, Timer::Acknowledge))) {
             self.timer = None;
         }
+        // A bare reset is an answer to one segment (`tcp_v4_send_reset`); all others are the connection's own.
+        let bare = flags == TcpFlags::RST;
+        let options = if bare {
+            TcpOptions::default()
+        } else {
+            self.agreed.write(self.clock, syn.then_some(self.snd.announced_mss), &self.rcv.gaps())
+        };
         self.outbox.push(Tcp {
             sport: self.local.port(),
             dport: self.remote.port(),
             seq,
             ack: if flags.has(TcpFlags::ACK) { self.rcv.nxt } else { 0 },
             flags,
-            window: if flags.has(TcpFlags::RST) { 0 } else { WINDOW },
-            mss: syn.then_some(self.snd.announced_mss),
+            window: if bare { 0 } else { self.agreed.window_field(syn) },
+            options,
             payload,
         });
     }

@@ -2,6 +2,7 @@
 
 mod arrive;
 mod connection;
+mod options;
 mod reassembly;
 mod seq;
 mod settle;
@@ -17,7 +18,7 @@ use smallvec::SmallVec;
 use super::types::{Arrival, Common, Input, SockOptions, TcpRead};
 use super::{Errno, Kind, Slot, Sockets, port};
 use crate::chance::{Chance, Dice, Purpose};
-use crate::packet::{IcmpError, IpPacket, Payload, Tcp, TcpFlags, Transport};
+use crate::packet::{IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport};
 use crate::time::SimTime;
 use crate::trace::{DropReason, SockId};
 
@@ -353,7 +354,16 @@ impl Sockets {
             false => (0, arrive::end_of(segment), TcpFlags::RST.with(TcpFlags::ACK)),
         };
         let (sport, dport) = (local.port(), remote.port());
-        let reset = Tcp { sport, dport, seq, ack, flags, window: 0, mss: None, payload: Payload::Empty };
+        let reset = Tcp {
+            sport,
+            dport,
+            seq,
+            ack,
+            flags,
+            window: 0,
+            options: TcpOptions::default(),
+            payload: Payload::Empty,
+        };
         let mut packet = IpPacket::new(local.ip(), remote.ip(), Transport::Tcp(reset));
         packet.df = true;
         self.output.push_back((None, packet));

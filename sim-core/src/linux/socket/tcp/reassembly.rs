@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use super::seq;
 use crate::packet::Payload;
 
-/// The receive window in bytes, without window scaling. It is always announced in full: an application that does not read
-/// costs memory, not throughput.
-pub(super) const WINDOW: u16 = u16::MAX;
-
-/// Receive sequence space and the bytes in it (RFC 9293, 3.3.1).
+/// Receive sequence space (RFC 9293, 3.3.1) and the bytes in it. The window is always announced in full: an application that does not
+/// read costs memory, not throughput.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Receive {
     /// Next sequence number expected.
@@ -26,6 +25,8 @@ pub(super) struct Receive {
     position: u64,
     /// Data after a gap, by position.
     early: BTreeMap<u64, Payload>,
+    /// Position of the data that came last after a gap.
+    latest: u64,
     /// Position of the peer's FIN, once seen.
     fin_at: Option<u64>,
 }
@@ -38,18 +39,18 @@ impl Receive {
     }
 
     /// Whether a segment overlaps the window or touches its edge (`tcp_sequence`).
-    pub(super) const fn acceptable(&self, start: u32, end: u32) -> bool {
-        !seq::before(end, self.nxt) && !seq::after(start, self.nxt.wrapping_add(WINDOW as u32))
+    pub(super) const fn acceptable(&self, start: u32, end: u32, window: u32) -> bool {
+        !seq::before(end, self.nxt) && !seq::after(start, self.nxt.wrapping_add(window))
     }
 
     /// Takes the data and FIN of an acceptable segment; whether the application can read more than before.
-    pub(super) fn take(&mut self, start: u32, payload: &Payload, fin: bool) -> bool {
+    pub(super) fn take(&mut self, start: u32, payload: &Payload, fin: bool, window: u32) -> bool {
         if self.finished {
             return false;
         }
         let ahead = start.wrapping_sub(self.nxt) as i32;
         let known = usize::try_from(-i64::from(ahead)).unwrap_or(0);
-        let room = i64::from(WINDOW) - i64::from(ahead);
+        let room = i64::from(window) - i64::from(ahead);
         let end = payload.len().min(usize::try_from(room).unwrap_or(0));
         let first = self.position.saturating_add_signed(i64::from(ahead));
         if fin && end == payload.len() {
@@ -79,6 +80,7 @@ impl Receive {
         if !self.early.range(..=at).next_back().is_some_and(covered) {
             self.early.insert(at, bytes.into());
         }
+        self.latest = at;
     }
 
     fn drain_early(&mut self) {
@@ -89,6 +91,27 @@ impl Receive {
                 self.append(rest);
             }
         }
+    }
+
+    /// The stretches of data after a gap, that with the latest first: what a selective acknowledgment lists (RFC 2018, 4).
+    pub(super) fn gaps(&self) -> SmallVec<[(u32, u32); 4]> {
+        if self.early.is_empty() {
+            return SmallVec::new();
+        }
+        let mut stretches: SmallVec<[(u64, u64); 4]> = SmallVec::new();
+        for (start, held) in &self.early {
+            let end = start + held.len() as u64;
+            match stretches.last_mut() {
+                Some((_, last)) if *last >= *start => *last = (*last).max(end),
+                _ => stretches.push((*start, end)),
+            }
+        }
+        stretches.reverse();
+        if let Some(i) = stretches.iter().position(|(from, to)| (*from..*to).contains(&self.latest)) {
+            stretches[..=i].rotate_right(1);
+        }
+        let number = |at: u64| self.nxt.wrapping_add(at.wrapping_sub(self.position) as u32);
+        stretches.into_iter().map(|(from, to)| (number(from), number(to))).collect()
     }
 
     /// Steps over the FIN if everything before it is here.
@@ -111,7 +134,7 @@ mod tests {
         let mut rcv = Receive::default();
         rcv.start(u32::MAX - 2);
         for (at, text, fin) in parts {
-            rcv.take((u32::MAX - 1).wrapping_add(*at), &text.as_bytes().into(), *fin);
+            rcv.take((u32::MAX - 1).wrapping_add(*at), &text.as_bytes().into(), *fin, 65_535);
         }
         rcv
     }
@@ -122,6 +145,14 @@ mod tests {
         assert_eq!(rcv.buffer, b"hello world");
         assert!(rcv.finished);
         assert_eq!(rcv.nxt, (u32::MAX - 1).wrapping_add(12));
+    }
+
+    #[test]
+    fn what_came_after_gaps_is_told_the_latest_first() {
+        let rcv = stream(&[(3, "d", false), (9, "jk", false), (6, "g", false), (4, "e", false)]);
+        let at = |n: u32| (u32::MAX - 1).wrapping_add(n);
+        assert_eq!(rcv.gaps()[..], [(at(3), at(5)), (at(9), at(11)), (at(6), at(7))]);
+        assert!(stream(&[(0, "abc", false)]).gaps().is_empty());
     }
 
     #[test]

@@ -83,6 +83,12 @@ pub struct TcpSettings {
     pub orphan_retries: u32,
     /// `tcp_fin_timeout` in seconds: how long a closed socket stays in FIN-WAIT-2.
     pub fin_timeout: u32,
+    /// `tcp_timestamps`.
+    pub timestamps: bool,
+    /// `tcp_sack`.
+    pub sack: bool,
+    /// `tcp_window_scaling`.
+    pub window_scaling: bool,
 }
 
 impl Default for TcpSettings {
@@ -94,6 +100,9 @@ impl Default for TcpSettings {
             retries2: 15,
             orphan_retries: 0,
             fin_timeout: 60,
+            timestamps: true,
+            sack: true,
+            window_scaling: true,
         }
     }
 }

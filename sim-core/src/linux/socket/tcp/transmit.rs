@@ -84,19 +84,20 @@ impl Send {
         }
     }
 
-    pub(super) fn set_window(&mut self, segment: &Tcp) {
-        self.window = u32::from(segment.window);
+    /// `window` is the segment's window in bytes.
+    pub(super) fn set_window(&mut self, segment: &Tcp, window: u32) {
+        self.window = window;
         self.window_by = (segment.seq, segment.ack);
     }
 
     /// The window of a segment counts unless it is older than the last (RFC 9293, 3.10.7.4); whether it changed.
-    fn update_window(&mut self, segment: &Tcp) -> bool {
+    fn update_window(&mut self, segment: &Tcp, window: u32) -> bool {
         let (seq_before, ack_before) = self.window_by;
         let newer = seq::before(seq_before, segment.seq)
             || (seq_before == segment.seq && !seq::after(ack_before, segment.ack));
         let old = self.window;
         if newer {
-            self.set_window(segment);
+            self.set_window(segment, window);
         }
         old != self.window
     }
@@ -222,7 +223,7 @@ impl Connection {
         if seq::before(ack, self.snd.una) {
             return true;
         }
-        let window_changed = self.snd.update_window(segment);
+        let window_changed = self.snd.update_window(segment, self.agreed.peer_window(segment));
         if ack != self.snd.una {
             self.acknowledged(ack, now);
         } else if !window_changed
@@ -290,7 +291,7 @@ impl Connection {
 
     /// The path carries `mtu` bytes only: smaller segments, and everything that is out goes out again.
     pub(super) fn lower_mtu(&mut self, mtu: u32, now: SimTime) {
-        let mss = mss_of(mtu, self.remote.ip());
+        let mss = mss_of(mtu, self.remote.ip()).saturating_sub(self.agreed.overhead()).max(1);
         if mss >= self.snd.mss || self.state.is_opening() {
             return;
         }
@@ -306,6 +307,7 @@ impl Connection {
 
     /// The timer has run out.
     pub(super) fn on_timer(&mut self, now: SimTime) {
+        self.clock = now;
         match self.timer.take() {
             Some((_, Timer::Expire)) => self.finish(),
             Some((_, Timer::Acknowledge)) => self.emit_ack(),

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::pair::{CLIENT, Faults, Pair, SERVER};
 use super::*;
-use crate::packet::{Tcp, TcpFlags};
+use crate::packet::{Tcp, TcpFlags, TcpOptions};
 
 /// Reads what is there; the error that ended the stream, if one did.
 fn drain(sockets: &mut Sockets, id: SockId, into: &mut Vec<u8>, eof: &mut bool) -> Option<Errno> {
@@ -124,7 +124,7 @@ proptest! {
                         ack: last.1.wrapping_add_signed(ack_by as i32),
                         flags: TcpFlags(flags),
                         window,
-                        mss: (flags & 2 != 0).then_some(window),
+                        options: TcpOptions { mss: (flags & 2 != 0).then_some(window), ..TcpOptions::default() },
                         payload: vec![9; length].into(),
                     };
                     pair.hosts[CLIENT].input(&IpPacket::new(ip(B), ip(A), Transport::Tcp(segment)));

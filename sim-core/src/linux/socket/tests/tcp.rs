@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::pair::{CLIENT, Faults, Pair, SERVER};
 use super::*;
-use crate::packet::{Payload, Tcp, TcpFlags};
+use crate::packet::{Payload, Tcp, TcpFlags, TcpOptions};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,7 +16,7 @@ fn segment(from: SocketAddr, to: SocketAddr, flags: TcpFlags) -> IpPacket {
         ack: 77,
         flags,
         window: 1024,
-        mss: None,
+        options: TcpOptions::default(),
         payload: Payload::Empty,
     };
     IpPacket::new(from.ip(), to.ip(), Transport::Tcp(tcp))
@@ -74,7 +74,7 @@ fn data_is_cut_by_the_smaller_mss_and_only_the_last_segment_pushes() {
     let (mut pair, client, _) = Pair::connected(1);
     pair.sockets(CLIENT).tcp_send(client, &[7; 3000], SimTime::ZERO).unwrap();
     pair.run_for(SECOND);
-    assert_eq!(pair.story(), "c:A1460 c:A1460 c:PA80 s:A s:A s:A");
+    assert_eq!(pair.story(), "c:A1448 c:A1448 c:PA104 s:A s:A s:A");
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn fragmentation_needed_lowers_the_segment_size_and_repeats_what_is_out() {
     let needed = IcmpError::FragmentationNeeded { mtu: 1450 };
     pair.sockets(CLIENT).icmp_error(&icmp_about(&big, needed, "10.244.1.1"), now);
     pair.run_for(SECOND);
-    assert_eq!(pair.story(), "c:A1410 c:PA590 s:A s:A");
+    assert_eq!(pair.story(), "c:A1398 c:PA602 s:A s:A");
     assert_eq!(pair.sockets(SERVER).tcp_recv(server), Ok(TcpRead::Data(vec![1; 2000])));
 }
 
@@ -366,4 +366,63 @@ fn an_orphan_does_not_wait_for_its_peer_for_ever() {
     pair.sockets(CLIENT).close(client, now);
     pair.run_for(200 * SECOND);
     assert_eq!(pair.state(CLIENT, client), None);
+}
+
+fn segments(packets: &[IpPacket]) -> Vec<(usize, crate::packet::TcpOptions, u16)> {
+    let of = |p: &IpPacket| match &p.body {
+        Transport::Tcp(t) => Some((p.len(), t.options, t.window)),
+        _ => None,
+    };
+    packets.iter().filter_map(of).collect()
+}
+
+/// As tcpdump shows them on a link with an MTU of 1500.
+#[test]
+fn every_segment_carries_the_options_that_linux_sends() {
+    let (mut client, mut server) = (Host::new(1), Host::new(2));
+    server.now = SimTime(5_000_000);
+    let listener = server.listen(B, 80, 8);
+    let sock = client.connect(at(A, 4000), at(B, 80));
+    let syn = client.output();
+    let (length, options, window) = segments(&syn)[0];
+    assert_eq!((length, options.mss, options.window_scale, window), (60, Some(1460), Some(10), 64_240));
+    assert!(options.sack_permitted && options.timestamps.is_some_and(|(_, echo)| echo == 0));
+    server.input(&syn[0]);
+    let answer = server.output();
+    let (length, theirs, window) = segments(&answer)[0];
+    assert_eq!((length, window), (60, 65_160));
+    assert_eq!(theirs.timestamps.map(|t| t.1), options.timestamps.map(|t| t.0));
+    client.input(&answer[0]);
+    let ack = client.output();
+    let (length, options, window) = segments(&ack)[0];
+    assert_eq!((length, window, options.mss, options.window_scale), (52, 63, None, None));
+    assert_eq!(options.timestamps.map(|t| t.1), theirs.timestamps.map(|t| t.0));
+    server.input(&ack[0]);
+    let conn = server.sockets.tcp_accept(listener).unwrap();
+    server.sockets.tcp_send(conn, b"web-2\n", server.now).unwrap();
+    let data = server.output();
+    assert_eq!((segments(&data)[0].0, segments(&data)[0].2), (58, 64));
+    assert_eq!(client.sockets.tcp_state(sock), Some(TcpState::Established));
+}
+
+#[test]
+fn what_is_switched_off_is_not_offered() {
+    let mut host = Host::new(1);
+    let plain =
+        TcpSettings { timestamps: false, sack: false, window_scaling: false, ..TcpSettings::default() };
+    host.sockets.set_tcp_settings(plain);
+    host.connect(at(A, 4000), at(B, 80));
+    assert_eq!(segments(&host.output())[0].0, 44);
+}
+
+#[test]
+fn data_after_a_gap_is_acknowledged_selectively() {
+    let (mut pair, client, _) = Pair::connected(1);
+    pair.sockets(CLIENT).tcp_send(client, &[7; 3000], SimTime::ZERO).unwrap();
+    let sent = pair.hosts[CLIENT].output();
+    pair.hosts[SERVER].input(&sent[1]);
+    let told = segments(&pair.hosts[SERVER].output())[0];
+    let Transport::Tcp(second) = &sent[1].body else { panic!("no segment") };
+    assert_eq!(told.0, 64);
+    assert_eq!(told.1.sack[0], Some((second.seq, second.seq.wrapping_add(1448))));
 }

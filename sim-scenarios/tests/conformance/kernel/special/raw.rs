@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sim_core::packet::{IpPacket, Payload, Tcp, TcpFlags, Transport, Udp};
+use sim_core::packet::{IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
 
 use super::super::probe::{self, Observed};
 use super::super::topology::{Lab, addr, str_err};
@@ -46,7 +46,7 @@ fn packet(case: &Value) -> Result<IpPacket, String> {
             ack: number("ack", if flags.has(TcpFlags::ACK) { 1000 } else { 0 }),
             flags,
             window: number("window", 1024) as u16,
-            mss: None,
+            options: TcpOptions::default(),
             payload: Payload::Empty,
         })
     } else {
