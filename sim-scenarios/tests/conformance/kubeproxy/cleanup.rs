@@ -7,7 +7,7 @@ use sim_core::chance::Dice;
 use sim_core::kube::node::proxy::cleanup::clean_up;
 use sim_core::linux::Skb;
 use sim_core::linux::conntrack::{Conntrack, NatRange};
-use sim_core::packet::{IpPacket, Payload, Tcp, TcpFlags, Transport, Udp, proto};
+use sim_core::packet::{IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp, proto};
 use sim_core::time::SimTime;
 use sim_core::trace::{NatKind, Tag};
 
@@ -62,7 +62,7 @@ fn insert(conntrack: &mut Conntrack, entry: &Value, from: IpAddr, dice: &mut Dic
             ack: 0,
             flags: TcpFlags::SYN,
             window: 64_240,
-            mss: None,
+            options: TcpOptions::default(),
             payload: Payload::Empty,
         }),
         Some("sctp") => Transport::Other { protocol: proto::SCTP, payload: Payload::Empty },

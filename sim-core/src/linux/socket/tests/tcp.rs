@@ -368,7 +368,7 @@ fn an_orphan_does_not_wait_for_its_peer_for_ever() {
     assert_eq!(pair.state(CLIENT, client), None);
 }
 
-fn segments(packets: &[IpPacket]) -> Vec<(usize, crate::packet::TcpOptions, u16)> {
+fn segments(packets: &[IpPacket]) -> Vec<(usize, TcpOptions, u16)> {
     let of = |p: &IpPacket| match &p.body {
         Transport::Tcp(t) => Some((p.len(), t.options, t.window)),
         _ => None,
