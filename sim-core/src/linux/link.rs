@@ -126,6 +126,12 @@ pub struct IfConf {
     pub forwarding: bool,
     /// Send ICMP redirects.
     pub send_redirects: bool,
+    /// Follow ICMP redirects.
+    pub accept_redirects: bool,
+    /// Of redirects on a medium that is not shared, follow only those to default gateways.
+    pub secure_redirects: bool,
+    /// Several subnets share the wire: redirects may name any neighbour.
+    pub shared_media: bool,
     /// 0 answer for any local address, 1 only for addresses of the interface, 2 and of its subnet.
     pub arp_ignore: u8,
     /// Answer only where a packet to the asker would leave.

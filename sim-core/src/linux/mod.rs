@@ -8,6 +8,7 @@
 pub mod bridge;
 pub mod conntrack;
 mod errno;
+pub mod exception;
 pub mod icmp;
 pub mod ipv6;
 pub mod link;

@@ -6,12 +6,11 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use ipnet::IpNet;
-use rustc_hash::FxBuildHasher;
 
 use super::bridge::{Bridge, FdbEntry, FdbKind};
 use super::conntrack::Conntrack;
+use super::exception::{Exception, Exceptions};
 use super::icmp::Limits;
 use super::link::{AddrNote, IfConf, IfKind, IfNotes, IfStats, Iface};
 use super::neigh::Neighbours;
@@ -19,6 +18,7 @@ use super::netfilter::Ruleset;
 use super::reassembly::Reassembly;
 use super::route::{Route, RouteKind, RouteProto, Table};
 use super::socket::Sockets;
+use super::stack::Redirected;
 use super::sysctl::{self, SysctlError, Sysctls};
 use super::tunnel::Vxlan;
 use crate::packet::MacAddr;
@@ -48,7 +48,8 @@ pub struct Netns {
     pub sockets: Sockets,
     pub(super) fragments: Reassembly,
     pub(super) limits: Limits,
-    pub(super) pmtu: IndexMap<IpAddr, (u32, SimTime), FxBuildHasher>,
+    pub(super) exceptions: Exceptions,
+    pub(super) redirected: Redirected,
     pub(super) next_ip_id: u16,
     pub(super) hash_salt: u64,
     /// Interfaces that went up or down since the world last looked.
@@ -122,7 +123,8 @@ impl Netns {
             sockets: Sockets::default(),
             fragments: Reassembly::default(),
             limits: Limits::default(),
-            pmtu: IndexMap::default(),
+            exceptions: Exceptions::default(),
+            redirected: Redirected::default(),
             next_ip_id: 1,
             hash_salt,
             link_events: Vec::new(),
@@ -229,6 +231,17 @@ impl Netns {
     #[must_use]
     pub const fn local_routes(&self) -> &Table {
         &self.local
+    }
+
+    /// What ICMP has said about a destination: the `cache` of `ip route get`.
+    #[must_use]
+    pub fn route_exception(&self, dst: IpAddr, now: SimTime) -> Option<&Exception> {
+        self.exceptions.get(dst, now)
+    }
+
+    /// `ip route flush cache`: forgets what ICMP has said.
+    pub fn flush_exceptions(&mut self) {
+        self.exceptions.forget(|_| true);
     }
 
     /// The neighbour table.
@@ -740,6 +753,8 @@ impl Netns {
     /// The route's interface is down, or its gateway is not on a link.
     pub fn route_replace(&mut self, route: Route) -> Result<(), NetError> {
         let route = self.checked(route)?;
+        let (main, dst) = (&self.main, route.dst);
+        self.exceptions.forget(|d| main.lookup(d).is_some_and(|r| r.dst == dst));
         self.main.replace(route);
         Ok(())
     }
@@ -749,6 +764,8 @@ impl Netns {
     /// # Errors
     /// No route matches.
     pub fn route_del(&mut self, gone: impl Fn(&Route) -> bool) -> Result<(), NetError> {
+        let main = &self.main;
+        self.exceptions.forget(|dst| main.lookup(dst).is_some_and(&gone));
         if self.main.remove(gone) == 0 { Err(NetError::NoSuchRoute) } else { Ok(()) }
     }
 

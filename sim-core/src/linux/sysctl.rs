@@ -35,7 +35,13 @@ pub struct Sysctls {
 
 impl Default for Sysctls {
     fn default() -> Self {
-        let conf = IfConf { send_redirects: true, ..IfConf::default() };
+        let conf = IfConf {
+            send_redirects: true,
+            accept_redirects: true,
+            secure_redirects: true,
+            shared_media: true,
+            ..IfConf::default()
+        };
         Self {
             ip_forward: false,
             default_ttl: 64,
@@ -114,6 +120,9 @@ fn conf_switch<'a>(conf: &'a mut IfConf, leaf: &str) -> Option<Switch<'a>> {
         "accept_local" => Switch::Bool(&mut conf.accept_local),
         "forwarding" => Switch::Bool(&mut conf.forwarding),
         "send_redirects" => Switch::Bool(&mut conf.send_redirects),
+        "accept_redirects" => Switch::Bool(&mut conf.accept_redirects),
+        "secure_redirects" => Switch::Bool(&mut conf.secure_redirects),
+        "shared_media" => Switch::Bool(&mut conf.shared_media),
         "arp_ignore" => Switch::U8(&mut conf.arp_ignore),
         "arp_filter" => Switch::Bool(&mut conf.arp_filter),
         "promote_secondaries" => Switch::Bool(&mut conf.promote_secondaries),
@@ -148,6 +157,8 @@ pub(super) fn set<'a>(
         if name == "net.ipv4.ip_forward" {
             let on = sys.ip_forward;
             sys.all.forwarding = on;
+            // A router does not follow redirects (`inet_forward_change`).
+            sys.all.accept_redirects = !on;
             sys.default.forwarding = on;
             ifaces.for_each(|i| i.conf.forwarding = on);
         } else if name == "net.ipv6.conf.all.forwarding" {
@@ -171,6 +182,7 @@ pub(super) fn set<'a>(
     if dev == "all" && leaf == "forwarding" {
         let on = sys.all.forwarding;
         sys.ip_forward = on;
+        sys.all.accept_redirects = !on;
         sys.default.forwarding = on;
         ifaces.for_each(|i| i.conf.forwarding = on);
     }

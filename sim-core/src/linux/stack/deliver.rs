@@ -119,9 +119,11 @@ impl Netns {
                 self.flush_sockets(cx);
             }
             Icmp::NeighbourSolicit { .. } | Icmp::NeighbourAdvert { .. } => self.discovery_input(skb, cx),
-            // A host may follow redirects; a router does not (`accept_redirects`), and no route of the model changes by itself.
-            Icmp::Redirect { .. } => {
-                self.end(cx, skb, || Verdict::Consumed { what: "ICMP redirect ignored" })
+            Icmp::Redirect { gateway, quote } => {
+                let (from, gateway) = (p.src, *gateway);
+                let followed = skb.iif.is_some_and(|dev| self.redirect_input(dev, from, gateway, quote, cx));
+                let what = if followed { "ICMP redirect followed" } else { "ICMP redirect ignored" };
+                self.end(cx, skb, || Verdict::Consumed { what });
             }
         }
     }

@@ -40,7 +40,7 @@ impl Netns {
         cx: &mut Cx<'_, R>,
     ) -> bool {
         let Some(p) = skb.ip() else { return false };
-        if !may_be_told(skb, p, error) {
+        if !may_be_told(skb, p, Some(error)) {
             return false;
         }
         let Ok(back) = self.path_to(p.src) else { return false };
@@ -49,12 +49,25 @@ impl Netns {
         if limited(error) && !back.local && !self.limits.allow(p.src, interval, cx.now) {
             return false;
         }
-        // From the address that was addressed, if it is ours; else from the address towards the sender.
-        let src = if self.is_local(p.dst) { p.dst } else { self.source_of(&back, p.src) };
         let quote = Box::new(p.clone());
-        let body = Transport::Icmp(Icmp::Error { error, quote });
+        let to = p.src;
+        self.send_about(skb, to, Transport::Icmp(Icmp::Error { error, quote }), cx)
+    }
+
+    /// Sends an ICMP message about a packet to its sender; whether it got away.
+    pub(super) fn send_about<R: Recorder>(
+        &mut self,
+        skb: &Skb,
+        to: IpAddr,
+        body: Transport,
+        cx: &mut Cx<'_, R>,
+    ) -> bool {
+        let (Some(p), Ok(back)) = (skb.ip(), self.path_to(to)) else { return false };
+        // From the address that was addressed, if it is ours; else from the address towards the sender.
+        let src = if self.is_local(p.dst) { p.dst } else { self.source_of(&back, to) };
         // Precedence "internetwork control" (RFC 1812, 4.3.2.5).
-        let answer = IpPacket { tos: if v6 { 0 } else { 0xc0 }, ttl: 0, ..IpPacket::new(src, p.src, body) };
+        let tos = if to.is_ipv6() { 0 } else { 0xc0 };
+        let answer = IpPacket { tos, ttl: 0, ..IpPacket::new(src, to, body) };
         let mut answer = Box::new(Skb::made(answer, cx.new_tag()));
         if self.track {
             self.conntrack.attach(&mut answer, skb);
@@ -111,12 +124,12 @@ impl Netns {
     }
 }
 
-fn may_be_told(skb: &Skb, p: &IpPacket, error: IcmpError) -> bool {
+pub(super) fn may_be_told(skb: &Skb, p: &IpPacket, error: Option<IcmpError>) -> bool {
     let about_error = matches!(&p.body, Transport::Icmp(Icmp::Error { .. } | Icmp::Redirect { .. }));
     let broadcast = |a: IpAddr| a == IpAddr::from(std::net::Ipv4Addr::BROADCAST);
     // The sender of an IPv6 group packet must learn the path's MTU (RFC 4443, 2.4 e.3).
     let group = skb.iif.is_some() && skb.frame.dst.is_group() || p.dst.is_multicast();
-    let exempt = p.dst.is_ipv6() && matches!(error, IcmpError::FragmentationNeeded { .. });
+    let exempt = p.dst.is_ipv6() && matches!(error, Some(IcmpError::FragmentationNeeded { .. }));
     !(about_error
         || (group && !exempt)
         || p.frag.is_some_and(|f| f.offset > 0)

@@ -118,6 +118,9 @@ impl Netns {
         if let Some(p) = skb.ip_mut() {
             p.ttl -= 1;
         }
+        if path.dev == dev {
+            self.redirect(dev, &path, &skb, cx);
+        }
         let at = At { hook: Hook::Forward, iif: Some(dev), oif: Some(path.dev) };
         if let Err(stop) = self.hook(at, &mut skb, cx) {
             return self.stopped(skb, stop, cx);

@@ -18,8 +18,10 @@ mod hooks;
 mod input;
 mod ndisc;
 mod output;
+mod redirect;
 mod routing;
 
+pub(super) use redirect::Redirected;
 pub(super) use routing::Path;
 
 use super::{Netns, Skb};
@@ -76,10 +78,8 @@ impl Netns {
 
     /// When this namespace wants to be woken.
     pub(super) fn next_timer(&self) -> Option<SimTime> {
-        match (self.neigh.next_timer(), self.sockets.next_timer()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let timers = [self.neigh.next_timer(), self.sockets.next_timer(), self.exceptions.next_timer()];
+        timers.into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -88,6 +88,9 @@ impl Netns {
         if self.sockets.next_timer().is_some_and(|t| t <= cx.now) {
             self.sockets.on_timer(cx.now);
             self.flush_sockets(cx);
+        }
+        if self.exceptions.next_timer().is_some_and(|t| t <= cx.now) {
+            self.exceptions.on_timer(cx.now);
         }
         while let Some(due) = self.neigh.on_timer(cx.now) {
             self.neighbour_due(due, cx);

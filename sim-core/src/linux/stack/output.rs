@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use super::hooks::At;
 use super::routing::Path;
 use super::{Cx, Maker};
-use crate::linux::ipv6;
 use crate::linux::link::IfKind;
 use crate::linux::neigh::{Due, Resolve};
 use crate::linux::reassembly::fragment;
@@ -15,9 +14,6 @@ use crate::packet::{FrameBody, IcmpError, IpPacket, MacAddr};
 use crate::time::SimTime;
 use crate::trace::{DropReason, Hook, IfId, Recorder, RouteDecision, Step};
 
-/// How long a reported path MTU is believed (`net.ipv4.route.mtu_expires`), and the least that is believed (`min_pmtu`).
-const PMTU_EXPIRES: std::time::Duration = std::time::Duration::from_secs(600);
-const MIN_PMTU: u32 = 552;
 /// `net.ipv6.conf.*.hop_limit`.
 const HOP_LIMIT: u8 = 64;
 
@@ -145,9 +141,9 @@ impl Netns {
     /// The longest packet for a path in bytes: the interface's MTU or what a router has reported less than ten minutes ago.
     pub(in crate::linux) fn path_mtu(&self, path: &Path, dst: IpAddr, now: SimTime) -> u32 {
         let link = self.link_mtu(path);
-        match self.pmtu.get(&dst) {
-            Some((mtu, until)) if now < *until => link.min(*mtu),
-            _ => link,
+        match self.exceptions.get(dst, now).and_then(|e| e.mtu) {
+            Some(mtu) => link.min(mtu),
+            None => link,
         }
     }
 
@@ -160,8 +156,7 @@ impl Netns {
     /// Notes that packets to `dst` may have `mtu` bytes only (`__ip_rt_update_pmtu`).
     pub(super) fn learn_mtu(&mut self, dst: IpAddr, mtu: u32, now: SimTime) {
         if mtu < self.mtu_towards(dst, now) {
-            let least = if dst.is_ipv4() { MIN_PMTU } else { ipv6::MIN_MTU };
-            self.pmtu.insert(dst, (mtu.max(least), now + PMTU_EXPIRES));
+            self.exceptions.set_mtu(dst, mtu, now);
         }
     }
 

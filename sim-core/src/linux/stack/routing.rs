@@ -128,7 +128,7 @@ impl Netns {
     fn unicast_path(&self, route: &Route, dst: IpAddr) -> Option<Path> {
         let dev = route.dev?;
         // A group is reached by its own hardware address, whatever gateway the route names.
-        let via = route.via.filter(|_| !dst.is_multicast());
+        let via = self.exceptions.gateway(dst).or(route.via).filter(|_| !dst.is_multicast());
         let next_hop = via.unwrap_or(dst);
         let summary = RouteSummary { dst: route.dst, src: route.src };
         let broadcast = dst == IpAddr::from(Ipv4Addr::BROADCAST);

@@ -164,13 +164,13 @@ pub(crate) fn trace(want: &[&str], got: &[Frame], known: &BTreeSet<u16>, target:
     let cut = want.last().and_then(|l| l.strip_prefix("... ")).is_some();
     let keep = |l: &&str| {
         !l.starts_with("... ")
-            && !is_redirect(l)
             && !is_noise(l, &noise)
             && (here.contains(&mask(l, known)) || !is_straggler(l, want, target))
     };
     let want: Vec<&str> = want.iter().copied().filter(keep).collect();
     let mut got: Vec<(SimTime, &str)> = got.iter().map(|(t, l)| (*t, l.as_str())).collect();
-    got.retain(|(_, l)| shown(l, arp, all_tcp) && !is_noise(l, &noise));
+    let redirected = want.iter().any(|l| is_redirect(l));
+    got.retain(|(_, l)| shown(l, arp, all_tcp) && !is_noise(l, &noise) && (redirected || !is_redirect(l)));
     if cut {
         got.truncate(want.len());
     }
@@ -260,7 +260,8 @@ fn is_of_probe_before(line: &str, own: Option<u16>) -> bool {
     !flags.starts_with("S ") && !ends.contains("about [") && ports.into_iter().any(late)
 }
 
-/// Redirects depend on how many the host has sent to that peer before, and change nothing here; the simulator sends none.
+/// A redirect: how soon another follows doubles with each one that the peer has been sent, so that a recording may lack some that
+/// earlier ones have held back. What it does show has to be there.
 fn is_redirect(line: &str) -> bool {
     line.contains(" icmp redirect-")
 }

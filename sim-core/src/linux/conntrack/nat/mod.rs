@@ -113,10 +113,16 @@ impl Conntrack {
             SkbCt::Known { dir, .. } | SkbCt::Loose { dir, .. } => *dir,
             SkbCt::None | SkbCt::NoTrack | SkbCt::Invalid => return Ok(None),
         };
-        let Some(conn) = self.of(skb).filter(|c| c.status.any(Status::NAT)) else { return Ok(None) };
         let Some(packet) = skb.ip() else { return Ok(None) };
-        if rewrite::is_redirect(packet) {
+        let Some(conn) = self.of(skb) else { return Ok(None) };
+        // While it is not settled whether the flow is translated, that is assumed (`nf_nat_icmp_reply_translation`).
+        let settled = conn.nat_done(NatKind::Source) && conn.nat_done(NatKind::Destination);
+        let translated = conn.status.any(Status::NAT);
+        if (translated || !settled) && rewrite::is_redirect(packet) {
             return Err(DropReason::NatRedirect);
+        }
+        if !translated {
+            return Ok(None);
         }
         if !conn.status.has(side(kind, dir)) {
             return Ok(None);

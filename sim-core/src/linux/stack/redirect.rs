@@ -1,0 +1,138 @@
+//! ICMP redirects (RFC 1812, 5.2.7.2): sent about packets that leave by the interface they came in by (`ip_rt_send_redirect`), and
+//! followed by hosts that do not forward (`__ip_do_redirect`).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
+use super::Cx;
+use super::errors::may_be_told;
+use super::routing::Path;
+use crate::linux::link::IfConf;
+use crate::linux::neigh::Resolve;
+use crate::linux::route::RouteKind;
+use crate::linux::{Netns, Skb};
+use crate::packet::{Icmp, IpPacket, Transport};
+use crate::time::SimTime;
+use crate::trace::{IfId, Recorder};
+
+/// Redirects to one peer that takes no notice, before it is left alone (`ip_rt_redirect_number`).
+const NUMBER: u32 = 9;
+/// Time after the first redirect to a peer; each one doubles it (`ip_rt_redirect_load`).
+const LOAD: Duration = Duration::from_millis(20);
+/// Quiet time after which a peer counts as new (`ip_rt_redirect_silence`).
+const SILENCE: Duration = Duration::from_millis(20 << (NUMBER + 1));
+
+/// Who has been sent how many redirects, and when the last. The kernel keeps this beside the budget for ICMP errors and lets both
+/// share the time of the last; here each has its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::linux) struct Redirected {
+    peers: IndexMap<IpAddr, (u32, SimTime), FxBuildHasher>,
+}
+
+impl Redirected {
+    /// Whether `peer` may be sent a redirect now.
+    fn allow(&mut self, peer: IpAddr, now: SimTime) -> bool {
+        let (sent, last) = self.peers.entry(peer).or_insert((0, now));
+        if now.since(*last) > SILENCE {
+            *sent = 0;
+        }
+        if *sent >= NUMBER {
+            *last = now;
+            return false;
+        }
+        let allowed = *sent == 0 || now.since(*last) > LOAD * (1 << *sent);
+        if allowed {
+            *last = now;
+            *sent += 1;
+        }
+        allowed
+    }
+}
+
+impl Netns {
+    /// Tells the sender of a packet that goes back where it came from that there is a shorter way. The packet goes its way all the
+    /// same.
+    pub(super) fn redirect<R: Recorder>(&mut self, dev: IfId, path: &Path, skb: &Skb, cx: &mut Cx<'_, R>) {
+        let Some(p) = skb.ip().filter(|p| p.dst.is_ipv4()) else { return };
+        let send = self.conf_or(dev, |c| c.send_redirects);
+        if path.dev != dev || !send || !may_be_told(skb, p, None) {
+            return;
+        }
+        // The sender must be a neighbour, by our own routes or, where the medium is not shared, by our addresses.
+        let neighbour =
+            self.path_to(p.src).is_ok_and(|back| back.dev == dev && back.via.is_none() && !back.local);
+        let shared = self.conf_or(dev, |c| c.shared_media);
+        if !neighbour
+            || !(shared || self.both_on_link(dev, p.src, path.via))
+            || !self.redirected.allow(p.src, cx.now)
+        {
+            return;
+        }
+        let quote = Box::new(p.clone());
+        let body = Transport::Icmp(Icmp::Redirect { gateway: path.next_hop, quote });
+        self.send_about(skb, p.src, body, cx);
+    }
+
+    /// Whether one subnet of an interface holds both addresses (`inet_addr_onlink`).
+    fn both_on_link(&self, dev: IfId, a: IpAddr, b: Option<IpAddr>) -> bool {
+        let Some(iface) = self.iface(dev) else { return false };
+        iface.addrs.iter().any(|n| n.contains(&a) && b.is_none_or(|b| n.contains(&b)))
+    }
+
+    /// A redirect arrives; whether it is followed from now on.
+    pub(super) fn redirect_input<R: Recorder>(
+        &mut self,
+        dev: IfId,
+        from: IpAddr,
+        gateway: IpAddr,
+        quote: &IpPacket,
+        cx: &mut Cx<'_, R>,
+    ) -> bool {
+        let Ok(path) = self.path_to(quote.dst) else { return false };
+        let ours = self.is_local(quote.src) && path.via == Some(from);
+        if !ours
+            || gateway == from
+            || !self.follows_redirects(dev)
+            || !self.may_be_gateway(dev, from, gateway)
+        {
+            return false;
+        }
+        if self.neigh.is_valid(path.dev, gateway) {
+            self.exceptions.set_gateway(quote.dst, gateway, cx.now);
+            return true;
+        }
+        // Not followed yet: first the gateway has to be there.
+        if let Resolve::Wait { ask: true } = self.neigh.resolve(path.dev, gateway, cx.now, &mut None) {
+            self.ask(path.dev, gateway, None, None, cx);
+        }
+        false
+    }
+
+    /// `IN_DEV_RX_REDIRECTS`: a router needs both switches, a host one.
+    fn follows_redirects(&self, dev: IfId) -> bool {
+        let accepts = |c: &IfConf| c.accept_redirects;
+        let Some(iface) = self.iface(dev) else { return false };
+        if iface.conf.forwarding {
+            accepts(&self.sys.all) && accepts(&iface.conf)
+        } else {
+            self.conf_or(dev, accepts)
+        }
+    }
+
+    fn may_be_gateway(&self, dev: IfId, old: IpAddr, new: IpAddr) -> bool {
+        let IpAddr::V4(v4) = new else { return false };
+        if v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified() {
+            return false;
+        }
+        if self.conf_or(dev, |c| c.shared_media) {
+            return self.local.lookup(new).is_none_or(|r| r.kind == RouteKind::Unicast);
+        }
+        let secure = self.conf_or(dev, |c| c.secure_redirects);
+        let is_default =
+            |g| self.main.iter().any(|r| r.dst.prefix_len() == 0 && r.via == Some(g) && r.dev == Some(dev));
+        self.both_on_link(dev, new, Some(old)) && (!secure || is_default(new))
+    }
+}
