@@ -21,6 +21,8 @@ pub struct Bridge {
     pub fdb: IndexMap<MacAddr, FdbEntry, FxBuildHasher>,
     /// Somebody has set the MTU; else it is the least of the ports' (`BROPT_MTU_SET_BY_USER`).
     pub mtu_set: bool,
+    /// Nobody gave the bridge an address, so it takes the lowest one of its ports (`br_stp_recalculate_bridge_id`).
+    pub mac_of_ports: bool,
 }
 
 /// Where an address is.

@@ -34,6 +34,8 @@ pub struct Netns {
     pub name: Arc<str>,
     pub(super) ifaces: Vec<Option<Iface>>,
     next_index: u32,
+    /// When the first address goes whose lifetime is limited.
+    addr_expires: Option<SimTime>,
     pub(super) local: Table,
     pub(super) main: Table,
     pub(super) neigh: Neighbours,
@@ -111,6 +113,7 @@ impl Netns {
             name: name.into(),
             ifaces: Vec::new(),
             next_index: 0,
+            addr_expires: None,
             local: Table::default(),
             main: Table::default(),
             neigh: Neighbours::default(),
@@ -364,6 +367,7 @@ impl Netns {
         b.add_port(port, mac);
         self.iface_mut(port).master = Some(bridge);
         self.adjust_mtu(bridge);
+        self.bridge_takes_mac(bridge);
         Ok(())
     }
 
@@ -373,6 +377,7 @@ impl Netns {
         {
             b.remove_port(port);
             self.adjust_mtu(old);
+            self.bridge_takes_mac(old);
         }
     }
 
@@ -382,6 +387,24 @@ impl Netns {
         let ports = b.ports.clone();
         let least = ports.into_iter().filter_map(|p| self.iface(p)).map(|p| p.mtu).min();
         self.iface_mut(bridge).mtu = least.unwrap_or(1500);
+    }
+
+    /// `ip link add NAME type bridge` without an address: from now on it takes the lowest address of its ports.
+    ///
+    /// # Errors
+    /// There is no such bridge.
+    pub fn bridge_mac_of_ports(&mut self, bridge: &str) -> Result<(), NetError> {
+        let id = self.dev(bridge)?;
+        self.bridge_mut(id).ok_or(NetError::NotSupported)?.mac_of_ports = true;
+        Ok(())
+    }
+
+    fn bridge_takes_mac(&mut self, bridge: IfId) {
+        let Some(b) = self.bridge_mut(bridge).filter(|b| b.mac_of_ports) else { return };
+        let ports = b.ports.clone();
+        let lowest = ports.iter().filter_map(|p| self.iface(*p)).map(|p| p.mac.0).min();
+        self.iface_mut(bridge).mac = MacAddr(lowest.unwrap_or_default());
+        self.note_bridge_mac(bridge);
     }
 
     /// `ip link set PORT nomaster`.
@@ -441,6 +464,12 @@ impl Netns {
         {
             b.fdb.shift_remove(&old);
             b.fdb.insert(mac, FdbEntry { port: id, seen: SimTime::ZERO, kind: FdbKind::Local });
+        }
+        if let Some(b) = self.bridge_mut(id) {
+            b.mac_of_ports = false;
+        }
+        if let Some(master) = self.iface_mut(id).master {
+            self.bridge_takes_mac(master);
         }
         self.note_bridge_mac(id);
         Ok(())
@@ -566,6 +595,7 @@ impl Netns {
         for net in iface.addrs.iter().filter(|n| n.addr().is_ipv4()) {
             // The first address of a subnet speaks for all (`IFA_F_SECONDARY`).
             let primary = iface.addrs.iter().find(|n| n.trunc() == net.trunc()).unwrap_or(net).addr();
+            let note = iface.notes.addrs.get(net);
             let kernel = |dst, kind| Route {
                 kind,
                 src: Some(primary),
@@ -585,7 +615,13 @@ impl Netns {
             {
                 let _ = self.local.add(kernel(host(v4.broadcast().into()), RouteKind::Broadcast));
             }
-            let note = iface.notes.addrs.get(net);
+            if let Some(brd) = note.and_then(|n| n.broadcast) {
+                let _ = self.local.add(kernel(host(brd), RouteKind::Broadcast));
+            }
+            if let Some(peer) = note.and_then(|n| n.peer) {
+                let _ = self.main.add(kernel(peer.trunc(), RouteKind::Unicast));
+                continue;
+            }
             if net.prefix_len() < net.max_prefix_len() && !note.is_some_and(|n| n.noprefixroute) {
                 let metric = note.map_or(0, |n| n.metric);
                 let _ = self.main.add(Route { metric, ..kernel(net.trunc(), RouteKind::Unicast) });
@@ -714,7 +750,49 @@ impl Netns {
             return Err(NetError::Exists);
         }
         iface.notes.addrs.insert(addr, note);
+        self.note_expiry();
         self.addr_add(dev, addr)
+    }
+
+    /// When the first address goes whose lifetime is limited.
+    pub(super) const fn addr_expiry(&self) -> Option<SimTime> {
+        self.addr_expires
+    }
+
+    /// Takes addresses away whose lifetime is over.
+    pub(super) fn expire_addrs(&mut self, now: SimTime) {
+        let over = |n: &AddrNote| n.valid.is_some_and(|at| at <= now);
+        let gone: Vec<(String, IpNet)> = self
+            .ifaces()
+            .flat_map(|i| {
+                i.notes.addrs.iter().filter(|(_, n)| over(n)).map(|(a, _)| (i.name.to_string(), *a))
+            })
+            .collect();
+        for (dev, addr) in gone {
+            // One that went with the first of its subnet is gone already.
+            let _ = self.addr_del(&dev, addr);
+        }
+        self.note_expiry();
+    }
+
+    fn note_expiry(&mut self) {
+        self.addr_expires = self.ifaces().flat_map(|i| i.notes.addrs.values()).filter_map(|n| n.valid).min();
+    }
+
+    /// `ip address change|replace`: new words about an address that is there.
+    ///
+    /// # Errors
+    /// The device does not exist or does not have the address.
+    pub fn addr_change(&mut self, dev: &str, addr: IpNet, note: AddrNote) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        let iface = self.iface_mut(id);
+        if !iface.addrs.contains(&addr) {
+            return Err(NetError::NoSuchAddress);
+        }
+        iface.notes.addrs.insert(addr, note);
+        self.refresh_iface(id);
+        self.note_expiry();
+        Ok(())
     }
 
     /// `ip address del ADDR dev DEV`. The first IPv4 address of a subnet takes the others of that subnet with it, unless

@@ -1,11 +1,14 @@
-//! VXLAN devices (RFC 7348) as flannel uses them: static forwarding entries, no learning, no multicast.
+//! VXLAN devices (RFC 7348) as flannel uses them: static forwarding entries, and as people make them by hand: one
+//! remote and learning. No multicast group, and one destination for each address.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
 use crate::packet::{FrameBody, IpPacket, MacAddr, Payload, Transport, Udp, proto};
+use crate::time::SimTime;
 use crate::trace::IfId;
 
 /// Bytes that VXLAN over IPv4 adds to an IP packet: outer IP, UDP, VXLAN header, inner Ethernet header.
@@ -26,7 +29,15 @@ pub struct Vxlan {
     pub port: u16,
     /// Static forwarding entries: inner destination to outer destination.
     pub fdb: IndexMap<MacAddr, IpAddr, FxBuildHasher>,
+    /// Forwarding entries learned from frames that arrived, with the time of the last one; none with `nolearning`.
+    pub learned: Option<Learned>,
 }
+
+/// Where stations behind a tunnel were seen, and when.
+pub type Learned = IndexMap<MacAddr, (IpAddr, SimTime), FxBuildHasher>;
+
+/// How long a learned station is believed (`ageing 300`).
+pub const AGEING: Duration = Duration::from_secs(300);
 
 impl Vxlan {
     /// Bytes that the tunnel adds to an IP packet.
@@ -37,8 +48,20 @@ impl Vxlan {
 
     /// Outer destination for an inner destination; the all-zero entry is the default.
     #[must_use]
-    pub fn remote(&self, dst: MacAddr) -> Option<IpAddr> {
-        self.fdb.get(&dst).or_else(|| self.fdb.get(&MacAddr::ZERO)).copied()
+    pub fn remote(&self, dst: MacAddr, now: SimTime) -> Option<IpAddr> {
+        let fresh = |(remote, seen): &(IpAddr, SimTime)| (now.since(*seen) < AGEING).then_some(*remote);
+        let learned = || self.learned.as_ref().and_then(|l| l.get(&dst)).and_then(fresh);
+        self.fdb.get(&dst).copied().or_else(learned).or_else(|| self.fdb.get(&MacAddr::ZERO).copied())
+    }
+
+    /// Notes that a frame from `mac` came from `remote` (`vxlan_snoop`). An entry set by hand stays.
+    pub fn learn(&mut self, mac: MacAddr, remote: IpAddr, now: SimTime) {
+        if mac.is_group() || self.fdb.contains_key(&mac) {
+            return;
+        }
+        if let Some(learned) = &mut self.learned {
+            learned.insert(mac, (remote, now));
+        }
     }
 
     /// The outer packet around a frame. `salt` makes the source port differ between hosts, as the kernel's hash seed does.

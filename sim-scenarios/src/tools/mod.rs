@@ -27,6 +27,7 @@ mod net;
 mod nslookup;
 mod out;
 mod ping;
+mod printer;
 mod sh;
 mod ssh;
 mod text;

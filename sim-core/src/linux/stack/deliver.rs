@@ -140,8 +140,11 @@ impl Netns {
             return self.refuse(skb, DropReason::NoSocket, IcmpError::PortUnreachable, cx);
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
-        let tag = skb.tag;
+        let (tag, from) = (skb.tag, skb.ip().map(|p| p.src));
         let Some(inner) = take_inner(*skb) else { return };
+        if let (Some(from), IfKind::Vxlan(v)) = (from, &mut self.iface_mut(dev).kind) {
+            v.learn(inner.src, from, cx.now);
+        }
         let mut skb = Box::new(Skb::received(inner, dev, tag));
         skb.tag.snapshot = None;
         self.note(cx, &mut skb, || Step::Rx { iface: dev });

@@ -78,8 +78,9 @@ impl Netns {
 
     /// When this namespace wants to be woken.
     pub(super) fn next_timer(&self) -> Option<SimTime> {
-        let timers = [self.neigh.next_timer(), self.sockets.next_timer(), self.exceptions.next_timer()];
-        timers.into_iter().flatten().min()
+        let own = [self.neigh.next_timer(), self.sockets.next_timer()];
+        let timers = [self.exceptions.next_timer(), self.addr_expiry()].into_iter().chain(own);
+        timers.flatten().min()
     }
 
     /// Does what is due.
@@ -91,6 +92,9 @@ impl Netns {
         }
         if self.exceptions.next_timer().is_some_and(|t| t <= cx.now) {
             self.exceptions.on_timer(cx.now);
+        }
+        if self.addr_expiry().is_some_and(|t| t <= cx.now) {
+            self.expire_addrs(cx.now);
         }
         while let Some(due) = self.neigh.on_timer(cx.now) {
             self.neighbour_due(due, cx);

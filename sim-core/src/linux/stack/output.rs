@@ -306,19 +306,24 @@ impl Netns {
         let salt = self.hash_salt ^ u64::from(skb.rehash) << 32;
         let Some(IfKind::Vxlan(vxlan)) = self.iface(dev).map(|i| &i.kind) else { return };
         let mac = skb.frame.dst;
-        let Some(remote) = vxlan.remote(mac) else {
+        let Some(remote) = vxlan.remote(mac, cx.now) else {
             return self.drop(cx, skb, DropReason::NoFdbEntry { mac });
         };
         if self.is_local(remote) {
             return self.tunnel_loop(dev, skb, cx);
         }
-        let vxlan = vxlan.clone();
+        let mut vxlan = vxlan.clone();
         // What does not fit is cut up outside, but the host notes it for what it sends itself (`skb_tunnel_check_pmtu`).
         let room = self.mtu_towards(remote, cx.now).saturating_sub(VXLAN_OVERHEAD);
         if let Some((dst, len)) = skb.ip().map(|p| (p.dst, p.len()))
             && len > room as usize
         {
             self.learn_mtu(dst, room, cx.now);
+        }
+        if vxlan.local.is_unspecified()
+            && let Ok(path) = self.path_to(remote)
+        {
+            vxlan.local = self.source_of(&path, remote);
         }
         self.note(cx, &mut skb, || Step::Encap { iface: dev, remote });
         let tag = skb.tag;

@@ -340,7 +340,12 @@ impl World {
     /// Tells the other ends of interfaces that went up or down.
     fn sync_links(&mut self) {
         for id in std::mem::take(&mut self.touched) {
-            let ns = &mut self.namespaces[id.0 as usize].ns;
+            let slot = &mut self.namespaces[id.0 as usize];
+            if let Some(at) = slot.ns.addr_expiry().filter(|at| *at < slot.armed) {
+                slot.armed = at;
+                self.queue.push(at, Event::Timer(id));
+            }
+            let ns = &mut slot.ns;
             for (iface, up) in std::mem::take(&mut ns.link_events) {
                 if let Some((peer_ns, peer)) = self.ns(id).iface(iface).and_then(|i| i.peer) {
                     self.namespaces[peer_ns.0 as usize].ns.set_carrier(peer, up);

@@ -25,6 +25,7 @@ fn small() -> World {
         underlay: None,
         port: 8472,
         fdb: indexmap::IndexMap::default(),
+        learned: None,
     };
     node.add_vxlan("flannel.1", MAC, vxlan).unwrap();
     node.link_set("flannel.1", true).unwrap();

@@ -6,6 +6,7 @@
 mod address;
 mod link;
 mod neigh;
+mod netns;
 mod route;
 mod words;
 
@@ -13,6 +14,7 @@ use sim_core::linux::{NetError, World};
 use sim_core::trace::NsId;
 
 use super::Cx;
+use super::printer::{Printer, Style};
 use words::{Object, Words};
 
 /// Which of the two programs it is.
@@ -34,12 +36,27 @@ pub(crate) enum Failure {
 }
 
 /// What the options before the object say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Options {
     family: Option<Family>,
     oneline: bool,
     brief: bool,
-    stats: bool,
+    /// How often `-s` was given.
+    stats: u32,
+    details: bool,
+    json: bool,
+    pretty: bool,
+    all: bool,
+    force: bool,
+    version: bool,
+    netns: Option<String>,
+    batch: Option<String>,
+}
+
+impl Options {
+    const fn style(&self) -> Style {
+        Style { json: self.json, pretty: self.pretty, oneline: self.oneline }
+    }
 }
 
 /// `-4`, `-6`.
@@ -55,39 +72,142 @@ impl Family {
     }
 }
 
+/// `ip help`.
+const USAGE: &str = include_str!("usage/ip_main.txt");
+
+/// The namespaces that a call can name.
+#[derive(Clone, Debug, Default)]
+struct Namespaces {
+    /// Those made with `ip netns add`.
+    named: Vec<(String, NsId)>,
+    /// The machine's own: that of process 1.
+    own: Option<NsId>,
+}
+
 /// One call of the tool.
 struct Call<'a> {
     world: &'a mut World,
     ns: NsId,
+    namespaces: &'a Namespaces,
     dialect: Dialect,
     options: Options,
     words: Words<'a>,
+    /// What goes to standard error although the call succeeds.
+    warn: &'a mut String,
 }
 
 /// The program on machines.
 pub(crate) fn run_iproute2(cx: &mut Cx<'_>) -> i32 {
-    run(cx, Dialect::Iproute2)
+    let words = cx.args.get(1..).unwrap_or_default();
+    let options = match Words::new(words, Dialect::Iproute2).options() {
+        Ok(options) => options,
+        Err(failure) => return fail(cx, failure),
+    };
+    if options.version {
+        cx.out.line("ip utility, iproute2-6.1.0, libbpf 1.1.2");
+        return 0;
+    }
+    if let Some(name) = &options.netns {
+        return in_namespace(cx, name);
+    }
+    match &options.batch {
+        Some(file) => batch(cx, file, options.force),
+        None => run(cx, Dialect::Iproute2, words),
+    }
 }
 
 /// The applet in busybox images.
 pub(crate) fn run_busybox(cx: &mut Cx<'_>) -> i32 {
-    run(cx, Dialect::Busybox)
+    run(cx, Dialect::Busybox, cx.args.get(1..).unwrap_or_default())
 }
 
-fn run(cx: &mut Cx<'_>, dialect: Dialect) -> i32 {
+/// `-n NAME`: the same call without it, in another namespace.
+fn in_namespace(cx: &mut Cx<'_>, name: &str) -> i32 {
+    let Some(place) = netns::place_named(cx, name) else {
+        return fail(cx, netns::cannot_open(name, 255));
+    };
+    let mut args = cx.args.to_vec();
+    if let Some(at) = args.iter().position(|a| matches!(a.trim_start_matches('-'), "n" | "netns")) {
+        args.drain(at..(at + 2).min(args.len()));
+    }
+    let stdin = cx.stdin;
+    cx.exec(&place, &args, stdin).unwrap_or(255)
+}
+
+/// `-batch FILE`: a call in each line, up to the first that fails.
+fn batch(cx: &mut Cx<'_>, file: &str, force: bool) -> i32 {
+    let text = match cx.read_input(file) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(why) => {
+            cx.out.err(format!("Cannot open file \"{file}\" for reading: {why}"));
+            return 1;
+        }
+    };
+    let mut status = 0;
+    let shared: Vec<String> = cx
+        .args
+        .get(1..)
+        .unwrap_or_default()
+        .iter()
+        .take_while(|a| !matches!(a.trim_start_matches('-'), "b" | "batch"))
+        .filter(|a| !a.ends_with("force"))
+        .cloned()
+        .collect();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default();
+        let words: Vec<String> =
+            shared.iter().cloned().chain(line.split_whitespace().map(str::to_owned)).collect();
+        if line.split_whitespace().next().is_none() {
+            continue;
+        }
+        if run(cx, Dialect::Iproute2, &words) != 0 {
+            cx.out.err(format!("Command failed {file}:{}", number + 1));
+            status = 1;
+            if !force {
+                break;
+            }
+        }
+    }
+    status
+}
+
+fn run(cx: &mut Cx<'_>, dialect: Dialect, args: &[String]) -> i32 {
     let Some(ns) = cx.cluster.netns(cx.place) else {
         return cx.not_modelled("ip on a machine without a network");
     };
-    match execute(&mut cx.cluster.world, ns, dialect, cx.args.get(1..).unwrap_or_default()) {
+    if dialect == Dialect::Iproute2 {
+        let mut words = Words::new(args, dialect);
+        if let Ok(options) = words.options()
+            && let Ok(Object::Netns) = words.object()
+        {
+            let (shown, status) = netns::run(cx, &options, words);
+            return tell(cx, shown, status);
+        }
+    }
+    let namespaces = Namespaces { named: netns::named(cx), own: cx.cluster.netns(cx.place.machine()) };
+    let mut warn = String::new();
+    let shown = execute_with(&mut cx.cluster.world, ns, dialect, args, &namespaces, &mut warn);
+    cx.out.eprint(warn);
+    tell(cx, shown, 0)
+}
+
+fn tell(cx: &mut Cx<'_>, shown: Shown, status: i32) -> i32 {
+    match shown {
         Ok(text) => {
             cx.out.print(text);
-            0
+            status
         }
-        Err(Failure::Refused(text, status)) => {
+        Err(failure) => fail(cx, failure),
+    }
+}
+
+fn fail(cx: &mut Cx<'_>, failure: Failure) -> i32 {
+    match failure {
+        Failure::Refused(text, status) => {
             cx.out.err(text);
             status
         }
-        Err(Failure::NotModelled(what)) => cx.not_modelled(what),
+        Failure::NotModelled(what) => cx.not_modelled(what),
     }
 }
 
@@ -97,17 +217,35 @@ type Shown = Result<String, Failure>;
 ///
 /// # Errors
 /// What goes to standard error instead, with the exit status.
+#[cfg(test)]
 pub(crate) fn execute(world: &mut World, ns: NsId, dialect: Dialect, args: &[String]) -> Shown {
+    execute_with(world, ns, dialect, args, &Namespaces::default(), &mut String::new())
+}
+
+fn execute_with(
+    world: &mut World,
+    ns: NsId,
+    dialect: Dialect,
+    args: &[String],
+    namespaces: &Namespaces,
+    warn: &mut String,
+) -> Shown {
     let mut words = Words::new(args, dialect);
     let options = words.options()?;
     let object = words.object()?;
-    let call = Call { world, ns, dialect, options, words };
+    let call = Call { world, ns, namespaces, dialect, options, words, warn };
     match object {
         Object::Address => call.address(),
         Object::Link => call.link(),
         Object::Route => call.route(),
         Object::Neigh => call.neigh(),
         Object::Rule => call.rule(),
+        Object::Maddress => call.maddress(),
+        Object::Tunnel => call.tunnel(),
+        Object::Vrf => call.vrf(),
+        Object::TcpMetrics => Err(Failure::NotModelled("ip tcp_metrics".to_owned())),
+        Object::Netns => Err(Failure::NotModelled("ip netns without a machine".to_owned())),
+        Object::Help => Err(call.usage(USAGE)),
     }
 }
 
@@ -117,10 +255,78 @@ impl Call<'_> {
         match self.words.next() {
             None | Some("show" | "list" | "lst" | "s" | "l") => {
                 let end = self.pick("", " ");
-                let lines = [("0", "local"), ("32766", "main"), ("32767", "default")];
-                Ok(lines.map(|(at, table)| format!("{at}:\tfrom all lookup {table}{end}\n")).concat())
+                let mut p = self.printer();
+                for (at, table) in [(0u32, "local"), (32766, "main"), (32767, "default")] {
+                    p.open_object(None);
+                    p.any("priority", format_args!("{at}:\tfrom all lookup {table}{end}\n"), at);
+                    p.field("src", "all");
+                    p.field("table", table);
+                    p.close_object();
+                }
+                Ok(p.finish())
             }
+            Some("help") => Err(self.usage(include_str!("usage/rule.txt"))),
             Some(command) => Err(Failure::NotModelled(format!("ip rule {command}"))),
+        }
+    }
+
+    /// `ip maddress`: group membership is not modelled.
+    fn maddress(mut self) -> Shown {
+        match self.words.next() {
+            Some("help") => Err(self.usage(include_str!("usage/maddress.txt"))),
+            _ => Err(Failure::NotModelled("ip maddress".to_owned())),
+        }
+    }
+
+    /// `ip tunnel`: there is none.
+    fn tunnel(mut self) -> Shown {
+        match self.words.next() {
+            None | Some("show" | "list" | "lst") if self.words.is_empty() => Ok(String::new()),
+            Some("help") => Err(self.usage(include_str!("usage/tunnel.txt"))),
+            other => Err(Failure::NotModelled(format!("ip tunnel {}", other.unwrap_or_default()))),
+        }
+    }
+
+    /// `ip vrf`: there is none.
+    fn vrf(mut self) -> Shown {
+        match self.words.next() {
+            None | Some("show" | "list" | "lst") => {
+                Ok("Name              Table\n-----------------------\nNo VRF has been configured\n"
+                    .to_owned())
+            }
+            Some(other) => Err(Failure::NotModelled(format!("ip vrf {other}"))),
+        }
+    }
+
+    fn printer(&self) -> Printer {
+        Printer::new(self.options.style())
+    }
+
+    /// Usage, as it is printed on standard error.
+    fn usage(&self, text: &str) -> Failure {
+        match self.dialect {
+            Dialect::Iproute2 => Failure::Refused(text.trim_end().to_owned(), 255),
+            Dialect::Busybox => Failure::NotModelled("usage of the busybox applet ip".to_owned()),
+        }
+    }
+
+    /// The name that a namespace has on this machine.
+    fn netns_name(&self, ns: NsId) -> Option<&str> {
+        self.namespaces.named.iter().find(|(_, other)| *other == ns).map(|(name, _)| name.as_str())
+    }
+
+    /// The value of `netns`: a name, or the number of a process.
+    fn netns_value(&mut self) -> Result<NsId, Failure> {
+        let word = self.words.value()?;
+        let named = self.namespaces.named.iter().find(|(name, _)| name == word).map(|(_, ns)| *ns);
+        let own = self.namespaces.own.filter(|_| word == "1");
+        match (named.or(own), word.parse::<u32>()) {
+            (Some(ns), _) => Ok(ns),
+            (None, Ok(_)) => Err(Failure::Refused(self.kernel("No such process"), 2)),
+            (None, Err(_)) => Err(Failure::Refused(
+                format!("Error: argument \"{word}\" is wrong: Invalid \"netns\" value\n"),
+                255,
+            )),
         }
     }
 
@@ -154,6 +360,24 @@ impl Call<'_> {
     fn done(&self, result: Result<(), NetError>) -> Shown {
         result.map(|()| String::new()).map_err(|e| self.refused(&e))
     }
+}
+
+/// The value of `scope`, as a number of `rt_scopes`.
+fn scope_number(word: &str) -> Result<u8, Failure> {
+    Ok(match word {
+        "global" | "universe" => 0,
+        "site" => 200,
+        "link" => 253,
+        "host" => 254,
+        "nowhere" => 255,
+        other => match other.parse() {
+            Ok(number) => number,
+            Err(_) => {
+                let text = format!("Error: argument \"{word}\" is wrong: invalid \"scope\" value\n");
+                return Err(Failure::Refused(text, 255));
+            }
+        },
+    })
 }
 
 #[cfg(test)]

@@ -16,13 +16,19 @@ pub(super) enum Object {
     Route,
     Neigh,
     Rule,
+    Netns,
+    Maddress,
+    Tunnel,
+    TcpMetrics,
+    Vrf,
+    Help,
 }
 
 /// iproute2's objects in the order in which a shortened word is looked up, with those that are modelled.
 const OBJECTS: &[(&str, Option<Object>)] = &[
     ("address", Some(Object::Address)),
     ("addrlabel", None),
-    ("maddress", None),
+    ("maddress", Some(Object::Maddress)),
     ("route", Some(Object::Route)),
     ("rule", Some(Object::Rule)),
     ("neighbor", Some(Object::Neigh)),
@@ -34,24 +40,25 @@ const OBJECTS: &[(&str, Option<Object>)] = &[
     ("fou", None),
     ("ila", None),
     ("macsec", None),
-    ("tunnel", None),
-    ("tunl", None),
+    ("tunnel", Some(Object::Tunnel)),
+    ("tunl", Some(Object::Tunnel)),
     ("tuntap", None),
     ("tap", None),
     ("token", None),
-    ("tcpmetrics", None),
+    ("tcpmetrics", Some(Object::TcpMetrics)),
+    ("tcp_metrics", Some(Object::TcpMetrics)),
     ("monitor", None),
     ("xfrm", None),
     ("mroute", None),
     ("mrule", None),
-    ("netns", None),
+    ("netns", Some(Object::Netns)),
     ("netconf", None),
-    ("vrf", None),
+    ("vrf", Some(Object::Vrf)),
     ("sr", None),
     ("nexthop", None),
     ("mptcp", None),
     ("ioam", None),
-    ("help", None),
+    ("help", Some(Object::Help)),
     ("stats", None),
 ];
 
@@ -81,6 +88,15 @@ impl<'a> Words<'a> {
         self.rest.next().map(String::as_str)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.as_slice().is_empty()
+    }
+
+    /// All words that are left.
+    pub(super) fn rest(&self) -> Vec<String> {
+        self.rest.as_slice().to_vec()
+    }
+
     fn peek(&self) -> Option<&'a str> {
         self.rest.as_slice().first().map(String::as_str)
     }
@@ -96,15 +112,24 @@ impl<'a> Words<'a> {
                 ("o" | "oneline", _) => options.oneline = true,
                 ("f" | "family", _) => options.family = Some(self.family()?),
                 ("br" | "brief", Dialect::Iproute2) => options.brief = true,
-                ("s" | "stats" | "statistics", Dialect::Iproute2) => options.stats = true,
+                ("s" | "stats" | "statistics", Dialect::Iproute2) => options.stats += 1,
+                ("d" | "details", Dialect::Iproute2) => options.details = true,
+                ("j" | "json", Dialect::Iproute2) => options.json = true,
+                ("p" | "pretty", Dialect::Iproute2) => options.pretty = true,
+                ("a" | "all", Dialect::Iproute2) => options.all = true,
+                ("force", Dialect::Iproute2) => options.force = true,
+                ("n" | "netns", Dialect::Iproute2) => options.netns = Some(self.value()?.to_owned()),
+                ("b" | "batch", Dialect::Iproute2) => options.batch = Some(self.value()?.to_owned()),
                 // Resolving, colours and numbers change nothing in what we print.
                 (
                     "c" | "color" | "c=never" | "color=never" | "c=auto" | "color=auto" | "N" | "Numeric",
                     Dialect::Iproute2,
                 ) => {}
-                ("V" | "Version", Dialect::Iproute2) => {
-                    return Err(Failure::NotModelled("ip -V".to_owned()));
+                ("V" | "Version", Dialect::Iproute2) => options.version = true,
+                ("h" | "human" | "human-readable" | "iec" | "r" | "resolve", Dialect::Iproute2) => {
+                    return Err(Failure::NotModelled(format!("ip {word}")));
                 }
+                ("help", Dialect::Iproute2) => return Err(refuse(super::USAGE.trim_end(), 255)),
                 (known, Dialect::Iproute2) if KNOWN_OPTIONS.contains(&known) => {
                     return Err(Failure::NotModelled(format!("ip {word}")));
                 }
@@ -131,7 +156,10 @@ impl<'a> Words<'a> {
             Dialect::Iproute2 => (OBJECTS, "ip without an object"),
             Dialect::Busybox => (BUSYBOX_OBJECTS, "ip without an object"),
         };
-        let word = self.next().ok_or_else(|| Failure::NotModelled(missing.to_owned()))?;
+        let word = self.next().ok_or_else(|| match self.dialect {
+            Dialect::Iproute2 => refuse(super::USAGE.trim_end(), 255),
+            Dialect::Busybox => Failure::NotModelled(missing.to_owned()),
+        })?;
         match (table.iter().find(|(name, _)| shortens(word, name)), self.dialect) {
             (Some((_, Some(object))), _) => Ok(*object),
             (Some((name, None)), _) => Err(Failure::NotModelled(format!("ip {name}"))),
@@ -194,7 +222,11 @@ impl<'a> Words<'a> {
         let word = self.value()?;
         word.parse().map_err(|_| match self.dialect {
             Dialect::Iproute2 => {
-                refuse(format!("Error: argument \"{word}\" is wrong: Invalid \"{of}\" value"), 255)
+                let what = match of {
+                    "metric" => "\"metric\" value is invalid".to_owned(),
+                    of => format!("Invalid \"{of}\" value"),
+                };
+                refuse(format!("Error: argument \"{word}\" is wrong: {what}\n"), 255)
             }
             Dialect::Busybox => refuse(format!("ip: invalid argument '{word}' to '{of}'"), 1),
         })
@@ -221,18 +253,6 @@ impl<'a> Words<'a> {
 
 /// Options of iproute2 that exist and are not modelled.
 const KNOWN_OPTIONS: &[&str] = &[
-    "d",
-    "details",
-    "r",
-    "resolve",
-    "h",
-    "human",
-    "human-readable",
-    "iec",
-    "j",
-    "json",
-    "p",
-    "pretty",
     "M",
     "B",
     "0",
@@ -242,16 +262,8 @@ const KNOWN_OPTIONS: &[&str] = &[
     "timestamp",
     "ts",
     "tshort",
-    "b",
-    "batch",
     "rc",
     "rcvbuf",
-    "n",
-    "netns",
-    "a",
-    "all",
-    "force",
-    "help",
     "c=always",
     "color=always",
 ];

@@ -214,6 +214,7 @@ impl Lab {
                 underlay: Some(eth0).filter(|_| mtu <= room),
                 port: 8472,
                 fdb: indexmap::IndexMap::default(),
+                learned: None,
             };
             stack.add_vxlan("flannel.1", vtep_mac(n), vxlan).map_err(str_err)?;
             stack.set_mtu("flannel.1", mtu).map_err(str_err)?;

@@ -24,7 +24,8 @@ pub fn vtep_mac(node: &str) -> MacAddr {
 /// the other side can route back.
 pub(super) fn add_device(ns: &mut Netns, node: Node<'_>, mtu: u32) -> Result<(), NetError> {
     let underlay = Some(ns.by_name("eth0")?.id);
-    let vxlan = Vxlan { vni: 1, local: node.ip, underlay, port: PORT, fdb: IndexMap::default() };
+    let vxlan =
+        Vxlan { vni: 1, local: node.ip, underlay, port: PORT, fdb: IndexMap::default(), learned: None };
     ns.add_vxlan(DEVICE, vtep_mac(node.name), vxlan)?;
     ns.set_mtu(DEVICE, mtu - VXLAN_OVERHEAD)?;
     ns.addr_add(DEVICE, IpNet::from(node.pod_cidr.network()))?;
