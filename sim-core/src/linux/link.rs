@@ -57,6 +57,8 @@ pub struct Iface {
 pub struct IfNotes {
     /// It has been up at least once, so that it has a queueing discipline.
     pub activated: bool,
+    /// A bridge that has had a port: without ports it has no carrier any more.
+    pub had_ports: bool,
     /// `ip link set … alias`.
     pub alias: Option<String>,
     /// `ip link set … promisc on`.

@@ -133,8 +133,6 @@ impl Netns {
             link_events: Vec::new(),
         };
         let lo = ns.add_iface("lo", IfKind::Loopback, MacAddr::ZERO, 65536);
-        let v4 = IpNet::new_assert(std::net::Ipv4Addr::LOCALHOST.into(), 8);
-        ns.iface_mut(lo).addrs = vec![v4];
         ns.set_up(lo, true);
         ns
     }
@@ -366,6 +364,7 @@ impl Netns {
         let IfKind::Bridge(b) = &mut self.iface_mut(bridge).kind else { return Err(NetError::NotSupported) };
         b.add_port(port, mac);
         self.iface_mut(port).master = Some(bridge);
+        self.iface_mut(bridge).notes.had_ports = true;
         self.adjust_mtu(bridge);
         self.bridge_takes_mac(bridge);
         Ok(())
@@ -535,6 +534,10 @@ impl Netns {
         }
         iface.up = up;
         iface.notes.activated |= up;
+        if up && iface.is_loopback() && iface.addrs.is_empty() {
+            // The kernel gives `lo` its address when it goes up without any.
+            iface.addrs = vec![IpNet::new_assert(std::net::Ipv4Addr::LOCALHOST.into(), 8)];
+        }
         self.link_events.push((id, up));
         let iface = self.iface_mut(id);
         if up {
@@ -679,6 +682,15 @@ impl Netns {
     pub fn notes_mut(&mut self, dev: &str) -> Result<&mut IfNotes, NetError> {
         let id = self.dev(dev)?;
         Ok(&mut self.iface_mut(id).notes)
+    }
+
+    /// `lo` as it is before anybody has switched it on.
+    pub(super) fn lo_never_up(&mut self) {
+        let Some(id) = self.iface_id("lo") else { return };
+        self.set_up(id, false);
+        self.iface_mut(id).addrs.clear();
+        self.iface_mut(id).notes.activated = false;
+        self.refresh_iface(id);
     }
 
     /// Takes an interface out, without addresses and down, to be put into another namespace.

@@ -133,11 +133,7 @@ impl World {
     /// `ip netns add NAME`: a new namespace in which not even `lo` is up.
     pub fn add_bare_netns(&mut self, name: &str) -> NsId {
         let id = self.add_netns(name);
-        let lo = self.ns_mut(id).link_set("lo", false);
-        debug_assert!(lo.is_ok());
-        if let Ok(notes) = self.ns_mut(id).notes_mut("lo") {
-            notes.activated = false;
-        }
+        self.ns_mut(id).lo_never_up();
         id
     }
 

@@ -196,6 +196,6 @@ fn mistakes_are_answered_in_the_tools_words() {
         refused("Error: any valid prefix is expected rather than \"1.2.3.0/33\".", 1)
     );
     assert_eq!(error("-z a"), refused("Option \"-z\" is unknown, try \"ip -help\".", 255));
-    assert_eq!(error("netns list"), Failure::NotModelled("ip netns".to_owned()));
-    assert_eq!(error("-j addr"), Failure::NotModelled("ip -j".to_owned()));
+    assert_eq!(error("link add x type gre"), Failure::NotModelled("ip link add type gre".to_owned()));
+    assert_eq!(error("-t addr"), Failure::NotModelled("ip -t".to_owned()));
 }

@@ -15,7 +15,8 @@ impl Call<'_> {
         let slave = u32::from(iface.master.is_some());
         let promiscuity = slave + u32::from(iface.notes.promisc);
         let allmulti = slave + u32::from(iface.notes.allmulti);
-        let (min, max) = if iface.is_loopback() { (0u32, 0u32) } else { (68, 65535) };
+        let (min, max) =
+            if matches!(iface.kind, IfKind::Loopback | IfKind::Dummy) { (0u32, 0u32) } else { (68, 65535) };
         p.any("promiscuity", format_args!(" promiscuity {promiscuity} "), promiscuity);
         p.any("allmulti", format_args!(" allmulti {allmulti} "), allmulti);
         p.any("min_mtu", format_args!("minmtu {min} "), min);
@@ -172,22 +173,19 @@ impl Call<'_> {
         p.close_object();
     }
 
-    /// `-s`, and with a second one the kinds of errors, of which there are none.
+    /// `-s`.
     pub(super) fn print_statistics(&self, p: &mut Printer, iface: &Iface) {
         let s = iface.stats;
-        let more = self.options.stats > 1;
         let rx = [s.rx_bytes, s.rx_packets, 0, s.rx_dropped, 0, 0];
         let tx = [s.tx_bytes, s.tx_packets, 0, s.tx_dropped, 0, 0];
         if p.is_json() {
             let keys = ["bytes", "packets", "errors", "dropped"];
             p.open_object(Some("stats64"));
-            for (name, values, own, errors) in [
-                ("rx", rx, ["over_errors", "multicast"], &RX_ERRORS[..]),
-                ("tx", tx, ["carrier_errors", "collisions"], &TX_ERRORS[..]),
-            ] {
+            for (name, values, own) in
+                [("rx", rx, ["over_errors", "multicast"]), ("tx", tx, ["carrier_errors", "collisions"])]
+            {
                 p.open_object(Some(name));
                 keys.iter().chain(&own).zip(values).for_each(|(k, v)| p.field(k, v));
-                errors.iter().filter(|_| more).for_each(|(k, _)| p.field(k, 0u32));
                 p.close_object();
             }
             p.close_object();
@@ -201,10 +199,10 @@ impl Call<'_> {
             }
         }
         let tables = [
-            ("RX", ["bytes", "packets", "errors", "dropped", "missed", "mcast"], rx, &RX_ERRORS[..]),
-            ("TX", ["bytes", "packets", "errors", "dropped", "carrier", "collsns"], tx, &TX_ERRORS[..]),
+            ("RX", ["bytes", "packets", "errors", "dropped", "missed", "mcast"], rx),
+            ("TX", ["bytes", "packets", "errors", "dropped", "carrier", "collsns"], tx),
         ];
-        for (i, (title, names, values, errors)) in tables.into_iter().enumerate() {
+        for (i, (title, names, values)) in tables.into_iter().enumerate() {
             if i > 0 {
                 p.nl();
             }
@@ -214,37 +212,9 @@ impl Call<'_> {
             p.text(format_args!("    {title}: {:>first$}{head} {:10}", names[0], ""));
             p.nl();
             p.text(format_args!("    {row}"));
-            if more {
-                // The titles begin where the first column ends.
-                let first = widths[0] + 5;
-                let names: Vec<&str> = errors.iter().map(|(_, n)| *n).collect();
-                let shown: String =
-                    names.iter().zip(&widths[1..]).skip(1).map(|(n, w)| format!(" {n:>w$}")).collect();
-                let width = widths[1];
-                p.nl();
-                p.text(format_args!("    {title} errors: {:>width$}{}", names[0], shown));
-                p.nl();
-                let zeros: String = widths[1..].iter().map(|w| format!("{:>w$} ", 0)).collect();
-                p.text(format_args!("    {:first$}{zeros}", ""));
-            }
         }
     }
 }
-
-const RX_ERRORS: [(&str, &str); 5] = [
-    ("length_errors", "length"),
-    ("crc_errors", "crc"),
-    ("frame_errors", "frame"),
-    ("fifo_errors", "fifo"),
-    ("overrun_errors", "overrun"),
-];
-const TX_ERRORS: [(&str, &str); 5] = [
-    ("aborted_errors", "aborted"),
-    ("fifo_errors", "fifo"),
-    ("window_errors", "window"),
-    ("heartbeat_errors", "heartbt"),
-    ("carrier_changes", "transns"),
-];
 
 /// Multicast and netfilter of a bridge with their defaults: JSON key, word, value.
 const MULTICAST: &[(&str, &str, u32)] = &[

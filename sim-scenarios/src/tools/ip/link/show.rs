@@ -38,6 +38,9 @@ impl Selector {
 
 impl Call<'_> {
     pub(super) fn link_show(mut self) -> Shown {
+        if self.options.stats > 1 {
+            return Err(Failure::NotModelled("ip -s -s link: counters of carrier changes".to_owned()));
+        }
         let selector = self.selector(2, false)?;
         let ns = self.world.ns(self.ns);
         let mut p = self.printer();

@@ -111,7 +111,8 @@ fn has_carrier(world: &World, ns: &Netns, iface: &Iface) -> bool {
         (IfKind::Veth | IfKind::Wire, None) => false,
         (IfKind::Bridge(_), _) => {
             let mut ports = ports(ns, iface).peekable();
-            ports.peek().is_none() || ports.any(|p| p.up && has_carrier(world, ns, p))
+            ports.peek().is_none() && !iface.notes.had_ports
+                || ports.any(|p| p.up && has_carrier(world, ns, p))
         }
         _ => true,
     }
