@@ -151,10 +151,11 @@ pub enum Due {
 }
 
 impl Neighbours {
-    /// The hardware address of a neighbour that needs no attention: the path of nearly every packet.
+    /// The hardware address of a neighbour that needs no attention: the path of nearly every packet. The first packet to it makes its
+    /// header ([`Self::resolve`]).
     #[must_use]
     pub fn lookup(&self, dev: IfId, addr: IpAddr, now: SimTime) -> Option<MacAddr> {
-        let n = self.entries.get(&Key(dev, addr))?;
+        let n = self.entries.get(&Key(dev, addr)).filter(|n| n.header_ready)?;
         match n.state {
             NudState::Permanent | NudState::Delay | NudState::Probe => Some(n.mac),
             NudState::Reachable if now.since(n.confirmed) <= REACHABLE => Some(n.mac),
@@ -203,12 +204,13 @@ impl Neighbours {
             self.start(key, now, queue);
             return Resolve::Wait { ask: true };
         };
+        // `neigh_resolve_output` keeps the header of the first packet that leaves.
+        n.header_ready |= !matches!(n.state, NudState::Incomplete | NudState::Failed);
         match n.state {
             NudState::Permanent | NudState::Delay | NudState::Probe => Resolve::Known(n.mac),
             NudState::Reachable if now.since(n.confirmed) <= REACHABLE => Resolve::Known(n.mac),
             NudState::Reachable | NudState::Stale => {
                 let mac = n.mac;
-                n.header_ready = true;
                 n.state = NudState::Delay;
                 n.probes = 0;
                 self.arm(key, Some(now.tick() + DELAY));
@@ -430,10 +432,22 @@ mod tests {
         table.resolve(dev, addr, SimTime::ZERO, &mut None);
         table.learn(dev, addr, first, SimTime::ZERO, true, false);
         table.learn(dev, addr, second, SimTime::ZERO, true, false);
-        assert_eq!(table.lookup(dev, addr, SimTime::ZERO), Some(first));
+        assert_eq!(table.resolve(dev, addr, SimTime::ZERO, &mut None), Resolve::Known(first));
         let later = SimTime::from_secs(2);
         table.learn(dev, addr, second, later, true, false);
         assert_eq!(table.lookup(dev, addr, later), Some(second));
+    }
+
+    #[test]
+    fn a_neighbour_set_by_hand_is_ready_after_its_first_packet() {
+        let (dev, addr, mac) = (IfId(1), IpAddr::from([10, 0, 0, 9]), MacAddr([2, 0, 0, 0, 0, 1]));
+        let mut table = Neighbours::default();
+        table.set(dev, addr, mac);
+        assert!(!table.is_ready(dev, addr, SimTime::ZERO));
+        assert_eq!(table.lookup(dev, addr, SimTime::ZERO), None);
+        assert_eq!(table.resolve(dev, addr, SimTime::ZERO, &mut None), Resolve::Known(mac));
+        assert!(table.is_ready(dev, addr, SimTime::ZERO));
+        assert_eq!(table.lookup(dev, addr, SimTime::ZERO), Some(mac));
     }
 
     #[test]

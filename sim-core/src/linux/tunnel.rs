@@ -64,12 +64,14 @@ impl Vxlan {
         }
     }
 
-    /// The outer packet around a frame. `salt` makes the source port differ between hosts, as the kernel's hash seed does.
+    /// The outer packet around a frame, its TTL for the stack to fill in. `salt` makes the source port differ between hosts, as the
+    /// kernel's hash seed does.
     #[must_use]
     pub fn encapsulate(&self, frame: crate::packet::Frame, remote: IpAddr, salt: u64) -> IpPacket {
         let sport = source_port(&frame.body, salt);
         let payload = Payload::Vxlan { vni: self.vni, frame: Box::new(frame) };
-        IpPacket::new(self.local, remote, Transport::Udp(Udp { sport, dport: self.port, payload }))
+        let udp = Transport::Udp(Udp { sport, dport: self.port, payload });
+        IpPacket { ttl: 0, ..IpPacket::new(self.local, remote, udp) }
     }
 }
 

@@ -45,6 +45,16 @@ impl Conntrack {
         Ok(())
     }
 
+    /// A copy of a packet has one flow with the other copies (`skb_clone`): once one of them has put it into the table, with the
+    /// translation that was set up for it, the others belong to it.
+    pub fn share(&self, skb: &mut Skb) {
+        if let SkbCt::New(conn) = &skb.ct
+            && let Some((id, Direction::Original)) = self.table.lookup(&conn.orig)
+        {
+            skb.ct = SkbCt::Known { id, dir: Direction::Original, related: false, established: false };
+        }
+    }
+
     /// Puts the flow of a packet that nobody dropped into the table (`nf_conntrack_confirm`, last in POSTROUTING and INPUT).
     ///
     /// # Errors

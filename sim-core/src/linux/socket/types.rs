@@ -12,7 +12,7 @@ use crate::trace::{DropReason, IfId, SockId};
 /// What `setsockopt(2)` has set on a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SockOptions {
-    /// `IP_TTL`.
+    /// `IP_TTL`; 0 is not set: the namespace's default (`net.ipv4.ip_default_ttl`) at the time of sending.
     pub ttl: u8,
     /// `IP_TOS`.
     pub tos: u8,
@@ -28,7 +28,7 @@ pub struct SockOptions {
 
 impl Default for SockOptions {
     fn default() -> Self {
-        Self { ttl: 64, tos: 0, pmtu: PmtuDiscovery::Want, recverr: false, v6only: false, device: None }
+        Self { ttl: 0, tos: 0, pmtu: PmtuDiscovery::Want, recverr: false, v6only: false, device: None }
     }
 }
 

@@ -110,6 +110,7 @@ impl Netns {
         if dst.is_group() {
             let copy = skb.clone();
             self.flood(bridge, Some(port), copy, cx);
+            self.conntrack.share(&mut skb);
             return self.pass_up(bridge, skb, cx);
         }
         let known = b.find(dst, now);
@@ -179,9 +180,11 @@ impl Netns {
             return;
         };
         for port in others {
-            let copy = skb.clone();
+            let mut copy = skb.clone();
+            self.conntrack.share(&mut copy);
             self.bridge_forward(bridge, from, *port, copy, cx);
         }
+        self.conntrack.share(&mut skb);
         self.bridge_forward(bridge, from, *last, skb, cx);
     }
 

@@ -75,7 +75,7 @@ fn parse(args: &[String]) -> Result<Request, Refusal> {
         count: 0,
         size: 56,
         interval: Duration::from_secs(1),
-        ttl: 64,
+        ttl: 0,
         wait: Duration::from_secs(10),
         deadline: None,
         source: None,

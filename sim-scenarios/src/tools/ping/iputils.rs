@@ -78,7 +78,7 @@ fn parse(args: &[String]) -> Result<Request, Refusal> {
         count: None,
         size: 56,
         interval: Duration::from_secs(1),
-        ttl: 64,
+        ttl: 0,
         linger: LINGER,
         deadline: None,
         source: None,

@@ -365,6 +365,7 @@ impl Sockets {
             payload: Payload::Empty,
         };
         let mut packet = IpPacket::new(local.ip(), remote.ip(), Transport::Tcp(reset));
+        packet.ttl = 0;
         packet.df = true;
         self.output.push_back((None, packet));
     }

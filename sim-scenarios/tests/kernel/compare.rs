@@ -1,0 +1,119 @@
+//! What the two sides saw, made comparable.
+//!
+//! Ports above 1023 that neither the lab nor the probe names were drawn by somebody and become `*`. Frames of an interface and direction
+//! are a set: the order between interfaces is only that of the capture, and that of one interface is the same unless two processors
+//! worked at it. Of TCP only SYN and RST are looked at, because segments are cut and acknowledged as time allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::side::Observation;
+use crate::sim::Seen;
+
+/// Ports that mean something.
+pub(crate) type Known = BTreeSet<u16>;
+
+/// Every number in a text that can be a port.
+pub(crate) fn numbers(text: &str) -> Known {
+    text.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
+}
+
+/// Names of places that do not change with the draws of a cluster.
+pub(crate) type Places = BTreeMap<String, String>;
+
+/// Makes an observation of what was seen.
+pub(crate) fn observation(lines: &[String], seen: &Seen, known: &Known, places: &Places) -> Observation {
+    let place = |key: &String| {
+        let (at, direction) = key.split_once(' ').map_or((key.as_str(), ""), |(at, d)| (at, d));
+        let (ns, dev) = at.split_once('|').unwrap_or((at, ""));
+        let name = |at: &str, own: &str| places.get(at).cloned().unwrap_or_else(|| own.to_owned());
+        [name(ns, ns), name(at, dev), direction.to_owned()].join(" ").trim_end().to_owned()
+    };
+    let lists =
+        |map: &BTreeMap<String, Vec<String>>, keep: fn(&str) -> bool| -> BTreeMap<String, Vec<String>> {
+            let list = |l: &Vec<String>| {
+                let mut list: Vec<String> = l.iter().filter(|l| keep(l)).map(|l| mask(l, known)).collect();
+                list.sort();
+                list
+            };
+            map.iter().map(|(k, l)| (place(k), list(l))).filter(|(_, l)| !l.is_empty()).collect()
+        };
+    Observation {
+        lines: lines.iter().map(|l| mask(l, known)).collect(),
+        frames: lists(&seen.frames, shown),
+        conntrack: lists(&seen.conntrack, |_| true),
+    }
+}
+
+/// Whether a frame is looked at.
+fn shown(line: &str) -> bool {
+    if line.contains(" vxlan[") {
+        let inner = line.split_once(" vxlan[").map_or("", |(_, i)| i);
+        return shown(inner);
+    }
+    // The flags of a quoted packet are not the packet's own.
+    let own = !line.contains(" icmp ");
+    let flags = line.split_once(" tcp ").and_then(|(_, r)| r.split(' ').next());
+    !own || flags.is_none_or(|f| f.contains(['S', 'R']))
+}
+
+/// Replaces ports that nobody chose, and echo ids, by `*`.
+fn mask(text: &str, known: &Known) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        out.push_str(&rest[..at]);
+        let end = rest[at..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |n| at + n);
+        let number = &rest[at..end];
+        let port = out.ends_with("port=") || (out.ends_with(':') && !rest[end..].starts_with(':'));
+        let random = number.parse::<u16>().is_ok_and(|n| n > 1023 && !known.contains(&n));
+        let id = out.ends_with(" id=") && random;
+        out.push_str(if id || (port && random) { "*" } else { number });
+        rest = &rest[end..];
+    }
+    piece(out + rest)
+}
+
+/// A capture shares memory with the packet: of a piece that is not the first, addresses and TTL may be those that the packet it became
+/// part of has got since.
+fn piece(text: String) -> String {
+    let Some(at) = text.find(" frag(off ").filter(|at| !text[at + " frag(off ".len()..].starts_with("0 "))
+    else {
+        return text;
+    };
+    // In a tunnel or a quotation only the inner packet is such a piece.
+    let start = text[..at].rfind('[').map_or(0, |i| i + 1);
+    let protocol = text[..at].rfind(' ').map_or("", |i| &text[i..at]);
+    let end = text[at..].find(')').map_or(text.len(), |i| at + i + 1);
+    let close = if start > 0 { "]" } else { "" };
+    format!("{}a piece of{protocol}{}{close}", &text[..start], &text[at..end])
+}
+
+/// Where two observations differ.
+pub(crate) fn difference(kernel: &Observation, simulator: &Observation) -> String {
+    let mut out = String::new();
+    if kernel.lines != simulator.lines {
+        show(&mut out, "what client and servers saw", &kernel.lines, &simulator.lines);
+    }
+    maps(&mut out, &kernel.frames, &simulator.frames, "frames at ");
+    maps(&mut out, &kernel.conntrack, &simulator.conntrack, "conntrack of ");
+    out
+}
+
+fn maps(out: &mut String, a: &BTreeMap<String, Vec<String>>, b: &BTreeMap<String, Vec<String>>, what: &str) {
+    for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
+        let empty = Vec::new();
+        let (k, s) = (a.get(key).unwrap_or(&empty), b.get(key).unwrap_or(&empty));
+        if k != s {
+            show(out, &format!("{what}{key}"), k, s);
+        }
+    }
+}
+
+fn show(out: &mut String, what: &str, kernel: &[String], simulator: &[String]) {
+    let _ = writeln!(out, "{what}");
+    for (who, list) in [("kernel", kernel), ("simulator", simulator)] {
+        let text = if list.is_empty() { "nothing".to_owned() } else { list.join("\n      ") };
+        let _ = writeln!(out, "    {who}:\n      {text}");
+    }
+}

@@ -1,0 +1,217 @@
+//! A lab's network, ready for probes: played in the simulator, and at rest.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use sim_core::linux::World;
+use sim_core::trace::NsId;
+use sim_scenarios::lab::run::{self, Session};
+use sim_scenarios::lab::{parse, setup};
+
+use crate::compare::{self, Known, Places};
+use crate::play::{self, Open, Played, Probe, Server};
+use crate::real::Real;
+use crate::side::Observation;
+use crate::sim::Sim;
+use crate::space::Spaces;
+
+/// Until a packet's last consequence that takes no timer, on the machine under load.
+const SHORT: Duration = Duration::from_millis(250);
+/// Longer than the time in which a neighbour is given up.
+const LONG: Duration = Duration::from_millis(4200);
+
+/// A network that has been played.
+pub(crate) struct Stand {
+    base: Sim,
+    open: Open,
+    pub(crate) world: World,
+    servers: Vec<Server>,
+    places: Places,
+    text: String,
+}
+
+/// Plays a lab.
+///
+/// # Errors
+/// Why it is no lab that can be compared: what is wrong with it, or what it did not expect.
+pub(crate) fn stand(text: &str) -> Result<Stand, String> {
+    let lab = parse::Lab::parse("case.md", text).map_err(|e| format!("{e:?}"))?;
+    if setup::is_fatal(&setup::mistakes(&lab)) {
+        return Err(format!("{:?}", setup::mistakes(&lab)));
+    }
+    let cluster = setup::cluster(&lab, None).map_err(|e| format!("{e:?}"))?;
+    let mut session = Session::new(cluster);
+    let results = run::play(&lab, &mut session, |_| {});
+    if let Some(bad) = results.iter().find(|r| !r.failures.is_empty()) {
+        return Err(format!("{}: {}{:?}", bad.command, bad.output, bad.failures));
+    }
+    let world = at_rest(session.into_cluster().world);
+    let servers = servers(&world);
+    let mut base = Sim::new(world.clone(), 1);
+    let open = play::open(&mut base, &servers);
+    let places = places(&world);
+    Ok(Stand { base, open, world, servers, places, text: text.to_owned() })
+}
+
+/// Long after everything, with empty tables and without limits of ICMP errors, which a kernel counts over all probes.
+fn at_rest(mut world: World) -> World {
+    let until = world.now() + Duration::from_secs(1000);
+    while world.run(until) {
+        while world.pop_ready().is_some() {}
+    }
+    let all: Vec<NsId> = world.namespaces().map(|ns| ns.id).collect();
+    for id in all {
+        let ns = world.ns_mut(id);
+        let _ = ns.sysctl_set("net.ipv4.icmp_ratelimit", "0");
+        ns.conntrack.flush();
+        let devices: Vec<String> = ns.ifaces().map(|i| i.name.to_string()).collect();
+        for dev in devices {
+            let _ = ns.neigh_flush(&dev);
+        }
+    }
+    world
+}
+
+/// Pods listen on TCP 8080 and UDP 5353, machines on TCP 7070 and UDP 7071, and those with rule sets on UDP 7072 of `lo`.
+fn servers(world: &World) -> Vec<Server> {
+    let mut servers = Vec::new();
+    for ns in world.namespaces().filter(|ns| !ns.name.starts_with("underlay")) {
+        let pod = ns.name.contains('/');
+        let any = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+        let (tcp, udp) = if pod { (8080, 5353) } else { (7070, 7071) };
+        let mut add = |tcp, local| servers.push(Server { name: ns.name.to_string(), at: ns.id, tcp, local });
+        add(true, any(tcp));
+        add(false, any(udp));
+        if !pod {
+            add(false, SocketAddr::from(([127, 0, 0, 1], 7072)));
+        }
+    }
+    servers
+}
+
+/// Pods of the system have drawn names, and so have the nodes' ends of their veth pairs.
+fn places(world: &World) -> Places {
+    let mut places = Places::new();
+    let mut system = 0;
+    for ns in world.namespaces().filter(|ns| ns.name.contains('/')) {
+        let mut name = ns.name.to_string();
+        if !name.starts_with("default/") {
+            system += 1;
+            name = format!("system pod {system}");
+            places.insert(ns.name.to_string(), name.clone());
+        }
+        for (node, port) in ns.ifaces().filter_map(|i| i.peer) {
+            if let Some(port) = world.ns(node).iface(port) {
+                places.insert(format!("{}|{}", world.ns(node).name, port.name), format!("veth of {name}"));
+            }
+        }
+    }
+    places
+}
+
+impl Stand {
+    /// Ports that mean something.
+    pub(crate) fn known(&self, probe: &Probe) -> Known {
+        let mut known = compare::numbers(&self.text);
+        known.extend([8080, 5353, 7070, 7071, 7072, 8472, probe.port, probe.sport]);
+        known
+    }
+
+    /// The namespace of that name.
+    pub(crate) fn at(&self, name: &str) -> Option<NsId> {
+        self.world.namespaces().find(|ns| *ns.name == *name).map(|ns| ns.id)
+    }
+
+    fn simulate(&self, at: NsId, probe: &Probe, patience: Duration, seed: u64) -> (Observation, Played) {
+        let mut sim = self.base.fork(seed);
+        sim.begin();
+        let played = play::play(&mut sim, &self.open, at, probe, patience);
+        (compare::observation(&played.lines, &sim.seen, &self.known(probe), &self.places), played)
+    }
+
+    /// What the simulator says, and how long the kernel must be waited for.
+    pub(crate) fn predict(&self, at: NsId, probe: &Probe, seed: u64) -> (Observation, Duration) {
+        let (seen, played) = self.simulate(at, probe, LONG, seed);
+        let never = played.lines.iter().any(|l| l == "timeout");
+        match played.decided {
+            // The whole story, however long.
+            Some(at) if !never && at > SHORT => {
+                (seen.without_repetitions(), at + Duration::from_millis(1500))
+            }
+            Some(at) if !never => (seen, at + SHORT),
+            _ => (self.simulate(at, probe, SHORT, seed).0, SHORT),
+        }
+    }
+
+    /// Builds it in real namespaces.
+    ///
+    /// # Errors
+    /// What the script said.
+    pub(crate) fn build(&self) -> Result<Real, String> {
+        let mut real = Real::new(Spaces::build(&self.world)?)?;
+        // In the same order, the sockets have the same numbers.
+        let _ = play::open(&mut real, &self.servers);
+        real.servers_stand();
+        Ok(real)
+    }
+
+    /// What the kernel says.
+    pub(crate) fn ask(
+        &self,
+        real: &mut Real,
+        at: NsId,
+        probe: &Probe,
+        patience: Duration,
+    ) -> Result<Observation, String> {
+        real.forget()?;
+        play::forget(real, &self.open);
+        real.begin();
+        let played = play::play(real, &self.open, at, probe, patience);
+        let seen = compare::observation(&played.lines, &real.seen, &self.known(probe), &self.places);
+        Ok(if patience > 2 * SHORT { seen.without_repetitions() } else { seen })
+    }
+
+    /// What the kernel says, waited for as long as the simulator says.
+    ///
+    /// # Errors
+    /// What kept the kernel from being asked.
+    pub(crate) fn ask_kernel(&self, real: &mut Real, probe: &Probe) -> Result<Observation, String> {
+        let at = self.at(&probe.from).ok_or_else(|| format!("no namespace {}", probe.from))?;
+        self.ask(real, at, probe, self.predict(at, probe, 1).1)
+    }
+
+    /// Compares both sides; says where they differ.
+    ///
+    /// # Errors
+    /// What kept the kernel from being asked.
+    pub(crate) fn compare(&self, real: &mut Real, probe: &Probe) -> Result<Option<Divergence>, String> {
+        let at = self.at(&probe.from).ok_or_else(|| format!("no namespace {}", probe.from))?;
+        let (first, patience) = self.predict(at, probe, 1);
+        let kernel = self.ask(real, at, probe, patience)?;
+        // A draw may have gone another way.
+        let agrees =
+            |seed| if seed == 1 { kernel == first } else { kernel == self.predict(at, probe, seed).0 };
+        if (1..=DRAWS).any(agrees) {
+            return Ok(None);
+        }
+        Ok(Some(Divergence { difference: compare::difference(&kernel, &first), kernel: kernel.to_string() }))
+    }
+
+    /// Compares the simulator with what a kernel once said.
+    pub(crate) fn compare_with(&self, kernel: &str, probe: &Probe) -> Option<String> {
+        let Some(at) = self.at(&probe.from) else { return Some(format!("no namespace {}", probe.from)) };
+        let agrees = |seed| self.predict(at, probe, seed).0.to_string() == kernel;
+        (!(1..=DRAWS).any(agrees)).then(|| self.predict(at, probe, 1).0.to_string())
+    }
+}
+
+/// How they differ.
+pub(crate) struct Divergence {
+    /// Place by place.
+    pub(crate) difference: String,
+    /// All that the kernel said.
+    pub(crate) kernel: String,
+}
+
+/// How many draws are tried until it is the kernel's.
+const DRAWS: u64 = 24;
