@@ -151,23 +151,17 @@ pub enum Due {
 }
 
 impl Neighbours {
-    /// The hardware address of a neighbour that needs no attention: the path of nearly every packet. The first packet to it makes its
-    /// header ([`Self::resolve`]).
-    #[must_use]
-    pub fn lookup(&self, dev: IfId, addr: IpAddr, now: SimTime) -> Option<MacAddr> {
-        let n = self.entries.get(&Key(dev, addr)).filter(|n| n.header_ready)?;
-        match n.state {
-            NudState::Permanent | NudState::Delay | NudState::Probe => Some(n.mac),
-            NudState::Reachable if now.since(n.confirmed) <= REACHABLE => Some(n.mac),
-            NudState::Reachable | NudState::Stale | NudState::Incomplete | NudState::Failed => None,
-        }
-    }
-
-    /// Whether the neighbour has a hardware address, however old (`NUD_VALID`).
-    #[must_use]
-    pub fn is_valid(&self, dev: IfId, addr: IpAddr) -> bool {
-        let known = |n: &Neighbour| !matches!(n.state, NudState::Incomplete | NudState::Failed);
-        self.entries.get(&Key(dev, addr)).is_some_and(known)
+    /// The hardware address of a neighbour that needs no attention: the path of nearly every packet. The first of them makes its header
+    /// (`neigh_resolve_output`).
+    pub fn lookup(&mut self, dev: IfId, addr: IpAddr, now: SimTime) -> Option<MacAddr> {
+        let n = self.entries.get_mut(&Key(dev, addr))?;
+        let known = match n.state {
+            NudState::Permanent | NudState::Delay | NudState::Probe => true,
+            NudState::Reachable => now.since(n.confirmed) <= REACHABLE,
+            NudState::Stale | NudState::Incomplete | NudState::Failed => false,
+        };
+        n.header_ready |= known;
+        known.then_some(n.mac)
     }
 
     /// Whether a frame for the neighbour needs nothing of its device: it is known to be there, and its header is ready.
@@ -204,13 +198,12 @@ impl Neighbours {
             self.start(key, now, queue);
             return Resolve::Wait { ask: true };
         };
-        // `neigh_resolve_output` keeps the header of the first packet that leaves.
-        n.header_ready |= !matches!(n.state, NudState::Incomplete | NudState::Failed);
         match n.state {
             NudState::Permanent | NudState::Delay | NudState::Probe => Resolve::Known(n.mac),
             NudState::Reachable if now.since(n.confirmed) <= REACHABLE => Resolve::Known(n.mac),
             NudState::Reachable | NudState::Stale => {
                 let mac = n.mac;
+                n.header_ready = true;
                 n.state = NudState::Delay;
                 n.probes = 0;
                 self.arm(key, Some(now.tick() + DELAY));
@@ -432,7 +425,7 @@ mod tests {
         table.resolve(dev, addr, SimTime::ZERO, &mut None);
         table.learn(dev, addr, first, SimTime::ZERO, true, false);
         table.learn(dev, addr, second, SimTime::ZERO, true, false);
-        assert_eq!(table.resolve(dev, addr, SimTime::ZERO, &mut None), Resolve::Known(first));
+        assert_eq!(table.lookup(dev, addr, SimTime::ZERO), Some(first));
         let later = SimTime::from_secs(2);
         table.learn(dev, addr, second, later, true, false);
         assert_eq!(table.lookup(dev, addr, later), Some(second));
@@ -444,10 +437,8 @@ mod tests {
         let mut table = Neighbours::default();
         table.set(dev, addr, mac);
         assert!(!table.is_ready(dev, addr, SimTime::ZERO));
-        assert_eq!(table.lookup(dev, addr, SimTime::ZERO), None);
-        assert_eq!(table.resolve(dev, addr, SimTime::ZERO, &mut None), Resolve::Known(mac));
-        assert!(table.is_ready(dev, addr, SimTime::ZERO));
         assert_eq!(table.lookup(dev, addr, SimTime::ZERO), Some(mac));
+        assert!(table.is_ready(dev, addr, SimTime::ZERO));
     }
 
     #[test]
