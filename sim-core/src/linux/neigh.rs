@@ -164,6 +164,13 @@ impl Neighbours {
         known.then_some(n.mac)
     }
 
+    /// Whether the neighbour has a hardware address, however old (`NUD_VALID`).
+    #[must_use]
+    pub fn is_valid(&self, dev: IfId, addr: IpAddr) -> bool {
+        let known = |n: &Neighbour| !matches!(n.state, NudState::Incomplete | NudState::Failed);
+        self.entries.get(&Key(dev, addr)).is_some_and(known)
+    }
+
     /// Whether a frame for the neighbour needs nothing of its device: it is known to be there, and its header is ready.
     #[must_use]
     pub fn is_ready(&self, dev: IfId, addr: IpAddr, now: SimTime) -> bool {
