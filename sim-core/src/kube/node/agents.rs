@@ -112,7 +112,8 @@ impl NodeAgents {
             kubelets,
             services: ServiceMap::default(),
             proxies,
-            settings: Settings::kubeadm(config.networking.pod_subnet),
+            settings: Settings::kubeadm(config.networking.pod_subnet)
+                .in_dialect(config.networking.proxy_dialect.minor),
             proxy_on: config.networking.proxy_mode == ProxyMode::Iptables,
             proxy_armed: false,
             proxy_last: None,

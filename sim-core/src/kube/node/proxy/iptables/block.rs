@@ -1,10 +1,10 @@
 //! The rules of one service port.
 
 use std::fmt::{Display, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::super::names::{PROBABILITY_DIGITS, probability};
-use super::Settings;
+use super::super::names::probability;
+use super::{EndpointComment, Entry, Settings};
 use crate::kube::node::proxy::model::{Endpoint, ServicePort, lower};
 use crate::kube::node::proxy::names::{ServiceChain, iptables_endpoint_chain, iptables_service_chain};
 use crate::kube::node::proxy::select::Selection;
@@ -25,7 +25,13 @@ pub struct Block {
 /// Writes the rules of a service port for the endpoints that count on the node.
 #[must_use]
 pub fn block(settings: &Settings, service: &ServicePort, endpoints: &Selection<'_>) -> Block {
-    let name = service.key.to_string();
+    let dialect = settings.dialect;
+    let mut name = service.key.to_string();
+    if dialect.nameless_colon && service.key.port.is_empty() {
+        name.push(':');
+    }
+    // Where a drop is a mark, it stands in the chain that has no endpoints.
+    let here = |local: bool| !local || dialect.mark_drop || !endpoints.local.is_empty();
     let proto = lower(service.key.protocol);
     let chain = |kind| iptables_service_chain(kind, &name, proto);
     let chains = Chains {
@@ -33,13 +39,14 @@ pub fn block(settings: &Settings, service: &ServicePort, endpoints: &Selection<'
         local: chain(ServiceChain::Local),
         external: chain(ServiceChain::External),
         firewall: chain(ServiceChain::Firewall),
+        external_local: chain(ServiceChain::ExternalLocal),
     };
     let mut writer = Writer {
         settings,
         service,
         endpoints,
-        has_internal: endpoints.any && !(service.internal_local && endpoints.local.is_empty()),
-        has_external: endpoints.any && !(service.external_policy_local() && endpoints.local.is_empty()),
+        has_internal: endpoints.any && here(service.internal_local),
+        has_external: endpoints.any && here(service.external_policy_local()),
         uses_firewall: endpoints.any
             && !service.load_balancer_ips.is_empty()
             && !service.source_ranges.is_empty(),
@@ -49,48 +56,54 @@ pub fn block(settings: &Settings, service: &ServicePort, endpoints: &Selection<'
         out: Block::default(),
     };
     writer.cluster_ip();
-    writer.external_ips();
-    writer.load_balancer_ips();
-    writer.node_port();
+    match dialect.entry {
+        Entry::Ext => writer.entries(),
+        Entry::Xlb => writer.entries_before_ext(),
+    }
     writer.health_check_port();
     writer.internal_masquerade();
-    writer.external_chain();
-    writer.firewall_chain();
+    if dialect.entry == Entry::Ext {
+        writer.external_chain();
+        writer.firewall_chain();
+    }
     writer.policy_chains();
     writer.out
 }
 
-struct Chains {
-    cluster: String,
-    local: String,
-    external: String,
-    firewall: String,
+/// Names of the service port's chains.
+pub(super) struct Chains {
+    pub(super) cluster: String,
+    pub(super) local: String,
+    pub(super) external: String,
+    pub(super) firewall: String,
+    pub(super) external_local: String,
 }
 
-struct Writer<'a> {
-    settings: &'a Settings,
-    service: &'a ServicePort,
-    endpoints: &'a Selection<'a>,
-    name: String,
-    proto: &'static str,
-    chains: Chains,
-    has_internal: bool,
-    has_external: bool,
-    uses_firewall: bool,
-    out: Block,
+/// One block on its way.
+pub(super) struct Writer<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) service: &'a ServicePort,
+    pub(super) endpoints: &'a Selection<'a>,
+    pub(super) name: String,
+    pub(super) proto: &'static str,
+    pub(super) chains: Chains,
+    pub(super) has_internal: bool,
+    pub(super) has_external: bool,
+    pub(super) uses_firewall: bool,
+    pub(super) out: Block,
 }
 
 impl Writer<'_> {
     /// `-m tcp -p tcp -d ADDRESS --dport PORT`.
-    fn to(&self, ip: IpAddr) -> String {
+    pub(super) fn to(&self, ip: IpAddr) -> String {
         format!("-m {0} -p {0} -d {ip} --dport {1}", self.proto, self.service.port)
     }
 
-    fn filter(&mut self, chain: &str, comment: impl Display, rest: impl Display) {
+    pub(super) fn filter(&mut self, chain: &str, comment: impl Display, rest: impl Display) {
         let _ = writeln!(self.out.filter_rules, "-A {chain} -m comment --comment \"{comment}\" {rest}");
     }
 
-    fn entry(&mut self, comment: &str, rest: impl Display) {
+    pub(super) fn entry(&mut self, comment: &str, rest: impl Display) {
         let _ = writeln!(
             self.out.entry_rules,
             "-A KUBE-SERVICES -m comment --comment \"{} {comment}\" {rest}",
@@ -98,12 +111,16 @@ impl Writer<'_> {
         );
     }
 
-    fn rule(&mut self, chain: &str, rest: impl Display) {
+    pub(super) fn node_port_rule(&mut self, rest: impl Display) {
+        let _ = writeln!(self.out.entry_rules, "-A KUBE-NODEPORTS {rest}");
+    }
+
+    pub(super) fn rule(&mut self, chain: &str, rest: impl Display) {
         let _ = writeln!(self.out.chain_rules, "-A {chain} {rest}");
     }
 
     /// Nothing to send to: nobody is there at all (an error for the sender), or just not here (silence).
-    fn refuse(&mut self, chain: &str, matches: impl Display) {
+    pub(super) fn refuse(&mut self, chain: &str, matches: impl Display) {
         let (why, target) = if self.endpoints.any {
             ("has no local endpoints", "DROP")
         } else {
@@ -115,6 +132,11 @@ impl Writer<'_> {
     fn cluster_ip(&mut self) {
         let to = self.to(self.service.cluster_ip);
         if self.has_internal {
+            if self.settings.dialect.mark_in_services
+                && let Some(outside) = self.outside()
+            {
+                self.entry("cluster IP", format!("{to} {outside}-j KUBE-MARK-MASQ"));
+            }
             let chain = if self.service.internal_local { &self.chains.local } else { &self.chains.cluster };
             self.entry("cluster IP", format!("{to} -j {chain}"));
         } else {
@@ -122,55 +144,10 @@ impl Writer<'_> {
         }
     }
 
-    fn external_ips(&mut self) {
-        for ip in &self.service.external_ips {
-            let to = self.to(*ip);
-            if self.endpoints.any {
-                self.entry("external IP", format!("{to} -j {}", self.chains.external));
-            }
-            if !self.has_external {
-                self.refuse("KUBE-EXTERNAL-SERVICES", to);
-            }
-        }
-    }
-
-    fn load_balancer_ips(&mut self) {
-        for ip in &self.service.load_balancer_ips {
-            let to = self.to(*ip);
-            if self.endpoints.any {
-                let chain = if self.uses_firewall { &self.chains.firewall } else { &self.chains.external };
-                self.entry("loadbalancer IP", format!("{to} -j {chain}"));
-            }
-            if self.uses_firewall {
-                let comment = format!("{} traffic not accepted by {}", self.name, self.chains.firewall);
-                self.filter("KUBE-PROXY-FIREWALL", comment, format!("{to} -j DROP"));
-            }
-            if !self.has_external {
-                self.refuse("KUBE-EXTERNAL-SERVICES", to);
-            }
-        }
-    }
-
-    fn node_port(&mut self) {
-        let Some(port) = self.service.node_port else { return };
-        let (name, proto, chain) = (&self.name, self.proto, &self.chains.external);
-        if self.endpoints.any {
-            let rules = &mut self.out.entry_rules;
-            let head = format!("-A KUBE-NODEPORTS -m comment --comment {name} -m {proto} -p {proto}");
-            if self.settings.localhost() && self.settings.nfacct {
-                let count = "-m nfacct --nfacct-name localhost_nps_accepted_pkts";
-                let _ = writeln!(rules, "{head} -d 127.0.0.0/8 --dport {port} {count} -j {chain}");
-            }
-            let _ = writeln!(rules, "{head} --dport {port} -j {chain}");
-        }
-        if !self.has_external {
-            let matches = format!("-m addrtype --dst-type LOCAL -m {proto} -p {proto} --dport {port}");
-            self.refuse("KUBE-EXTERNAL-SERVICES", matches);
-        }
-    }
-
     fn health_check_port(&mut self) {
-        if let Some(port) = self.service.health_check_port {
+        if let Some(port) = self.service.health_check_port
+            && self.settings.dialect.health_check_rule
+        {
             let comment = format!("{} health check node port", self.name);
             self.filter("KUBE-NODEPORTS", comment, format!("-m tcp -p tcp --dport {port} -j ACCEPT"));
         }
@@ -179,65 +156,23 @@ impl Writer<'_> {
     /// Traffic to the cluster IP from outside the pods: the reply must come back through this node. The match on the cluster IP is
     /// repeated because traffic from KUBE-EXT comes by here too.
     fn internal_masquerade(&mut self) {
-        if !self.has_internal {
+        if !self.has_internal || self.settings.dialect.mark_in_services {
             return;
         }
+        let Some(outside) = self.outside() else { return };
         let chain = if self.service.internal_local { &self.chains.local } else { &self.chains.cluster };
         let to = self.to(self.service.cluster_ip);
-        let head = format!("-A {chain} -m comment --comment \"{} cluster IP\" {to}", self.name);
-        let rules = &mut self.out.chain_rules;
+        let rule =
+            format!("-m comment --comment \"{} cluster IP\" {to} {outside}-j KUBE-MARK-MASQ", self.name);
+        self.rule(&chain.clone(), rule);
+    }
+
+    /// The match for traffic to a cluster IP that is to be masqueraded, with a space after it if it is not empty.
+    fn outside(&self) -> Option<String> {
         if self.settings.masquerade_all {
-            let _ = writeln!(rules, "{head} -j KUBE-MARK-MASQ");
-        } else if let Some(outside) = self.settings.detector.not_local() {
-            let _ = writeln!(rules, "{head} {outside} -j KUBE-MARK-MASQ");
+            return Some(String::new());
         }
-    }
-
-    fn external_chain(&mut self) {
-        if !self.endpoints.any || !self.service.externally_reachable() {
-            return;
-        }
-        let (name, ext) = (self.name.clone(), self.chains.external.clone());
-        self.out.chains.push(ext.clone());
-        let svc = self.chains.cluster.clone();
-        let comment =
-            |what: &str| format!("-m comment --comment \"{what} for {name} external destinations\"");
-        if self.service.external_local {
-            // Pods and the node itself go to all endpoints, as if they had used the cluster IP.
-            if let Some(pods) = self.settings.detector.local() {
-                self.rule(&ext, format!("{} {pods} -j {svc}", comment("pod traffic")));
-            }
-            let local = "-m addrtype --src-type LOCAL";
-            self.rule(&ext, format!("{} {local} -j KUBE-MARK-MASQ", comment("masquerade LOCAL traffic")));
-            self.rule(&ext, format!("{} {local} -j {svc}", comment("route LOCAL traffic")));
-        } else {
-            self.rule(&ext, format!("{} -j KUBE-MARK-MASQ", comment("masquerade traffic")));
-        }
-        if self.has_external {
-            let policy = if self.service.external_local { self.chains.local.clone() } else { svc };
-            self.rule(&ext, format!("-j {policy}"));
-        }
-    }
-
-    fn firewall_chain(&mut self) {
-        if !self.uses_firewall {
-            return;
-        }
-        let (fw, ext) = (self.chains.firewall.clone(), self.chains.external.clone());
-        let comment = format!("-m comment --comment \"{} loadbalancer IP\"", self.name);
-        self.out.chains.push(fw.clone());
-        let service = self.service;
-        for range in &service.source_ranges {
-            self.rule(&fw, format!("{comment} -s {range} -j {ext}"));
-        }
-        // A node that has the VIP as an address of its own sends from it.
-        if self.settings.node_ip.is_some_and(|ip| service.source_ranges.iter().any(|r| r.contains(&ip))) {
-            for ip in &service.load_balancer_ips {
-                self.rule(&fw, format!("{comment} -s {ip} -j {ext}"));
-            }
-        }
-        let dropped = format!("other traffic to {} will be dropped by KUBE-PROXY-FIREWALL", self.name);
-        self.rule(&fw, format!("-m comment --comment \"{dropped}\""));
+        self.settings.detector.not_local().map(|m| m + " ")
     }
 
     fn policy_chains(&mut self) {
@@ -245,14 +180,34 @@ impl Writer<'_> {
         for (chain, set) in
             [(self.chains.cluster.clone(), &endpoints.cluster), (self.chains.local.clone(), &endpoints.local)]
         {
-            if !set.is_empty() {
+            let is_local = chain == self.chains.local;
+            let used = !is_local || self.service.internal_local || self.settings.dialect.entry == Entry::Ext;
+            if !set.is_empty() && used {
                 self.out.chains.push(chain.clone());
                 self.balance(&chain, set);
+            } else if is_local && self.leads_nowhere() {
+                self.out.chains.push(chain.clone());
+                self.no_local_endpoints(&chain);
             }
         }
         for e in endpoints.all() {
             self.endpoint_chain(e);
         }
+    }
+
+    /// Whether packets are led to the chain of local endpoints to be dropped there.
+    fn leads_nowhere(&self) -> bool {
+        let external = self.settings.dialect.entry == Entry::Ext && self.service.external_policy_local();
+        self.settings.dialect.mark_drop
+            && self.endpoints.any
+            && self.endpoints.local.is_empty()
+            && (self.service.internal_local || external)
+    }
+
+    /// The end of traffic that is only for endpoints of this node when there are none, in layouts that mark what is to be dropped.
+    pub(super) fn no_local_endpoints(&mut self, chain: &str) {
+        let comment = format!("{} has no local endpoints", self.name);
+        self.rule(chain, format!("-m comment --comment \"{comment}\" -j KUBE-MARK-DROP"));
     }
 
     fn endpoint_chain_name(&self, e: &Endpoint) -> String {
@@ -261,24 +216,42 @@ impl Writer<'_> {
 
     /// First whoever was sent somewhere before, then one of the rest with equal chances: 1/n, 1/(n-1), …, 1.
     fn balance(&mut self, chain: &str, set: &[&Endpoint]) {
-        let targets: Vec<_> = set.iter().map(|e| (e.at, self.endpoint_chain_name(e))).collect();
         let name = self.name.clone();
-        let comment = |at| format!("-m comment --comment \"{name} -> {at}\"");
+        let style = self.settings.dialect.endpoint_comment;
+        self.balance_with(chain, set, |_, at| match style {
+            EndpointComment::None => String::new(),
+            EndpointComment::Name => format!("-m comment --comment {name}"),
+            EndpointComment::Arrow => format!("-m comment --comment \"{name} -> {at}\""),
+        });
+    }
+
+    /// The same with other comments, by number and address of the endpoint.
+    pub(super) fn balance_with(
+        &mut self,
+        chain: &str,
+        set: &[&Endpoint],
+        comment: impl Fn(usize, SocketAddr) -> String,
+    ) {
+        let targets: Vec<_> = set.iter().map(|e| (e.at, self.endpoint_chain_name(e))).collect();
+        let comment = |i, at| match comment(i, at) {
+            empty if empty.is_empty() => empty,
+            text => text + " ",
+        };
         if let Some(seconds) = self.service.affinity_seconds {
-            for (at, sep) in &targets {
+            for (i, (at, sep)) in targets.iter().enumerate() {
                 let recent = format!("-m recent --name {sep} --rcheck --seconds {seconds} --reap");
-                self.rule(chain, format!("{} {recent} -j {sep}", comment(at)));
+                self.rule(chain, format!("{}{recent} -j {sep}", comment(i, *at)));
             }
         }
         for (i, (at, sep)) in targets.iter().enumerate() {
             let left = targets.len() - i;
-            if left > 1 {
-                let p = probability(left, PROBABILITY_DIGITS);
-                let draw = format!("-m statistic --mode random --probability {p}");
-                self.rule(chain, format!("{} {draw} -j {sep}", comment(at)));
+            let draw = if left > 1 {
+                let p = probability(left, self.settings.dialect.probability_digits);
+                format!("-m statistic --mode random --probability {p} ")
             } else {
-                self.rule(chain, format!("{} -j {sep}", comment(at)));
-            }
+                String::new()
+            };
+            self.rule(chain, format!("{}{draw}-j {sep}", comment(i, *at)));
         }
     }
 
@@ -286,14 +259,17 @@ impl Writer<'_> {
         let sep = self.endpoint_chain_name(e);
         self.out.chains.push(sep.clone());
         let (name, proto, at) = (self.name.clone(), self.proto, e.at);
-        let comment = format!("-m comment --comment {name}");
+        let comment = match self.settings.dialect.endpoint_comment {
+            EndpointComment::None => String::new(),
+            EndpointComment::Name | EndpointComment::Arrow => format!("-m comment --comment {name} "),
+        };
         // An endpoint that reaches itself through the Service must not see its own address as the source.
-        self.rule(&sep, format!("{comment} -s {} -j KUBE-MARK-MASQ", at.ip()));
+        self.rule(&sep, format!("{comment}-s {} -j KUBE-MARK-MASQ", at.ip()));
         let recent = if self.service.affinity_seconds.is_some() {
             format!("-m recent --name {sep} --set ")
         } else {
             String::new()
         };
-        self.rule(&sep, format!("{comment} {recent}-m {proto} -p {proto} -j DNAT --to-destination {at}"));
+        self.rule(&sep, format!("{comment}{recent}-m {proto} -p {proto} -j DNAT --to-destination {at}"));
     }
 }

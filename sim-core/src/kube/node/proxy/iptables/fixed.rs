@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Settings;
+use super::{Detector, Dialect, Settings};
 use crate::trace::Family;
 
 /// What hangs on the built-in chains of a node before the first sync: the jumps of kube-proxy and the kubelet in the order in which they end
@@ -10,14 +10,28 @@ use crate::trace::Family;
 #[must_use]
 pub fn base_rules(settings: &Settings, kube_proxy: bool) -> String {
     let mut t = String::with_capacity(4096);
-    t.push_str("*mangle\n:KUBE-IPTABLES-HINT - [0:0]\n:KUBE-KUBELET-CANARY - [0:0]\n");
-    if kube_proxy {
-        t.push_str(":KUBE-PROXY-CANARY - [0:0]\n");
+    let dialect = settings.dialect;
+    let canaries = |t: &mut String| {
+        if dialect.canaries {
+            t.push_str(":KUBE-KUBELET-CANARY - [0:0]\n");
+            if kube_proxy {
+                t.push_str(":KUBE-PROXY-CANARY - [0:0]\n");
+            }
+        }
+    };
+    if dialect.canaries {
+        t.push_str("*mangle\n");
+        if dialect.hint {
+            t.push_str(":KUBE-IPTABLES-HINT - [0:0]\n");
+        }
+        canaries(&mut t);
+        t.push_str("COMMIT\n");
     }
-    t.push_str("COMMIT\n*filter\n:KUBE-FIREWALL - [0:0]\n:KUBE-KUBELET-CANARY - [0:0]\n");
+    t.push_str("*filter\n:KUBE-FIREWALL - [0:0]\n");
+    canaries(&mut t);
     if kube_proxy {
-        t.push_str(":KUBE-PROXY-CANARY - [0:0]\n:KUBE-EXTERNAL-SERVICES - [0:0]\n:KUBE-FORWARD - [0:0]\n");
-        t.push_str(":KUBE-NODEPORTS - [0:0]\n:KUBE-PROXY-FIREWALL - [0:0]\n:KUBE-SERVICES - [0:0]\n");
+        filter_chain_names(dialect, &mut t);
+        t.push_str(":KUBE-SERVICES - [0:0]\n");
     }
     const NEW: &str = "-m conntrack --ctstate NEW";
     let firewall =
@@ -29,21 +43,34 @@ pub fn base_rules(settings: &Settings, kube_proxy: bool) -> String {
     let health = "-m comment --comment \"kubernetes health check service ports\" -j KUBE-NODEPORTS";
     let forward = "-m comment --comment \"kubernetes forwarding rules\" -j KUBE-FORWARD";
     let mut jumps = |chain: &str, rules: &[&str]| {
-        for rule in rules {
+        for rule in rules.iter().filter(|r| !r.is_empty()) {
             let _ = writeln!(t, "-A {chain} {rule}");
         }
     };
     if kube_proxy {
-        jumps("INPUT", &[&firewall, health, &external]);
-        jumps("FORWARD", &[&firewall, forward, &services, &external]);
-        jumps("OUTPUT", &[&firewall, &services]);
+        let health = if dialect.health_check_rule { health } else { "" };
+        let firewall = if dialect.mark_drop { "" } else { &firewall };
+        jumps("INPUT", &[firewall, health, &external]);
+        let external = if dialect.external_in_forward { &external } else { "" };
+        jumps("FORWARD", &[firewall, forward, &services, external]);
+        jumps("OUTPUT", &[firewall, &services]);
     }
     jumps("INPUT", &["-j KUBE-FIREWALL"]);
     jumps("OUTPUT", &["-j KUBE-FIREWALL"]);
+    if dialect.mark_drop {
+        t.push_str(
+            "-A KUBE-FIREWALL -m comment --comment \"kubernetes firewall for dropping marked packets\" \
+             -m mark --mark 0x8000/0x8000 -j DROP\n",
+        );
+    }
     localnet(settings, &mut t);
-    t.push_str("COMMIT\n*nat\n:KUBE-KUBELET-CANARY - [0:0]\n");
+    t.push_str("COMMIT\n*nat\n");
+    canaries(&mut t);
+    if dialect.mark_drop {
+        t.push_str(":KUBE-MARK-DROP - [0:0]\n-A KUBE-MARK-DROP -j MARK --or-mark 0x8000\n");
+    }
     if kube_proxy {
-        t.push_str(":KUBE-PROXY-CANARY - [0:0]\n:KUBE-MARK-MASQ - [0:0]\n:KUBE-NODEPORTS - [0:0]\n");
+        t.push_str(":KUBE-MARK-MASQ - [0:0]\n:KUBE-NODEPORTS - [0:0]\n");
         t.push_str(":KUBE-POSTROUTING - [0:0]\n:KUBE-SERVICES - [0:0]\n");
         for chain in ["PREROUTING", "OUTPUT"] {
             let _ = writeln!(
@@ -61,19 +88,31 @@ pub fn base_rules(settings: &Settings, kube_proxy: bool) -> String {
 
 /// The chains of the filter table that every sync rewrites.
 pub(super) fn filter_chains(settings: &Settings, t: &mut String) {
-    t.push_str(":KUBE-SERVICES - [0:0]\n:KUBE-EXTERNAL-SERVICES - [0:0]\n:KUBE-FORWARD - [0:0]\n");
-    t.push_str(":KUBE-NODEPORTS - [0:0]\n:KUBE-PROXY-FIREWALL - [0:0]\n");
-    if settings.localhost() {
+    t.push_str(":KUBE-SERVICES - [0:0]\n");
+    filter_chain_names(settings.dialect, t);
+    if settings.localhost() && !settings.dialect.mark_drop {
         t.push_str(":KUBE-FIREWALL - [0:0]\n");
+    }
+}
+
+/// The filter table's chains but KUBE-SERVICES.
+fn filter_chain_names(dialect: Dialect, t: &mut String) {
+    t.push_str(":KUBE-EXTERNAL-SERVICES - [0:0]\n:KUBE-FORWARD - [0:0]\n");
+    if dialect.health_check_rule {
+        t.push_str(":KUBE-NODEPORTS - [0:0]\n");
+    }
+    if !dialect.mark_drop {
+        t.push_str(":KUBE-PROXY-FIREWALL - [0:0]\n");
     }
 }
 
 /// The rules of the filter table that do not depend on Services.
 pub(super) fn filter_rules(settings: &Settings, t: &mut String) {
-    if settings.localhost() {
+    let dialect = settings.dialect;
+    if settings.localhost() && !dialect.mark_drop {
         localnet(settings, t);
     }
-    if !settings.conntrack_liberal {
+    if !settings.conntrack_liberal && dialect.drop_invalid {
         let count =
             if settings.nfacct { " -m nfacct --nfacct-name ct_state_invalid_dropped_pkts" } else { "" };
         let _ = writeln!(t, "-A KUBE-FORWARD -m conntrack --ctstate INVALID{count} -j DROP");
@@ -83,15 +122,26 @@ pub(super) fn filter_rules(settings: &Settings, t: &mut String) {
         t,
         "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding rules\" -m mark --mark {mark:#x}/{mark:#x} -j ACCEPT"
     );
-    t.push_str(
-        "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding conntrack rule\" \
-         -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n",
-    );
+    let mut established = |what: &str, matches: &str| {
+        let _ = writeln!(
+            t,
+            "-A KUBE-FORWARD{matches} -m comment --comment \"kubernetes forwarding conntrack {what}rule\" \
+             -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+        );
+    };
+    match &settings.detector {
+        Detector::Cidr(pods) if dialect.forward_by_pod_subnet => {
+            established("pod source ", &format!(" -s {pods}"));
+            established("pod destination ", &format!(" -d {pods}"));
+        }
+        _ if dialect.forward_by_pod_subnet => {}
+        _ => established("", ""),
+    }
 }
 
 /// With route_localnet on, a neighbour could reach what listens on 127.0.0.1 (CVE-2020-8558).
 fn localnet(settings: &Settings, t: &mut String) {
-    if settings.family == Family::V4 {
+    if settings.family == Family::V4 && settings.dialect.localnet_guard {
         t.push_str(
             "-A KUBE-FIREWALL -m comment --comment \"block incoming localnet connections\" -d 127.0.0.0/8 \
              ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP\n",
@@ -108,13 +158,16 @@ pub(super) fn nat_chains(t: &mut String) {
 pub(super) fn nat_rules(settings: &Settings, t: &mut String) {
     let mark = settings.mark;
     let random = if settings.random_fully { " --random-fully" } else { "" };
-    let _ = writeln!(t, "-A KUBE-POSTROUTING -m mark ! --mark {mark:#x}/{mark:#x} -j RETURN");
-    // The mark goes before the packet does: it may come by here again, in a tunnel.
-    let _ = writeln!(t, "-A KUBE-POSTROUTING -j MARK --xor-mark {mark:#x}");
-    let _ = writeln!(
-        t,
-        "-A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE{random}"
-    );
+    let comment = "-m comment --comment \"kubernetes service traffic requiring SNAT\"";
+    if settings.dialect.short_postrouting {
+        let matches = format!("-m mark --mark {mark:#x}/{mark:#x}");
+        let _ = writeln!(t, "-A KUBE-POSTROUTING {comment} {matches} -j MASQUERADE{random}");
+    } else {
+        let _ = writeln!(t, "-A KUBE-POSTROUTING -m mark ! --mark {mark:#x}/{mark:#x} -j RETURN");
+        // The mark goes before the packet does: it may come by here again, in a tunnel.
+        let _ = writeln!(t, "-A KUBE-POSTROUTING -j MARK --xor-mark {mark:#x}");
+        let _ = writeln!(t, "-A KUBE-POSTROUTING {comment} -j MASQUERADE{random}");
+    }
     let _ = writeln!(t, "-A KUBE-MARK-MASQ -j MARK --or-mark {mark:#x}");
 }
 

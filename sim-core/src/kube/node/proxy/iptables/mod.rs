@@ -1,4 +1,4 @@
-//! iptables mode: the rules of today's layout (1.28 and later) as `iptables-restore` input.
+//! iptables mode: rules as `iptables-restore` input, in today's layout (1.28 and later) or an earlier [`Dialect`].
 //!
 //! ```text
 //!  nat PREROUTING, OUTPUT ─► KUBE-SERVICES ─► KUBE-SVC-… ─► KUBE-SEP-… ─► DNAT
@@ -11,7 +11,10 @@
 //! changed service ports are rewritten, the fixed chains always. Services come in order of their names, where kube-proxy has none.
 
 mod block;
+mod dialect;
+mod external;
 mod fixed;
+mod xlb;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use block::{Block, block};
+pub use dialect::{Dialect, EndpointComment, Entry};
 pub use fixed::base_rules;
 use fixed::{end_of_nat, filter_chains, filter_rules, nat_chains, nat_rules};
 
@@ -48,6 +52,8 @@ pub struct Settings {
     pub node_port_addresses: Option<Vec<std::net::IpAddr>>,
     /// The node's own address.
     pub node_ip: Option<std::net::IpAddr>,
+    /// The layout.
+    pub dialect: Dialect,
 }
 
 impl Settings {
@@ -68,7 +74,14 @@ impl Settings {
             mark: 0x4000,
             node_port_addresses: None,
             node_ip: None,
+            dialect: Dialect::TODAY,
         }
+    }
+
+    /// The same configuration in the layout of Kubernetes 1.`minor`.
+    #[must_use]
+    pub fn in_dialect(self, minor: u16) -> Self {
+        Self { dialect: Dialect::of_minor(minor), random_fully: self.random_fully && minor >= 16, ..self }
     }
 
     /// Node ports on 127.0.0.0/8 exist in IPv4 only.

@@ -103,3 +103,84 @@ fn probabilities_have_ten_decimals() {
         ["1.0000000000", "0.3333333333", "0.1666666667", "0.1428571429", "0.0010020040", "0.0000099999"]
     );
 }
+
+/// The old layout of tutorials, with names and probabilities as they stand in listings of real clusters.
+#[test]
+fn the_layout_of_1_16() {
+    let key = |name: &str| PortKey {
+        namespace: "test001".into(),
+        name: name.into(),
+        port: String::new(),
+        protocol: Protocol::Tcp,
+    };
+    let cluster_ip = ServicePort::internal(key("app-svc-clusterip"), "10.109.117.159".parse().unwrap(), 80);
+    let node_port = ServicePort {
+        node_port: Some(30080),
+        ..ServicePort::internal(key("app-svc-nodeport"), "10.111.7.86".parse().unwrap(), 80)
+    };
+    let endpoints = vec![
+        endpoint("10.244.1.19:8080", "k8s-2"),
+        endpoint("10.244.2.15:8080", "k8s-3"),
+        endpoint("10.244.2.16:8080", "k8s-3"),
+    ];
+    let text = text(&[(cluster_ip, endpoints.clone()), (node_port, endpoints)], &settings().in_dialect(16));
+    for name in [
+        "KUBE-SVC-F657HDVWWTO5ELQA",
+        "KUBE-SEP-MGLKNLMW4TUU5NXD",
+        "KUBE-SEP-63ULW6JC6WIZUZAX",
+        "KUBE-SEP-U4ZMXMHDO2QATTS7",
+        "KUBE-SVC-CFVXM4HF2HSCB2P5",
+        "KUBE-SEP-YZPFJIVDJH5M2X7F",
+        "KUBE-SEP-GBMLEVQY6OROVLIP",
+        "KUBE-SEP-2HTJJZZDPAT4VCE2",
+    ] {
+        assert!(text.contains(name), "{name} in\n{text}");
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn entries_from_outside_before_kube_ext() {
+    let all = ServicePort {
+        node_port: Some(30080),
+        external_ips: smallvec!["192.168.99.22".parse().unwrap()],
+        load_balancer_ips: smallvec!["1.2.3.4".parse().unwrap()],
+        source_ranges: smallvec!["203.0.113.0/25".parse().unwrap()],
+        affinity_seconds: Some(10800),
+        external_local: true,
+        ..service("svc-a")
+    };
+    let here = vec![endpoint("10.244.1.5:80", "node1"), endpoint("10.244.2.9:80", "node2")];
+    let there = vec![endpoint("10.244.2.9:80", "node2")];
+    let mut elsewhere = all.clone();
+    elsewhere.key.name = "svc-b".into();
+    let services = [(all, here), (elsewhere, there)];
+    insta::assert_snapshot!(text(&services, &settings().in_dialect(18)));
+    insta::assert_snapshot!(text(&services, &settings().in_dialect(24)));
+}
+
+/// Every layout is one that `iptables-restore` takes, chain by chain.
+#[test]
+fn every_layout_loads() {
+    let all = ServicePort {
+        node_port: Some(30080),
+        external_ips: smallvec!["192.168.99.22".parse().unwrap()],
+        load_balancer_ips: smallvec!["1.2.3.4".parse().unwrap()],
+        source_ranges: smallvec!["203.0.113.0/25".parse().unwrap()],
+        affinity_seconds: Some(10800),
+        external_local: true,
+        internal_local: true,
+        ..service("svc-a")
+    };
+    let there = vec![endpoint("10.244.2.9:80", "node2")];
+    for minor in 10..=35 {
+        let settings = settings().in_dialect(minor);
+        let mut rules = crate::linux::netfilter::Ruleset::new(Family::V4);
+        for text in [base_rules(&settings, true), text(&[(all.clone(), there.clone())], &settings)] {
+            let options = crate::linux::netfilter::RestoreOptions { noflush: true, ..Default::default() };
+            if let Err(e) = rules.restore(&text, options) {
+                panic!("1.{minor}: {e}\n{text}");
+            }
+        }
+    }
+}
