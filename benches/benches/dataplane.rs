@@ -3,13 +3,19 @@
 use std::hint::black_box;
 use std::net::IpAddr;
 
+use benches::services::{PORT, cluster_ip, dump};
 use benches::{Failure, Rig};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sim_core::chance::Dice;
 use sim_core::cluster::Cluster;
 use sim_core::flow::Protocol;
 use sim_core::kube::node::machine::Place;
-use sim_core::linux::netfilter::{RestoreOptions, Ruleset};
-use sim_core::trace::Family;
+use sim_core::linux::Skb;
+use sim_core::linux::conntrack::Conntrack;
+use sim_core::linux::netfilter::{AddrType, AddrTypes, Env, RestoreOptions, Ruleset, WalkEnd};
+use sim_core::packet::{IpPacket, Payload, Tcp, TcpFlags, Transport};
+use sim_core::time::SimTime;
+use sim_core::trace::{Family, Hook, NoTrace, NsId, TableId, Tag};
 
 fn exchanges(c: &mut Criterion) {
     let mut group = c.benchmark_group("exchange");
@@ -59,28 +65,85 @@ spec:
   containers: [{name: c, image: busybox, command: [sleep, infinity]}]
 ";
 
-/// Loading and printing a rule set of a thousand Services.
+/// A node with 5,000 Services: loading its dump, printing it, a change to one Service, and the first packet of a connection to the
+/// first Service and to the last.
 fn rules(c: &mut Criterion) {
-    let mut text = String::from("*nat\n:KUBE-SERVICES - [0:0]\n");
-    for i in 0..1000 {
-        text += &format!(":KUBE-SVC-{i:016} - [0:0]\n");
-    }
-    for i in 0..1000 {
-        text += &format!(
-            "-A KUBE-SERVICES -d 10.96.{}.{}/32 -p tcp -m tcp --dport 80 -j KUBE-SVC-{i:016}\n",
-            i / 250,
-            i % 250 + 1
-        );
-    }
-    text += "COMMIT\n";
+    let mut group = c.benchmark_group("5000 Services");
+    let text = dump(SERVICES).expect("the rules are good");
     let load = || {
         let mut rules = Ruleset::new(Family::V4);
         rules.restore(&text, RestoreOptions::default()).expect("the rules are good");
         rules
     };
-    c.bench_function("iptables-restore of 1000 Services", |b| b.iter(|| black_box(load())));
-    let rules = load();
-    c.bench_function("iptables-save of 1000 Services", |b| b.iter(|| black_box(rules.save(None, false))));
+    group.sample_size(20);
+    group.bench_function("iptables-restore", |b| b.iter(|| black_box(load())));
+    let mut rules = load();
+    group.bench_function("iptables-save", |b| b.iter(|| black_box(rules.save(None, false))));
+    let noflush = RestoreOptions { noflush: true, ..RestoreOptions::default() };
+    group.bench_function("iptables-restore --noflush of one chain", |b| {
+        b.iter(|| rules.restore(ONE_CHAIN, noflush).expect("the rules are good"));
+    });
+    group.sample_size(100);
+    for (name, service) in [("first", 0), ("last", SERVICES - 2)] {
+        group.bench_function(format!("packet to the {name}"), |b| {
+            b.iter(|| black_box(walk(&mut rules, service, false)));
+        });
+    }
+    group.sample_size(20);
+    group.bench_function("packet to the last, rule by rule", |b| {
+        b.iter(|| black_box(walk(&mut rules, SERVICES - 2, true)));
+    });
+    group.finish();
+}
+
+const SERVICES: u32 = 5000;
+const ONE_CHAIN: &str = "*nat\n:KUBE-SVC-NEWCOMER - [0:0]\n-A KUBE-SVC-NEWCOMER -j RETURN\nCOMMIT\n";
+
+/// No address is special.
+struct Plain;
+
+impl AddrTypes for Plain {
+    fn addr_type(&self, _: IpAddr, _: Option<&str>) -> AddrType {
+        AddrType::Unicast
+    }
+}
+
+/// Leads the first packet of a connection through the nat table at PREROUTING; it ends in a translation.
+fn walk(rules: &mut Ruleset, service: u32, plain: bool) -> WalkEnd {
+    let (src, dst) = (IpAddr::from([10, 244, 7, 7]), IpAddr::V4(cluster_ip(service)));
+    let tcp = Tcp {
+        sport: 40_000,
+        dport: PORT,
+        seq: 1,
+        ack: 0,
+        flags: TcpFlags::SYN,
+        window: 65_535,
+        mss: Some(1460),
+        payload: Payload::Empty,
+    };
+    let mut skb = Skb::made(IpPacket::new(src, dst, Transport::Tcp(tcp)), Tag::default());
+    let mut dice = Dice::seeded(u64::from(service));
+    let mut env = Env {
+        now: SimTime::ZERO,
+        ns: NsId(0),
+        hook: Hook::Prerouting,
+        bridged: false,
+        iif: Some("cni0"),
+        oif: None,
+        physin: None,
+        physout: None,
+        ct: Conntrack::default().view(&skb),
+        set_ct_mark: None,
+        dice: &mut dice,
+        addrs: &Plain,
+    };
+    let end = if plain {
+        rules.walk_plain(TableId::Nat, &mut env, &mut skb, &mut NoTrace)
+    } else {
+        rules.walk(TableId::Nat, &mut env, &mut skb, &mut NoTrace)
+    };
+    assert!(matches!(end, WalkEnd::Nat { .. }), "{end:?}");
+    end
 }
 
 criterion_group!(benches, exchanges, up, rules);

@@ -4,6 +4,8 @@
 //! (CNI `bridge`), kube-proxy's rules are loaded, connection tracking is on. A request is a UDP datagram of 64 bytes, and the
 //! answer carries the same bytes back.
 
+pub mod services;
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -46,6 +46,7 @@ pub use track::Conntrack;
 pub use tuple::{Direction, Tuple};
 pub use view::ConnView;
 
+use crate::time::SimTime;
 use serde::{Deserialize, Serialize};
 
 /// State of a packet as `-m conntrack --ctstate` sees it.
@@ -76,6 +77,10 @@ pub struct CtView {
     pub dnat: bool,
     /// The flow's mark.
     pub mark: u32,
+    /// What has happened to the flow (`--ctstatus`).
+    pub status: Status,
+    /// When its entry ends (`--ctexpire`); zero without a flow.
+    pub expires: SimTime,
     /// The flow's two tuples (`--ctorigdst` and friends), if there is a flow.
     pub tuples: Option<(Tuple, Tuple)>,
 }

@@ -144,6 +144,8 @@ impl Conntrack {
             snat: conn.is_some_and(|c| c.status.has(Status::SRC_NAT)),
             dnat: conn.is_some_and(|c| c.status.has(Status::DST_NAT)),
             mark: conn.map_or(0, |c| c.mark),
+            status: conn.map_or(Status(0), |c| c.status),
+            expires: conn.map_or(SimTime::ZERO, |c| c.expires),
             tuples: conn.map(|c| (c.orig, c.reply)),
         }
     }

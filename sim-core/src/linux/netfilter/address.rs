@@ -31,7 +31,7 @@ pub(super) const fn full_mask(family: Family) -> u128 {
 }
 
 /// Length of a mask that is a prefix.
-fn prefix_length(family: Family, mask: u128) -> Option<u32> {
+pub(super) fn prefix_length(family: Family, mask: u128) -> Option<u32> {
     let width = if family == Family::V4 { 32 } else { 128 };
     let ones = mask.count_ones();
     (mask == prefix_mask(width, ones)).then_some(ones)

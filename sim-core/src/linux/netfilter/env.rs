@@ -39,6 +39,18 @@ pub struct Env<'a> {
 pub trait AddrTypes {
     /// The type that a routing look-up of `addr` yields; limited to addresses of `dev` if one is given.
     fn addr_type(&self, addr: IpAddr, dev: Option<&str>) -> AddrType;
+
+    /// The interface by which a packet to `addr` would leave; none without a route.
+    fn device_towards(&self, addr: IpAddr) -> Option<&str> {
+        let _ = addr;
+        None
+    }
+
+    /// The MTU of that interface in bytes.
+    fn mtu_towards(&self, addr: IpAddr) -> Option<u32> {
+        let _ = addr;
+        None
+    }
 }
 
 /// Route types (`RTN_*` in `linux/rtnetlink.h`) as `-m addrtype` names them.

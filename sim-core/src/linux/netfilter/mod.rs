@@ -18,6 +18,7 @@ mod address;
 mod arguments;
 mod build;
 mod command;
+mod edit;
 mod env;
 mod graph;
 mod index;
@@ -45,6 +46,7 @@ pub use table::{Chain, Policy, Rule, Table};
 
 use std::sync::Arc;
 
+use self::matches::Buckets;
 use self::recent::RecentLists;
 use self::walk::Engine;
 use crate::linux::Skb;
@@ -56,6 +58,7 @@ pub struct Ruleset {
     family: Family,
     tables: [Option<Box<Table>>; 4],
     recent: RecentLists,
+    buckets: Buckets,
 }
 
 /// How `iptables-restore` is called.
@@ -99,7 +102,12 @@ impl Ruleset {
     /// A rule set without any table, as in a new namespace.
     #[must_use]
     pub fn new(family: Family) -> Self {
-        Self { family, tables: [const { None }; 4], recent: RecentLists::default() }
+        Self {
+            family,
+            tables: [const { None }; 4],
+            recent: RecentLists::default(),
+            buckets: Buckets::default(),
+        }
     }
 
     /// iptables or ip6tables.
@@ -191,5 +199,8 @@ impl Ruleset {
         }
         let tables = &self.tables;
         self.recent.retain(|name| tables.iter().flatten().any(|t| t.uses_recent(name)));
+        if !self.buckets.is_empty() {
+            self.buckets.retain(|name| tables.iter().flatten().any(|t| t.uses_buckets(name)));
+        }
     }
 }

@@ -272,6 +272,28 @@ impl<'g> Args<'g> {
         Ok(parsed.map(|((value, mask), inverted)| (value, mask, inverted)))
     }
 
+    /// Reads `first:last`, either of which may be missing, or one number for both; none is above `max`.
+    pub(super) fn read_range(&self, id: &str, max: u32) -> Result<Option<((u32, u32), bool)>, Problem> {
+        self.value(id, |text| {
+            let read = |t: &str| {
+                let bad = || {
+                    let name = self.extension;
+                    let text = format!(
+                        "{name}: bad value for option \"--{id}\" near \"{t}\", or out of range (0-{max}).\n"
+                    );
+                    Problem::usage(text)
+                };
+                number(t).filter(|n| *n <= max).ok_or_else(bad)
+            };
+            let Some((first, last)) = text.split_once(':') else {
+                let n = read(text)?;
+                return Ok((n, n));
+            };
+            let first = if first.is_empty() { 0 } else { read(first)? };
+            Ok((first, if last.is_empty() { max } else { read(last)? }))
+        })
+    }
+
     /// Reads a number between `min` and `max`.
     pub(super) fn read_number(&self, id: &str, min: u32, max: u32) -> Result<Option<(u32, bool)>, Problem> {
         self.value(id, |text| {

@@ -19,10 +19,12 @@ pub(super) struct Packet<'p> {
     pub(super) later_fragment: bool,
     /// Destination hardware address.
     pub(super) mac: MacAddr,
+    /// Source hardware address; zero for a packet that was made here.
+    pub(super) from_mac: MacAddr,
 }
 
 impl<'p> Packet<'p> {
-    pub(super) fn new(ip: &'p IpPacket, mac: MacAddr) -> Self {
+    pub(super) fn new(ip: &'p IpPacket, (mac, from_mac): (MacAddr, MacAddr)) -> Self {
         let later_fragment = matches!(ip.frag, Some(Fragment { offset: 1.., .. }));
         Self {
             ip,
@@ -32,6 +34,7 @@ impl<'p> Packet<'p> {
             ports: ip.ports(),
             later_fragment,
             mac,
+            from_mac,
         }
     }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::index::{Cache, Index};
 use super::matches::{Match, MatchState};
 use super::rule::RuleSpec;
@@ -23,6 +25,8 @@ pub struct Table {
     free: Vec<ChainId>,
     /// The user chains by name. `iptables-save` prints them in this order.
     names: BTreeMap<Arc<str>, ChainId>,
+    /// All chains by name, for look-ups.
+    by_name: FxHashMap<Arc<str>, ChainId>,
     /// The built-in chain of each hook.
     hooks: [Option<ChainId>; 5],
     /// Number of rules that need connection tracking.
@@ -199,13 +203,16 @@ impl Table {
             chains: Vec::new(),
             free: Vec::new(),
             names: BTreeMap::new(),
+            by_name: FxHashMap::default(),
             hooks: [None; 5],
             conntrack_rules: 0,
             recent_rules: BTreeMap::new(),
         };
         for hook in hooks(id) {
-            table.hooks[*hook as usize] = Some(ChainId(table.chains.len() as u32));
-            let (name, base) = (hook.chain().into(), Some(Base::new(*hook)));
+            let id = ChainId(table.chains.len() as u32);
+            table.hooks[*hook as usize] = Some(id);
+            let (name, base): (Arc<str>, _) = (hook.chain().into(), Some(Base::new(*hook)));
+            table.by_name.insert(name.clone(), id);
             table.chains.push(Some(Chain {
                 name,
                 base,
@@ -252,8 +259,7 @@ impl Table {
 
     /// The chain with this name.
     pub(super) fn find(&self, name: &str) -> Option<ChainId> {
-        let is_built_in = |id: &ChainId| self.get(*id).is_some_and(|c| &*c.name == name);
-        self.names.get(name).copied().or_else(|| self.base_ids().find(is_built_in))
+        self.by_name.get(name).copied()
     }
 
     /// A chain by its index.
@@ -293,7 +299,8 @@ impl Table {
                 ChainId(self.chains.len() as u32 - 1)
             }
         };
-        self.names.insert(name, id);
+        self.names.insert(name.clone(), id);
+        self.by_name.insert(name, id);
         id
     }
 
@@ -302,6 +309,7 @@ impl Table {
         self.flush(id);
         if let Some(chain) = self.chains[id.0 as usize].take() {
             self.names.remove(&chain.name);
+            self.by_name.remove(&chain.name);
             self.free.push(id);
         }
     }
@@ -312,7 +320,9 @@ impl Table {
         let Some(chain) = self.get_mut(id) else { return };
         let old = std::mem::replace(&mut chain.name, new.clone());
         self.names.remove(&old);
+        self.by_name.remove(&old);
         self.names.insert(new.clone(), id);
+        self.by_name.insert(new.clone(), id);
         for (i, chain) in self.chains.iter_mut().enumerate() {
             let Some(chain) = chain else { continue };
             let own = i == id.0 as usize;
@@ -389,6 +399,14 @@ impl Table {
     /// Whether a rule uses this list of `recent`.
     pub(super) fn uses_recent(&self, name: &str) -> bool {
         self.recent_rules.contains_key(name)
+    }
+}
+
+impl Table {
+    /// Whether a rule uses these buckets of `hashlimit`.
+    pub(super) fn uses_buckets(&self, name: &str) -> bool {
+        let uses = |m: &Match| matches!(m, Match::Hashlimit(h) if h.name() == name);
+        self.chains().flat_map(|c| &c.rules).any(|r| r.spec.matches.iter().any(uses))
     }
 }
 

@@ -4,21 +4,23 @@
 //! reference, and the one that can tell which rules were tried in vain and why. The compiled one ([`super::index`]) tries only
 //! rules that can match. Verdict, counters, marks, draws and record are the same.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Ruleset;
+use super::edit::Edit;
 use super::env::{Env, NatTarget, WalkEnd};
 use super::graph::MAX_DEPTH;
-use super::matches::Cx;
+use super::matches::{Buckets, Cx};
 use super::packet::Packet;
 use super::recent::RecentLists;
 use super::rule::RuleSpec;
 use super::table::{ChainId, Policy, Rule, Table};
-use super::targets::{Connmark, Ct, Target};
-use crate::linux::conntrack::CtState;
+use super::targets::{Connmark, Ct, Effect, Net, Target};
+use crate::linux::conntrack::{CtState, NatRange};
 use crate::linux::{Skb, SkbCt};
 use crate::packet::FrameBody;
-use crate::trace::{Family, RuleAction, RuleRef, Step, TableId};
+use crate::trace::{Family, Hook, RuleAction, RuleRef, Step, TableId};
 use crate::trace::{Recorder, Tag};
 
 /// How the next rule that matches is found.
@@ -41,29 +43,54 @@ pub(super) fn walk<R: Recorder>(
     rec: &mut R,
 ) -> WalkEnd {
     let shows_skipped = R::ON && rec.shows_skipped();
-    let Some(tables) = set.tables[table as usize].as_deref_mut() else { return WalkEnd::Accept };
-    let Some(chain) = tables.hook_chain(env.hook) else { return WalkEnd::Accept };
-    let FrameBody::Ip(ip) = &skb.frame.body else { return WalkEnd::Accept };
-    let packet = Packet::new(ip, skb.frame.dst);
-    let mut walk = Walk {
-        engine: if shows_skipped { Engine::Plain } else { engine },
-        shows_skipped,
-        family: set.family,
-        table: tables,
-        recent: &mut set.recent,
-        env,
-        frame: &skb.frame,
-        tag: &mut skb.tag,
-        mark: &mut skb.mark,
-        ct: &mut skb.ct,
-        rec,
-        length: ip.len() as u64,
-    };
-    walk.run(&packet, chain)
+    let Some(start) = set.table(table).and_then(|t| t.hook_chain(env.hook)) else { return WalkEnd::Accept };
+    let mut place = Place { chain: start, at: 0, stack: ([(start, 0); MAX_DEPTH], 0) };
+    loop {
+        let Some(tables) = set.tables[table as usize].as_deref_mut() else { return WalkEnd::Accept };
+        let FrameBody::Ip(ip) = &skb.frame.body else { return WalkEnd::Accept };
+        let packet = Packet::new(ip, (skb.frame.dst, skb.frame.src));
+        let mut walk = Walk {
+            engine: if shows_skipped { Engine::Plain } else { engine },
+            shows_skipped,
+            family: set.family,
+            table: tables,
+            recent: &mut set.recent,
+            buckets: &mut set.buckets,
+            env,
+            frame: &skb.frame,
+            tag: &mut skb.tag,
+            mark: &mut skb.mark,
+            ct: &mut skb.ct,
+            rec,
+            length: ip.len() as u64,
+        };
+        let (edit, rule) = match walk.run(&packet, start, &mut place) {
+            Leg::End(end) => return end,
+            Leg::Edit(edit, rule) => (edit, rule),
+        };
+        if let Some(packet) = skb.ip_mut()
+            && !edit.apply(packet, env)
+        {
+            return WalkEnd::Drop(rule);
+        }
+    }
 }
 
 /// Where to go on after a chain: the rule behind the one that jumped.
 type Stack = ([(ChainId, u32); MAX_DEPTH], usize);
+
+/// Where a walk is: the rule to try next, and the way back.
+struct Place {
+    chain: ChainId,
+    at: u32,
+    stack: Stack,
+}
+
+/// Why a walk stops: for good, or to change the packet before it goes on.
+enum Leg {
+    End(WalkEnd),
+    Edit(Edit, RuleRef),
+}
 
 /// A walk under way.
 struct Walk<'w, 'a, R> {
@@ -72,6 +99,7 @@ struct Walk<'w, 'a, R> {
     family: Family,
     table: &'w mut Table,
     recent: &'w mut RecentLists,
+    buckets: &'w mut Buckets,
     env: &'w mut Env<'a>,
     frame: &'w crate::packet::Frame,
     tag: &'w mut Tag,
@@ -90,17 +118,18 @@ enum After {
     Return,
     /// The first rule of a chain; whether the walk comes back.
     Enter(ChainId, bool),
+    /// A change of the packet, then the next rule.
+    Edit(Edit, RuleRef),
     /// Nothing.
     End(WalkEnd),
 }
 
 impl<R: Recorder> Walk<'_, '_, R> {
-    fn run(&mut self, packet: &Packet<'_>, start: ChainId) -> WalkEnd {
-        let mut stack: Stack = ([(start, 0); MAX_DEPTH], 0);
-        let (mut chain, mut at) = (start, 0);
+    fn run(&mut self, packet: &Packet<'_>, start: ChainId, place: &mut Place) -> Leg {
+        let Place { chain, at, stack } = place;
         loop {
-            let after = match self.next_match(packet, chain, &mut at) {
-                Some(i) => self.perform(chain, i),
+            let after = match self.next_match(packet, *chain, at) {
+                Some(i) => self.perform(packet, *chain, i),
                 None => After::Return,
             };
             match after {
@@ -108,17 +137,18 @@ impl<R: Recorder> Walk<'_, '_, R> {
                 After::Enter(target, comes_back) => {
                     // `graph::check` lets no table pass that goes deeper.
                     if comes_back && stack.1 < MAX_DEPTH {
-                        stack.0[stack.1] = (chain, at);
+                        stack.0[stack.1] = (*chain, *at);
                         stack.1 += 1;
                     }
-                    (chain, at) = (target, 0);
+                    (*chain, *at) = (target, 0);
                 }
                 After::Return if stack.1 > 0 => {
                     stack.1 -= 1;
-                    (chain, at) = stack.0[stack.1];
+                    (*chain, *at) = stack.0[stack.1];
                 }
-                After::Return => return self.policy(start),
-                After::End(end) => return end,
+                After::Return => return Leg::End(self.policy(start)),
+                After::Edit(edit, rule) => return Leg::Edit(edit, rule),
+                After::End(end) => return Leg::End(end),
             }
         }
     }
@@ -138,8 +168,8 @@ impl<R: Recorder> Walk<'_, '_, R> {
         let devs = (self.env.iif, self.env.oif);
         let (index, rules) = self.table.get_mut(chain)?.indexed();
         let mut hit = |rule: &mut Rule| {
-            let (env, recent) = (&mut *self.env, &mut *self.recent);
-            let mut cx = Cx { env, mark: *self.mark, recent, states: rule.states.iter_mut() };
+            let (env, recent, buckets) = (&mut *self.env, &mut *self.recent, &mut *self.buckets);
+            let mut cx = Cx { env, mark: *self.mark, recent, buckets, states: rule.states.iter_mut() };
             let hit = rule.spec.matches(packet, &mut cx);
             if hit {
                 rule.packets += 1;
@@ -164,8 +194,8 @@ impl<R: Recorder> Walk<'_, '_, R> {
         let (family, table) = (self.family, self.table.id);
         let chain = self.table.get_mut(chain)?;
         for (i, rule) in chain.rules.iter_mut().enumerate().skip(from as usize) {
-            let (env, recent) = (&mut *self.env, &mut *self.recent);
-            let mut cx = Cx { env, mark: *self.mark, recent, states: rule.states.iter_mut() };
+            let (env, recent, buckets) = (&mut *self.env, &mut *self.recent, &mut *self.buckets);
+            let mut cx = Cx { env, mark: *self.mark, recent, buckets, states: rule.states.iter_mut() };
             let Some(failed) = rule.spec.failed_question(packet, &mut cx) else {
                 rule.packets += 1;
                 rule.bytes += self.length;
@@ -182,7 +212,7 @@ impl<R: Recorder> Walk<'_, '_, R> {
     }
 
     /// Does what a rule says.
-    fn perform(&mut self, chain: ChainId, index: usize) -> After {
+    fn perform(&mut self, packet: &Packet<'_>, chain: ChainId, index: usize) -> After {
         let Some((name, rule)) = self.table.get(chain).and_then(|c| Some((&c.name, c.rules.get(index)?)))
         else {
             return After::Return;
@@ -207,13 +237,20 @@ impl<R: Recorder> Walk<'_, '_, R> {
                 connmark(t, self.env, self.mark);
                 After::Next
             }
+            Target::Other(t) => match t.effect() {
+                Effect::Continue => After::Next,
+                Effect::Accept => After::End(WalkEnd::Accept),
+                Effect::Drop => After::End(WalkEnd::Drop(reference())),
+                Effect::Edit(edit) => After::Edit(edit, reference()),
+                Effect::Netmap(net) => nat(reference(), netmap(net, packet, self.env.hook)),
+            },
             Target::Ct(t) => {
                 notrack(*t, self.env, self.ct);
                 After::Next
             }
         };
         if R::ON {
-            let step = Step::Rule { rule: reference(), action: action(rule) };
+            let step = Step::Rule { rule: reference(), action: action(rule, &after) };
             self.rec.record(self.env.now, self.env.ns, self.tag, self.frame, || step);
         }
         after
@@ -250,6 +287,18 @@ const fn nat(rule: RuleRef, target: NatTarget) -> After {
     After::End(WalkEnd::Nat { rule, target })
 }
 
+/// `netmap_tg4`: the destination on the way in and out of this host's processes, the source on the way to the wire.
+fn netmap(net: Net, packet: &Packet<'_>, hook: Hook) -> NatTarget {
+    let range = |addr: IpAddr| {
+        let addr = net.moved(addr);
+        NatRange { addrs: Some((addr, addr)), ..NatRange::default() }
+    };
+    match hook {
+        Hook::Prerouting | Hook::Output => NatTarget::Dnat(range(packet.ip.dst)),
+        _ => NatTarget::Snat(range(packet.ip.src)),
+    }
+}
+
 /// `connmark_tg`: nothing without a flow.
 const fn connmark(target: &Connmark, env: &mut Env<'_>, mark: &mut u32) {
     if env.ct.tuples.is_none() {
@@ -275,7 +324,7 @@ fn notrack(target: Ct, env: &mut Env<'_>, ct: &mut SkbCt) {
     }
 }
 
-fn action(rule: &Rule) -> RuleAction {
+fn action(rule: &Rule, after: &After) -> RuleAction {
     match &rule.spec.target {
         Target::Accept => RuleAction::Accept,
         Target::Drop => RuleAction::Drop,
@@ -285,6 +334,13 @@ fn action(rule: &Rule) -> RuleAction {
         Target::Reject(_) => RuleAction::Reject,
         Target::Dnat(_) | Target::Redirect(_) => RuleAction::Dnat,
         Target::Snat(_) | Target::Masquerade(_) => RuleAction::Snat,
+        Target::Other(_) => match after {
+            After::End(WalkEnd::Accept) => RuleAction::Accept,
+            After::End(WalkEnd::Drop(_)) => RuleAction::Drop,
+            After::End(WalkEnd::Nat { target: NatTarget::Dnat(_), .. }) => RuleAction::Dnat,
+            After::End(_) => RuleAction::Snat,
+            _ => RuleAction::Continue,
+        },
         Target::None
         | Target::Mark(_)
         | Target::Connmark(_)

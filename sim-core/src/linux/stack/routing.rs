@@ -260,6 +260,14 @@ pub(super) struct Opinion<'a> {
     pub(super) ifaces: &'a [Option<Iface>],
 }
 
+impl Opinion<'_> {
+    /// The interface of the route to an address.
+    fn towards(&self, addr: IpAddr) -> Option<&Iface> {
+        let route = self.local.lookup(addr).or_else(|| self.main.lookup(addr))?;
+        self.ifaces.get(route.dev?.0 as usize)?.as_ref()
+    }
+}
+
 impl AddrTypes for Opinion<'_> {
     fn addr_type(&self, addr: IpAddr, dev: Option<&str>) -> AddrType {
         if addr.is_unspecified() {
@@ -290,5 +298,13 @@ impl AddrTypes for Opinion<'_> {
             // The kernel answers unicast for an address without a route, too (`fib_lookup` failing leaves RTN_UNICAST).
             Some(_) | None => AddrType::Unicast,
         }
+    }
+
+    fn device_towards(&self, addr: IpAddr) -> Option<&str> {
+        Some(&*self.towards(addr)?.name)
+    }
+
+    fn mtu_towards(&self, addr: IpAddr) -> Option<u32> {
+        Some(self.towards(addr)?.mtu)
     }
 }

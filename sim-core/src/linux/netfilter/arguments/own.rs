@@ -194,7 +194,8 @@ impl<'a> Parser<'a> {
         let name = self.value(attached, word)?;
         check_target_name(&name).map_err(|p| p.at(at))?;
         let goto = letter == 'g';
-        let kind = if goto { None } else { TargetKind::find(&name).map_err(|p| p.at(at))? };
+        let kind =
+            if goto { None } else { TargetKind::find(&name, Some(self.family)).map_err(|p| p.at(at))? };
         self.rule.target = Some(match kind {
             Some(kind) => TargetWords::Extension(Loaded { kind, given: Vec::new(), at }),
             None => TargetWords::Name { name, goto },

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::length::write_range;
 use super::ports::PortRange;
 use super::{Cx, Extension};
-use crate::linux::conntrack::{CtState, CtView, Tuple};
+use crate::linux::conntrack::{CtState, CtView, Status, Tuple};
 use crate::linux::netfilter::address::{AddrMatch, bits};
 use crate::linux::netfilter::names::protocol_number;
 use crate::linux::netfilter::options::{Args, Opt};
@@ -87,6 +88,10 @@ pub(crate) struct Conntrack {
     protocol: Option<(u8, bool)>,
     addrs: [Option<AddrMatch>; 4],
     ports: [Option<(PortRange, bool)>; 4],
+    /// Bits of `Status`.
+    status: Option<(u32, bool)>,
+    /// Seconds until the entry ends.
+    expire: Option<((u32, u32), bool)>,
     reply: Option<bool>,
     /// Something besides the state is asked for.
     asks_for_a_flow: bool,
@@ -117,11 +122,6 @@ impl Extension for Conntrack {
         if !Self::OPTIONS.iter().any(|o| args.has(o.name)) {
             return Err(Problem::usage("conntrack: At least one option is required"));
         }
-        for name in ["ctstatus", "ctexpire"] {
-            if let Some(value) = args.get(name) {
-                return Err(value.here(Problem::not_modelled(&format!("conntrack: option \"--{name}\""))));
-            }
-        }
         let mut addrs = [None; 4];
         let mut ports = [None; 4];
         for i in 0..4 {
@@ -132,12 +132,16 @@ impl Extension for Conntrack {
         }
         let protocol = args.value("ctproto", read_protocol)?;
         let reply = args.value("ctdir", read_direction)?.map(|(reply, _)| reply);
+        let status = args.value("ctstatus", read_status)?;
+        let expire = args.read_range("ctexpire", u32::MAX)?;
         let asks_for_a_flow = reply.is_some()
+            || status.is_some()
+            || expire.is_some()
             || protocol.is_some()
             || addrs.iter().any(Option::is_some)
             || ports.iter().any(Option::is_some);
         let state = args.value("ctstate", |text| read_states(text, "ctstate", &StateMask::NAMES))?;
-        Ok(Self { state, protocol, addrs, ports, reply, asks_for_a_flow })
+        Ok(Self { state, protocol, addrs, ports, status, expire, reply, asks_for_a_flow })
     }
 
     fn save(&self, out: &mut String) {
@@ -160,7 +164,13 @@ impl Extension for Conntrack {
         }
         // Without a flow only the state counts (`conntrack_mt`).
         let Some(tuples) = &view.tuples else { return self.state.is_some() };
-        self.reply.is_none_or(|reply| reply == view.reply) && self.matches_flow(tuples)
+        let left = view.expires.since(cx.env.now).as_secs();
+        self.reply.is_none_or(|reply| reply == view.reply)
+            && self.matches_flow(tuples)
+            && self.status.is_none_or(|(bits, inverted)| (view.status.0 & bits != 0) != inverted)
+            && self.expire.is_none_or(|((first, last), inverted)| {
+                (u64::from(first) <= left && left <= u64::from(last)) != inverted
+            })
     }
 }
 
@@ -199,6 +209,14 @@ impl Conntrack {
                 range.save(out);
             }
         }
+        if let Some((status, inverted)) = self.status {
+            start(out, "ctstatus", inverted);
+            write_status(out, status);
+        }
+        if let Some((range, inverted)) = self.expire {
+            start(out, "ctexpire", inverted);
+            write_range(out, range);
+        }
         if let Some(reply) = self.reply {
             start(out, "ctdir", false);
             out.push_str(if reply { "REPLY" } else { "ORIGINAL" });
@@ -217,6 +235,37 @@ fn read_address(text: &str, args: &Args<'_>) -> Result<AddrMatch, Problem> {
 fn read_protocol(text: &str) -> Result<u8, Problem> {
     let known = protocol_number(text).filter(|p| *p != 0);
     known.ok_or_else(|| Problem::usage(format!("unknown protocol \"{text}\" specified")))
+}
+
+/// Names of the status bits, in the order in which they are printed.
+const STATUS: [(&str, u32); 4] = [
+    ("EXPECTED", 1),
+    ("SEEN_REPLY", Status::SEEN_REPLY.0),
+    ("ASSURED", Status::ASSURED.0),
+    ("CONFIRMED", Status::CONFIRMED.0),
+];
+
+fn read_status(text: &str) -> Result<u32, Problem> {
+    let bit = |word: &str| {
+        if word.eq_ignore_ascii_case("NONE") {
+            return Ok(0);
+        }
+        let found = STATUS.iter().find(|(n, _)| n.eq_ignore_ascii_case(word));
+        found.map(|(_, bit)| *bit).ok_or_else(|| Problem::usage(format!("Bad ctstatus \"{word}\"")))
+    };
+    text.split(',').try_fold(0, |bits, word| Ok(bits | bit(word)?))
+}
+
+fn write_status(out: &mut String, bits: u32) {
+    if bits == 0 {
+        out.push_str("NONE");
+    }
+    for (n, (name, _)) in STATUS.iter().filter(|(_, bit)| bits & bit != 0).enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        out.push_str(name);
+    }
 }
 
 fn read_direction(text: &str) -> Result<bool, Problem> {

@@ -25,7 +25,23 @@ const UNITS: [(&str, u32, &str); 4] =
 const DEFAULT_BURST: u32 = 5;
 
 impl Limit {
-    fn parse_rate(text: &str) -> Result<u32, Problem> {
+    /// A bucket of `burst` packets that gains one per period.
+    pub(super) const fn new(period: u32, burst: u32) -> Self {
+        Self { period, burst }
+    }
+
+    /// Packets that a full bucket holds.
+    pub(super) const fn burst(&self) -> u32 {
+        self.burst
+    }
+
+    /// Seconds of the unit in which the rate is written.
+    pub(super) fn unit_seconds(&self) -> u32 {
+        self.unit().1
+    }
+
+    /// Reads `10/sec`: the time per packet in units of 1/10000 s.
+    pub(super) fn parse_rate(text: &str) -> Result<u32, Problem> {
         let bad = || Problem::usage(format!("bad rate \"{text}\"'"));
         let (count, seconds) = match text.split_once('/') {
             None => (text, 1),
@@ -44,18 +60,24 @@ impl Limit {
         }
     }
 
-    /// The rate in the largest unit that loses nothing.
-    fn write_rate(&self, out: &mut String) {
+    /// The largest unit in which nothing of the rate is lost.
+    fn unit(&self) -> (&'static str, u32, &'static str) {
         let fits = |seconds: u32| {
             let unit = SCALE * seconds;
             self.period <= unit && unit / self.period >= unit % self.period
         };
         let last = UNITS.iter().skip(1).take_while(|u| fits(u.1)).count();
-        let (_, seconds, name) = UNITS[last];
+        UNITS[last]
+    }
+
+    /// Writes the rate in that unit.
+    pub(super) fn write_rate(&self, out: &mut String) {
+        let (_, seconds, name) = self.unit();
         let _ = write!(out, "{}/{name}", SCALE * seconds / self.period);
     }
 
-    const fn cost(&self) -> u64 {
+    /// Nanoseconds of credit that one packet costs.
+    pub(super) const fn cost(&self) -> u64 {
         self.period as u64 * UNIT
     }
 }

@@ -7,19 +7,35 @@ mod addrtype;
 mod comment;
 mod connmark;
 mod conntrack;
+pub(super) mod dsfield;
+mod hashlimit;
+mod headers;
+mod helper;
 mod icmp;
+mod iprange;
+mod length;
 mod limit;
+mod mac;
 mod mark;
 mod multiport;
+mod nfacct;
 mod physdev;
 mod pkttype;
+mod policy;
 mod ports;
+mod quota;
 mod recent;
+mod rpfilter;
+mod spi;
 mod state;
 mod statistic;
 mod tcp;
+mod tcpmss;
+mod ttl;
 
 use std::slice;
+
+pub(super) use hashlimit::Buckets;
 
 use super::env::Env;
 use super::options::{Args, Opt};
@@ -78,6 +94,8 @@ pub(super) struct Cx<'w, 'a> {
     pub(super) mark: u32,
     /// The lists of `recent`.
     pub(super) recent: &'w mut RecentLists,
+    /// The buckets of `hashlimit`.
+    pub(super) buckets: &'w mut Buckets,
     /// What the matches of this rule remember, in their order.
     pub(super) states: slice::IterMut<'w, MatchState>,
 }
@@ -87,6 +105,8 @@ pub(super) struct Cx<'w, 'a> {
 pub(super) enum MatchState {
     /// `statistic --mode nth`: packets seen since the last match.
     Count(u32),
+    /// `quota`: bytes that are left.
+    Quota(u64),
     /// `limit`: a bucket of credit.
     Bucket {
         /// Credit in nanoseconds; none stands for a full bucket that no packet has met yet.
@@ -196,27 +216,48 @@ macro_rules! extensions {
 
 extensions! {
     Addrtype = addrtype::Addrtype,
+    Ah = spi::Spi<51>,
     Comment = comment::Comment,
     Connmark = connmark::Connmark,
     Conntrack = Box<conntrack::Conntrack>,
+    Dscp = dsfield::Dscp,
+    DstOptions = headers::Options<false>,
+    Ecn = dsfield::Ecn,
+    Esp = spi::Spi<50>,
+    Eui64 = headers::Eui64,
+    Frag = headers::Frag,
+    Hashlimit = Box<hashlimit::Hashlimit>,
+    Helper = helper::Helper,
+    Hl = ttl::Ttl<6>,
+    HopOptions = headers::Options<true>,
     Icmp = icmp::Icmp<4>,
     Icmp6 = icmp::Icmp<6>,
+    Iprange = Box<iprange::Iprange>,
+    Length = length::Length,
     Limit = limit::Limit,
+    Mac = mac::Mac,
     Mark = mark::Mark,
     Multiport = multiport::Multiport,
+    Nfacct = nfacct::Nfacct,
     Physdev = Box<physdev::Physdev>,
     Pkttype = pkttype::Pkttype,
+    Policy = policy::Policy,
+    Quota = quota::Quota,
     Recent = Box<recent::Recent>,
+    Rpfilter = rpfilter::Rpfilter,
+    Rt = headers::Rt,
     Sctp = ports::Ports<132>,
     State = state::State,
     Statistic = statistic::Statistic,
     Tcp = tcp::Tcp,
+    Tcpmss = tcpmss::Tcpmss,
+    Tos = dsfield::Tos,
+    Ttl = ttl::Ttl<4>,
     Udp = ports::Ports<17>,
 }
 
 /// Matches that exist in iptables 1.8.9 and are not modelled here.
 const NOT_MODELLED: &[&str] = &[
-    "ah",
     "bpf",
     "cgroup",
     "cluster",
@@ -226,48 +267,33 @@ const NOT_MODELLED: &[&str] = &[
     "cpu",
     "dccp",
     "devgroup",
-    "dscp",
-    "dst",
-    "ecn",
-    "esp",
-    "eui64",
-    "frag",
-    "hashlimit",
-    "hbh",
-    "helper",
-    "hl",
-    "iprange",
     "ipv6header",
     "ipvs",
-    "length",
-    "mac",
     "mh",
-    "nfacct",
     "osf",
     "owner",
-    "policy",
-    "quota",
     "rateest",
     "realm",
-    "rpfilter",
-    "rt",
     "set",
     "socket",
     "srh",
     "string",
-    "tcpmss",
     "time",
-    "tos",
-    "ttl",
     "u32",
 ];
 
 impl MatchKind {
+    /// Those that iptables has and ip6tables does not.
+    const ONLY_V4: &[Self] = &[Self::Icmp, Self::Ttl];
+    /// Those that ip6tables has and iptables does not.
+    const ONLY_V6: &[Self] =
+        &[Self::DstOptions, Self::Eui64, Self::Frag, Self::Hl, Self::HopOptions, Self::Icmp6, Self::Rt];
+
     /// The extension with this name.
     pub(super) fn find(name: &str, family: Family) -> Result<Self, Problem> {
         let name = if name == "ipv6-icmp" || name == "icmpv6" { "icmp6" } else { name };
-        let other_family = if family == Family::V4 { Self::Icmp6 } else { Self::Icmp };
-        if let Some(kind) = Self::ALL.iter().find(|k| k.name() == name && **k != other_family) {
+        let other_family = if family == Family::V4 { Self::ONLY_V6 } else { Self::ONLY_V4 };
+        if let Some(kind) = Self::ALL.iter().find(|k| k.name() == name && !other_family.contains(k)) {
             return Ok(*kind);
         }
         if NOT_MODELLED.contains(&name) {
@@ -282,6 +308,8 @@ impl MatchKind {
             (6, _) => Some(Self::Tcp),
             (17, _) => Some(Self::Udp),
             (132, _) => Some(Self::Sctp),
+            (50, _) => Some(Self::Esp),
+            (51, _) => Some(Self::Ah),
             (1, Family::V4) => Some(Self::Icmp),
             (58, Family::V6) => Some(Self::Icmp6),
             _ => None,

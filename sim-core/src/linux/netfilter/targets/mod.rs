@@ -1,10 +1,17 @@
 //! What a rule does with a packet that matches; one file per family of targets.
 
 mod ct;
+mod field;
 mod log;
 mod mark;
 mod nat;
+mod netmap;
+mod note;
+mod other;
+mod queue;
 mod reject;
+mod tcpmss;
+mod ttl;
 
 use std::sync::Arc;
 
@@ -12,11 +19,15 @@ pub(super) use ct::Ct;
 pub(super) use log::Log;
 pub(super) use mark::{Connmark, Mark};
 pub(super) use nat::{Dnat, Masquerade, Redirect, Snat};
+pub(super) use netmap::Net;
+pub(super) use other::{Other, OtherKind};
 pub(super) use reject::Reject;
 
+use super::edit::Edit;
 use super::matches::Place;
 use super::options::{Args, Opt};
 use super::problem::Problem;
+use crate::trace::Family;
 
 /// What every target extension can do.
 pub(super) trait Extension: Sized {
@@ -39,6 +50,26 @@ pub(super) trait Extension: Sized {
         let _ = place;
         true
     }
+
+    /// What the target does with a packet, for those of [`Other`].
+    fn effect(&self) -> Effect {
+        Effect::Continue
+    }
+}
+
+/// What one of the [`Other`] targets does with a packet.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Nothing; the next rule is tried.
+    Continue,
+    /// Lets it go on with the next table.
+    Accept,
+    /// Throws it away.
+    Drop,
+    /// Changes its headers; the next rule is tried.
+    Edit(Edit),
+    /// Translates its address into this network.
+    Netmap(Net),
 }
 
 /// What a rule does with a packet that matches.
@@ -79,6 +110,8 @@ pub(super) enum Target {
     Log(Box<Log>),
     /// `TRACE`.
     Trace,
+    /// Any other.
+    Other(Box<Other>),
 }
 
 /// The known target extensions.
@@ -106,37 +139,27 @@ pub(super) enum TargetKind {
     Log,
     /// `TRACE`.
     Trace,
+    /// Any other.
+    Other(OtherKind),
 }
 
 /// Targets that exist in iptables 1.8.9 and are not modelled here.
 const NOT_MODELLED: &[&str] = &[
-    "AUDIT",
-    "CHECKSUM",
-    "CLASSIFY",
     "CLUSTERIP",
     "CONNSECMARK",
     "DNPT",
-    "DSCP",
-    "ECN",
-    "HL",
     "HMARK",
     "IDLETIMER",
     "LED",
-    "NETMAP",
-    "NFLOG",
-    "NFQUEUE",
     "QUEUE",
     "RATEEST",
     "SECMARK",
     "SET",
     "SNPT",
     "SYNPROXY",
-    "TCPMSS",
     "TCPOPTSTRIP",
     "TEE",
-    "TOS",
     "TPROXY",
-    "TTL",
     "ULOG",
 ];
 
@@ -158,12 +181,13 @@ impl TargetKind {
         Self::Trace,
     ];
 
-    /// The extension with this name; none for the name of a chain.
-    pub(super) fn find(name: &str) -> Result<Option<Self>, Problem> {
+    /// The extension of a family, or of any, with this name; none for the name of a chain.
+    pub(super) fn find(name: &str, family: Option<Family>) -> Result<Option<Self>, Problem> {
         if NOT_MODELLED.contains(&name) {
             return Err(Problem::not_modelled(&format!("target `{name}'")));
         }
-        Ok(Self::ALL.into_iter().find(|k| k.name() == name))
+        let first = Self::ALL.into_iter().find(|k| k.name() == name);
+        Ok(first.or_else(|| OtherKind::find(name, family).map(Self::Other)))
     }
 
     /// Name after `-j`.
@@ -180,6 +204,7 @@ impl TargetKind {
             Self::Notrack => "NOTRACK",
             Self::Log => Log::NAME,
             Self::Trace => "TRACE",
+            Self::Other(kind) => kind.name(),
         }
     }
 
@@ -195,6 +220,7 @@ impl TargetKind {
             Self::Connmark => Connmark::OPTIONS,
             Self::Ct => Ct::OPTIONS,
             Self::Log => Log::OPTIONS,
+            Self::Other(kind) => kind.options(),
             Self::Notrack | Self::Trace => &[],
         }
     }
@@ -213,6 +239,7 @@ impl TargetKind {
             Self::Notrack => Target::Ct(Ct::Notrack),
             Self::Log => Target::Log(Box::new(Log::build(args)?)),
             Self::Trace => Target::Trace,
+            Self::Other(kind) => Target::Other(Box::new(kind.build(args)?)),
         })
     }
 }
@@ -236,6 +263,7 @@ impl Target {
             Self::Ct(_) => Ct::NAME,
             Self::Log(_) => Log::NAME,
             Self::Trace => "TRACE",
+            Self::Other(t) => t.name(),
         }
     }
 
@@ -257,6 +285,7 @@ impl Target {
             Self::Connmark(t) => t.save(out),
             Self::Ct(t) => t.save(out),
             Self::Log(t) => t.save(out),
+            Self::Other(t) => t.save(out),
             Self::None | Self::Accept | Self::Drop | Self::Return | Self::Chain { .. } | Self::Trace => {}
         }
     }
@@ -273,6 +302,7 @@ impl Target {
             Self::Connmark(t) => t.list(out, numeric),
             Self::Ct(t) => t.list(out, numeric),
             Self::Log(t) => t.list(out, numeric),
+            Self::Other(t) => t.list(out, numeric),
             Self::None | Self::Accept | Self::Drop | Self::Return | Self::Chain { .. } | Self::Trace => {}
         }
     }
@@ -286,21 +316,24 @@ impl Target {
             Self::Masquerade(t) => t.allowed(place),
             Self::Redirect(t) => t.allowed(place),
             Self::Ct(t) => t.allowed(place),
+            Self::Other(t) => t.allowed(place),
             _ => true,
         }
     }
 
     /// Whether connection tracking has to run for this target.
-    pub(super) const fn needs_conntrack(&self) -> bool {
-        matches!(
-            self,
-            Self::Connmark(_)
-                | Self::Ct(_)
-                | Self::Dnat(_)
-                | Self::Snat(_)
-                | Self::Masquerade(_)
-                | Self::Redirect(_)
-        )
+    pub(super) fn needs_conntrack(&self) -> bool {
+        let netmap = matches!(self, Self::Other(t) if matches!(**t, Other::Netmap(_)));
+        netmap
+            || matches!(
+                self,
+                Self::Connmark(_)
+                    | Self::Ct(_)
+                    | Self::Dnat(_)
+                    | Self::Snat(_)
+                    | Self::Masquerade(_)
+                    | Self::Redirect(_)
+            )
     }
 }
 
@@ -310,7 +343,7 @@ pub(super) fn check_chain_name(name: &str) -> Result<(), Problem> {
         return Err(Problem::usage(format!("chain name not allowed to start with `{first}'")));
     }
     check_chain_length(name)?;
-    if VERDICTS.contains(&name) || matches!(TargetKind::find(name), Err(_) | Ok(Some(_))) {
+    if VERDICTS.contains(&name) || matches!(TargetKind::find(name, None), Err(_) | Ok(Some(_))) {
         return Err(Problem::usage("chain name may not clash with target name"));
     }
     if name.contains(char::is_whitespace) {

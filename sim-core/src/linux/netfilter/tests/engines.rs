@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::walk::Host;
+use super::walk::{Host, untracked};
 use crate::chance::Dice;
 use crate::linux::conntrack::{CtState, CtView, Tuple};
 use crate::linux::netfilter::{Env, RestoreOptions, Ruleset, WalkEnd};
@@ -152,7 +152,7 @@ impl Probe {
             oif: None,
             physin: None,
             physout: None,
-            ct: CtView { state: self.ct, reply: false, snat: false, dnat: false, mark: 0, tuples },
+            ct: CtView { state: self.ct, tuples, ..untracked() },
             set_ct_mark: None,
             dice,
             addrs: &Host,

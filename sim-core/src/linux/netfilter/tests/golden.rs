@@ -49,9 +49,11 @@ fn compare(family: Family, golden: &str) {
 #[test]
 fn every_rule_is_read_and_printed_as_iptables_does() {
     compare(Family::V4, include_str!("rules-v4.txt"));
+    compare(Family::V4, include_str!("extensions-v4.txt"));
 }
 
 #[test]
 fn every_rule_is_read_and_printed_as_ip6tables_does() {
     compare(Family::V6, include_str!("rules-v6.txt"));
+    compare(Family::V6, include_str!("extensions-v6.txt"));
 }

@@ -1,6 +1,7 @@
 //! Tests of the whole: against what the real tool answered, by property, and packet by packet.
 
 mod engines;
+mod extensions;
 mod golden;
 mod property;
 mod rules;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::rules::table;
 use crate::chance::Dice;
-use crate::linux::conntrack::{CtState, CtView, NatRange, Tuple};
+use crate::linux::conntrack::{CtState, CtView, NatRange, Status, Tuple};
 use crate::linux::netfilter::{AddrType, AddrTypes, Env, NatTarget, RestoreOptions, Ruleset, WalkEnd};
 use crate::linux::{Skb, SkbCt};
 use crate::packet::{IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
@@ -30,16 +30,25 @@ fn view(state: CtState) -> CtView {
     CtView { state, ..untracked() }
 }
 
-fn untracked() -> CtView {
-    CtView { state: CtState::Untracked, reply: false, snat: false, dnat: false, mark: 0, tuples: None }
+pub(super) fn untracked() -> CtView {
+    CtView {
+        state: CtState::Untracked,
+        reply: false,
+        snat: false,
+        dnat: false,
+        mark: 0,
+        status: Status(0),
+        expires: SimTime::ZERO,
+        tuples: None,
+    }
 }
 
-fn udp(src: &str, dst: &str, dport: u16) -> IpPacket {
+pub(super) fn udp(src: &str, dst: &str, dport: u16) -> IpPacket {
     let body = Transport::Udp(Udp { sport: 40_000, dport, payload: Payload::from(&b"12345678"[..]) });
     IpPacket::new(ip(src), ip(dst), body)
 }
 
-fn tcp(src: &str, dst: &str, dport: u16, flags: TcpFlags) -> IpPacket {
+pub(super) fn tcp(src: &str, dst: &str, dport: u16, flags: TcpFlags) -> IpPacket {
     let payload = Payload::Empty;
     let segment = Tcp {
         sport: 40_000,
@@ -54,29 +63,29 @@ fn tcp(src: &str, dst: &str, dport: u16, flags: TcpFlags) -> IpPacket {
     IpPacket::new(ip(src), ip(dst), Transport::Tcp(segment))
 }
 
-fn rules(text: &str) -> Ruleset {
+pub(super) fn rules(text: &str) -> Ruleset {
     let mut set = Ruleset::new(Family::V4);
     set.restore(text, RestoreOptions::default()).unwrap();
     set
 }
 
 /// What one walk needs besides the rules and the packet.
-struct At {
-    hook: Hook,
-    iif: Option<&'static str>,
-    oif: Option<&'static str>,
-    ct: CtView,
-    now: SimTime,
-    dice: Dice,
+pub(super) struct At {
+    pub(super) hook: Hook,
+    pub(super) iif: Option<&'static str>,
+    pub(super) oif: Option<&'static str>,
+    pub(super) ct: CtView,
+    pub(super) now: SimTime,
+    pub(super) dice: Dice,
 }
 
 impl At {
-    fn hook(hook: Hook) -> Self {
+    pub(super) fn hook(hook: Hook) -> Self {
         let dice = Dice::scripted(Vec::new());
         Self { hook, iif: None, oif: None, ct: view(CtState::New), now: SimTime::ZERO, dice }
     }
 
-    fn walk(&mut self, set: &mut Ruleset, table: TableId, skb: &mut Skb) -> WalkEnd {
+    pub(super) fn walk(&mut self, set: &mut Ruleset, table: TableId, skb: &mut Skb) -> WalkEnd {
         self.traced(set, table, skb).0
     }
 
@@ -111,7 +120,7 @@ impl At {
     }
 }
 
-fn skb(packet: IpPacket) -> Skb {
+pub(super) fn skb(packet: IpPacket) -> Skb {
     Skb::made(packet, Tag::default())
 }
 
