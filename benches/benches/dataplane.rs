@@ -12,6 +12,7 @@ use sim_core::flow::Protocol;
 use sim_core::kube::node::machine::Place;
 use sim_core::linux::Skb;
 use sim_core::linux::conntrack::Conntrack;
+use sim_core::linux::ipset::Sets;
 use sim_core::linux::netfilter::{AddrType, AddrTypes, Env, RestoreOptions, Ruleset, WalkEnd};
 use sim_core::packet::{IpPacket, Payload, Tcp, TcpFlags, Transport};
 use sim_core::time::SimTime;
@@ -134,6 +135,7 @@ fn walk(rules: &mut Ruleset, service: u32, plain: bool) -> WalkEnd {
         physout: None,
         ct: Conntrack::default().view(&skb),
         set_ct_mark: None,
+        sets: &mut Sets::default(),
         dice: &mut dice,
         addrs: &Plain,
     };

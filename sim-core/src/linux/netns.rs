@@ -2,6 +2,7 @@
 //!
 //! Frames come in through [`super::stack`]; this file is what `ip`, `bridge` and `sysctl` do.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::bridge::{Bridge, FdbEntry, FdbKind};
 use super::conntrack::Conntrack;
 use super::exception::{Exception, Exceptions};
 use super::icmp::Limits;
+use super::ipset::{self, Sets, ToolError};
 use super::link::{AddrNote, IfConf, IfKind, IfNotes, IfStats, Iface};
 use super::neigh::Neighbours;
 use super::netfilter::Ruleset;
@@ -42,6 +44,7 @@ pub struct Netns {
     pub(super) sys: Sysctls,
     pub(super) nf4: Ruleset,
     pub(super) nf6: Ruleset,
+    pub(super) sets: Sets,
     pub(super) netfilter_on: bool,
     pub(super) track: bool,
     /// Connection tracking.
@@ -120,6 +123,7 @@ impl Netns {
             sys: Sysctls::default(),
             nf4: Ruleset::new(Family::V4),
             nf6: Ruleset::new(Family::V6),
+            sets: Sets::default(),
             netfilter_on: false,
             track: false,
             conntrack: Conntrack::default(),
@@ -279,14 +283,33 @@ impl Netns {
 
     /// Changes iptables or ip6tables rules.
     pub fn netfilter<T>(&mut self, family: Family, change: impl FnOnce(&mut Ruleset) -> T) -> T {
-        let t = change(match family {
+        let rules = match family {
             Family::V4 => &mut self.nf4,
             Family::V6 => &mut self.nf6,
-        });
+        };
+        std::mem::swap(&mut rules.sets, &mut self.sets);
+        let t = change(rules);
+        std::mem::swap(&mut rules.sets, &mut self.sets);
         let any = |r: &Ruleset| crate::trace::TableId::ALL.iter().any(|t| r.table(*t).is_some());
         self.track = self.nf4.needs_conntrack() || self.nf6.needs_conntrack();
         self.netfilter_on = self.track || any(&self.nf4) || any(&self.nf6);
         t
+    }
+
+    /// `ipset args…` with this standard input: what goes to standard output and, without being an error, to standard error.
+    ///
+    /// # Errors
+    /// The real tool's error text and exit status.
+    pub fn ipset(
+        &mut self,
+        args: &[String],
+        input: &str,
+        now: SimTime,
+    ) -> Result<(String, String), ToolError> {
+        let mut references = BTreeMap::new();
+        self.nf4.count_set_references(&mut references);
+        self.nf6.count_set_references(&mut references);
+        self.sets.command(args, ipset::Context { input, now, references: &references })
     }
 
     /// `sysctl -w name=value`.

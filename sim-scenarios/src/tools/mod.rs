@@ -20,6 +20,7 @@ mod files;
 mod getent;
 mod getopt;
 mod ip;
+mod ipset;
 mod iptables;
 mod kubectl;
 mod nc;

@@ -5,7 +5,7 @@ use super::text::{
     awk, cat, cut, date, echo, env, grep, head, hostname, ls, mkdir, printf, pwd, rm, sed, seq, sleep, sort,
     tail, tee, test, touch, tr, uniq, wc, which, xargs, yes,
 };
-use super::{bind, conntrack, curl, getent, ip, iptables, kubectl, nc, nslookup, ping, sh, ssh, wget};
+use super::{bind, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nslookup, ping, sh, ssh, wget};
 
 /// Kinds of machines, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,7 @@ static TABLE: &[Entry] = &[
     row("ip6tables",         On::MACHINES, iptables::run_v6),
     row("ip6tables-restore", On::MACHINES, iptables::restore_v6),
     row("ip6tables-save",    On::MACHINES, iptables::save_v6),
+    row("ipset",    On::MACHINES, ipset::run),
     row("iptables",          On::MACHINES, iptables::run_v4),
     row("iptables-restore",  On::MACHINES, iptables::restore_v4),
     row("iptables-save",     On::MACHINES, iptables::save_v4),

@@ -105,7 +105,7 @@ fn change(set: &mut Ruleset, id: TableId, args: &Arguments<'_>) -> Result<String
     let loaded = set.table(id).cloned();
     let out = if args.verbose { said(set, id, args)? } else { String::new() };
     let mut transaction = Transaction::new(set.family, loaded.unwrap_or_else(|| Table::new(id)));
-    transaction.apply(args, 0)?;
+    transaction.apply(args, 0, &set.sets)?;
     let lists = transaction.recent_lists();
     let table = transaction.commit().map_err(|refusal| refusal.problem)?;
     let loads = !matches!(args.verb, Verb::Check(_) | Verb::DeleteChain(_));

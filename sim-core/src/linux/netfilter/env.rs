@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::chance::Dice;
 use crate::linux::conntrack::{CtView, NatRange};
+use crate::linux::ipset::Sets;
 use crate::time::SimTime;
 use crate::trace::{Hook, NsId, RejectWith, RuleRef};
 
@@ -29,6 +30,8 @@ pub struct Env<'a> {
     pub ct: CtView,
     /// Out: `CONNMARK` set the flow's mark; the caller stores it in the flow.
     pub set_ct_mark: Option<u32>,
+    /// The sets that rules ask and change.
+    pub sets: &'a mut Sets,
     /// Random draws.
     pub dice: &'a mut Dice,
     /// The routing table's opinion of addresses, for `addrtype`.

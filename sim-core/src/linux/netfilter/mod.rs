@@ -24,7 +24,7 @@ mod graph;
 mod index;
 mod list;
 mod matches;
-mod names;
+pub(super) mod names;
 mod options;
 mod packet;
 mod problem;
@@ -32,11 +32,12 @@ mod recent;
 mod restore;
 mod rule;
 mod save;
+mod set;
 mod table;
 mod targets;
 mod transaction;
 mod walk;
-mod words;
+pub(super) mod words;
 
 #[cfg(test)]
 mod tests;
@@ -44,12 +45,14 @@ mod tests;
 pub use env::{AddrType, AddrTypes, Env, NatTarget, WalkEnd};
 pub use table::{Chain, Policy, Rule, Table};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::matches::Buckets;
 use self::recent::RecentLists;
 use self::walk::Engine;
 use crate::linux::Skb;
+use crate::linux::ipset::Sets;
 use crate::trace::{Family, Hook, Recorder, TableId};
 
 /// All tables of one family in one namespace.
@@ -59,6 +62,8 @@ pub struct Ruleset {
     tables: [Option<Box<Table>>; 4],
     recent: RecentLists,
     buckets: Buckets,
+    /// The namespace's sets, lent while rules are changed: rules may only name sets that exist.
+    pub(super) sets: Sets,
 }
 
 /// How `iptables-restore` is called.
@@ -107,6 +112,7 @@ impl Ruleset {
             tables: [const { None }; 4],
             recent: RecentLists::default(),
             buckets: Buckets::default(),
+            sets: Sets::default(),
         }
     }
 
@@ -167,6 +173,14 @@ impl Ruleset {
     /// The real tool's error text and exit status.
     pub fn command(&mut self, args: &[String]) -> Result<String, CommandError> {
         command::command(self, args)
+    }
+
+    /// Counts the rules that name each IP set.
+    pub fn count_set_references(&self, count: &mut BTreeMap<Arc<str>, u32>) {
+        let rules = self.tables.iter().flatten().flat_map(|t| t.chains()).flat_map(|c| &c.rules);
+        for name in rules.flat_map(|r| set::names(&r.spec)) {
+            *count.entry(name.clone()).or_default() += 1;
+        }
     }
 
     /// Leads a packet through the chain of `table` at `env.hook`.

@@ -60,7 +60,7 @@ const PROTOCOLS: &[(u8, &[&str])] = &[
 const SERVICES: &str = include_str!("services.txt");
 
 /// Number of a protocol: a name in any case, or a number.
-pub(super) fn protocol_number(text: &str) -> Option<u8> {
+pub(in crate::linux) fn protocol_number(text: &str) -> Option<u8> {
     if let Some(n) = super::options::number(text) {
         return u8::try_from(n).ok();
     }
@@ -68,12 +68,12 @@ pub(super) fn protocol_number(text: &str) -> Option<u8> {
 }
 
 /// Name of a protocol, if it has one.
-pub(super) fn protocol_name(number: u8) -> Option<&'static str> {
+pub(in crate::linux) fn protocol_name(number: u8) -> Option<&'static str> {
     PROTOCOLS.binary_search_by_key(&number, |(n, _)| *n).ok().map(|i| PROTOCOLS[i].1[0])
 }
 
 /// Port of a service.
-pub(super) fn service_port(name: &str, protocol: u8) -> Option<u16> {
+pub(in crate::linux) fn service_port(name: &str, protocol: u8) -> Option<u16> {
     services(protocol).find(|s| s.1 == name).map(|s| s.0)
 }
 

@@ -124,7 +124,7 @@ impl Reader<'_> {
             return Err(Problem::not_modelled("-E in a restore"));
         }
         match &mut self.open {
-            Some(open) => open.apply(&args, number),
+            Some(open) => open.apply(&args, number, &self.set.sets),
             None => Ok(()),
         }
     }

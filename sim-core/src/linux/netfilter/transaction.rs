@@ -12,8 +12,10 @@ use super::graph;
 use super::matches::{Match, Place};
 use super::problem::{Kind, Problem};
 use super::rule::RuleSpec;
+use super::set;
 use super::table::{ChainId, Policy, Rule, Table};
 use super::targets::{Target, check_chain_length, check_chain_name};
+use crate::linux::ipset::Sets;
 use crate::trace::{Family, Hook, TableId};
 
 /// A table with changes that are not committed.
@@ -104,7 +106,7 @@ impl Transaction {
     }
 
     /// Carries out one command.
-    pub(super) fn apply(&mut self, args: &Arguments<'_>, line: u32) -> Result<(), Problem> {
+    pub(super) fn apply(&mut self, args: &Arguments<'_>, line: u32, sets: &Sets) -> Result<(), Problem> {
         self.touched = true;
         if let Verb::Append(chain)
         | Verb::Insert(chain, _)
@@ -123,7 +125,7 @@ impl Transaction {
             | Verb::Replace(..)
             | Verb::Delete(_)
             | Verb::DeleteNumber(..)
-            | Verb::Check(_) => self.apply_rule(args, line),
+            | Verb::Check(_) => self.apply_rule(args, line, sets),
             Verb::Flush(chain) => self.each(chain.as_deref(), Table::flush),
             Verb::Zero(chain, number) => self.zero(chain.as_deref(), *number),
             Verb::NewChain(chain) => self.new_chain(chain),
@@ -159,11 +161,11 @@ impl Transaction {
         Ok(())
     }
 
-    fn apply_rule(&mut self, args: &Arguments<'_>, line: u32) -> Result<(), Problem> {
+    fn apply_rule(&mut self, args: &Arguments<'_>, line: u32, sets: &Sets) -> Result<(), Problem> {
         let counters = args.counters.unwrap_or_default();
         match &args.verb {
             Verb::Append(chain) => {
-                let specs = self.specs(args, chain)?;
+                let specs = self.specs(args, chain, sets)?;
                 let id = self.chain(chain)?;
                 for spec in specs {
                     let end = self.table.get(id).map_or(0, |c| c.rules.len());
@@ -171,14 +173,14 @@ impl Transaction {
                 }
             }
             Verb::Insert(chain, number) => {
-                let specs = self.specs(args, chain)?;
+                let specs = self.specs(args, chain, sets)?;
                 let at = self.position(chain, *number, 1, "Index of insertion too big")?;
                 for spec in specs {
                     self.add(at.0, at.1, spec, counters, "RULE_INSERT", line);
                 }
             }
             Verb::Replace(chain, number) => {
-                let specs = self.specs(args, chain)?;
+                let specs = self.specs(args, chain, sets)?;
                 let [spec] = specs.as_slice() else {
                     return Err(Problem::usage("Replacement rule does not specify a unique address"));
                 };
@@ -191,13 +193,13 @@ impl Transaction {
                 self.table.remove_rule(at.0, at.1);
             }
             Verb::Delete(chain) => {
-                for spec in self.specs(args, chain)? {
+                for spec in self.specs(args, chain, sets)? {
                     let at = self.find_rule(chain, &spec)?;
                     self.table.remove_rule(at.0, at.1);
                 }
             }
             Verb::Check(chain) => {
-                for spec in self.specs(args, chain)? {
+                for spec in self.specs(args, chain, sets)? {
                     self.find_rule(chain, &spec)?;
                 }
             }
@@ -207,8 +209,11 @@ impl Transaction {
     }
 
     /// The rules that the arguments stand for. A chain that they name must exist by now.
-    fn specs(&self, args: &Arguments<'_>, chain: &str) -> Result<Vec<Arc<RuleSpec>>, Problem> {
+    fn specs(&self, args: &Arguments<'_>, chain: &str, sets: &Sets) -> Result<Vec<Arc<RuleSpec>>, Problem> {
         let specs = build(&args.rule, self.family, self.table.id, chain)?;
+        if let Some(spec) = specs.first() {
+            set::check(spec, self.family, sets)?;
+        }
         if let Some(Target::Chain { name, .. }) = specs.first().map(|s| &s.target)
             && self.table.find(name).is_none()
         {

@@ -16,7 +16,7 @@ use super::packet::Packet;
 use super::recent::RecentLists;
 use super::rule::RuleSpec;
 use super::table::{ChainId, Policy, Rule, Table};
-use super::targets::{Connmark, Ct, Effect, Net, Target};
+use super::targets::{Connmark, Ct, Effect, Net, Other, Target};
 use crate::linux::conntrack::{CtState, NatRange};
 use crate::linux::{Skb, SkbCt};
 use crate::packet::FrameBody;
@@ -239,6 +239,12 @@ impl<R: Recorder> Walk<'_, '_, R> {
             }
             Target::Other(t) => match t.effect() {
                 Effect::Continue => After::Next,
+                Effect::Sets => {
+                    if let Other::Set(set) = &**t {
+                        set.change(packet, self.env);
+                    }
+                    After::Next
+                }
                 Effect::Accept => After::End(WalkEnd::Accept),
                 Effect::Drop => After::End(WalkEnd::Drop(reference())),
                 Effect::Edit(edit) => After::Edit(edit, reference()),

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 /// One word of a command line or of a restore line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word<'a> {
+pub(in crate::linux) struct Word<'a> {
     /// The word without its quotes.
-    pub(super) text: Cow<'a, str>,
+    pub(in crate::linux) text: Cow<'a, str>,
     /// Where it starts: byte offset in the line, or number of the argument.
-    pub(super) at: usize,
+    pub(in crate::linux) at: usize,
 }
 
 impl Word<'_> {
@@ -20,7 +20,7 @@ impl Word<'_> {
 
 /// Splits a line as `iptables-restore` does: at blanks, and at the end of a quoted piece, which closes its word. A backslash
 /// protects the next character inside quotes only.
-pub(super) fn split(line: &str) -> Vec<Word<'_>> {
+pub(in crate::linux) fn split(line: &str) -> Vec<Word<'_>> {
     let mut words = Vec::with_capacity(24);
     let mut rest = 0;
     while let Some(start) = line[rest..].find(|c| !is_blank(c)).map(|i| rest + i) {

@@ -154,6 +154,7 @@ impl Netns {
             physout: name(bridge.and_then(|b| b.physout)),
             ct: self.conntrack.view(skb),
             set_ct_mark: None,
+            sets: &mut self.sets,
             dice: cx.dice,
             addrs: &Opinion { local: &self.local, main: &self.main, ifaces },
         };

@@ -26,6 +26,7 @@ mod ports;
 mod quota;
 mod recent;
 mod rpfilter;
+mod set;
 mod spi;
 mod state;
 mod statistic;
@@ -246,6 +247,7 @@ extensions! {
     Recent = Box<recent::Recent>,
     Rpfilter = rpfilter::Rpfilter,
     Rt = headers::Rt,
+    Set = Box<set::Set>,
     Sctp = ports::Ports<132>,
     State = state::State,
     Statistic = statistic::Statistic,
@@ -274,7 +276,6 @@ const NOT_MODELLED: &[&str] = &[
     "owner",
     "rateest",
     "realm",
-    "set",
     "socket",
     "srh",
     "string",

@@ -10,6 +10,7 @@ mod note;
 mod other;
 mod queue;
 mod reject;
+mod set;
 mod tcpmss;
 mod ttl;
 
@@ -68,6 +69,8 @@ pub(super) enum Effect {
     Drop,
     /// Changes its headers; the next rule is tried.
     Edit(Edit),
+    /// Changes IP sets; the next rule is tried.
+    Sets,
     /// Translates its address into this network.
     Netmap(Net),
 }
@@ -154,7 +157,6 @@ const NOT_MODELLED: &[&str] = &[
     "QUEUE",
     "RATEEST",
     "SECMARK",
-    "SET",
     "SNPT",
     "SYNPROXY",
     "TCPOPTSTRIP",

@@ -3,7 +3,8 @@
 use super::super::matches::Place;
 use super::super::options::{Args, Opt};
 use super::super::problem::Problem;
-use super::{Effect, Extension, field, netmap, note, queue, tcpmss, ttl};
+use super::super::set::SetRef;
+use super::{Effect, Extension, field, netmap, note, queue, set, tcpmss, ttl};
 use crate::trace::Family;
 
 macro_rules! others {
@@ -71,9 +72,20 @@ others! {
     Netmap = netmap::Netmap,
     Nflog = note::Nflog,
     Nfqueue = queue::Nfqueue,
+    Set = set::Set,
     Tcpmss = tcpmss::Tcpmss,
     Tos = field::Tos,
     Ttl = ttl::Ttl<4>,
+}
+
+impl Other {
+    /// The IP sets that the target changes.
+    pub(in crate::linux::netfilter) fn sets(&self) -> &[SetRef] {
+        match self {
+            Self::Set(set) => set.sets(),
+            _ => &[],
+        }
+    }
 }
 
 impl OtherKind {

@@ -10,6 +10,7 @@ use proptest::sample::select;
 use super::walk::{Host, untracked};
 use crate::chance::Dice;
 use crate::linux::conntrack::{CtState, CtView, Tuple};
+use crate::linux::ipset::Sets;
 use crate::linux::netfilter::{Env, RestoreOptions, Ruleset, WalkEnd};
 use crate::linux::{Skb, SkbCt};
 use crate::packet::{Fragment, Icmp, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
@@ -154,6 +155,7 @@ impl Probe {
             physout: None,
             ct: CtView { state: self.ct, tuples, ..untracked() },
             set_ct_mark: None,
+            sets: &mut Sets::default(),
             dice,
             addrs: &Host,
         };

@@ -6,6 +6,7 @@ use super::walk::{At, Host, rules, skb, tcp, udp, untracked};
 use crate::chance::Dice;
 use crate::linux::Skb;
 use crate::linux::conntrack::{CtState, CtView, Status, Tuple};
+use crate::linux::ipset::Sets;
 use crate::linux::netfilter::{AddrType, AddrTypes, Env, NatTarget, RestoreOptions, Ruleset, WalkEnd};
 use crate::packet::{MacAddr, TcpFlags, Transport};
 use crate::time::SimTime;
@@ -97,6 +98,7 @@ fn walk(set: &mut Ruleset, table: TableId, hook: Hook, skb: &mut Skb) -> WalkEnd
         physout: None,
         ct: untracked(),
         set_ct_mark: None,
+        sets: &mut Sets::default(),
         dice: &mut dice,
         addrs: &Router,
     };

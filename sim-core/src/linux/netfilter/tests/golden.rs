@@ -4,15 +4,28 @@
 //! `iptables-save` printed (`=`), the rows of `iptables -nvL` (`n`) and of `iptables -L` (`l`), or the exit status and the
 //! error text, whose further lines start with `!`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::linux::ipset::{Context, Sets};
 use crate::linux::netfilter::{RestoreOptions, Ruleset};
+use crate::time::SimTime;
 use crate::trace::{Family, TableId};
+
+/// The sets that the rules name.
+fn sets() -> Sets {
+    let mut sets = Sets::default();
+    let input = "create S4 hash:ip\ncreate SP4 hash:ip,port\ncreate S6 hash:ip family inet6\n";
+    let cx = Context { input, now: SimTime::ZERO, references: &BTreeMap::new() };
+    sets.command(&["restore".to_owned()], cx).unwrap();
+    sets
+}
 
 fn answers(family: Family, question: &str) -> String {
     let (table, rule) = question.split_once(' ').unwrap();
     let id: TableId = table.parse().unwrap();
     let mut set = Ruleset::new(family);
+    set.sets = sets();
     let text = format!("*{table}\n:FOO - [0:0]\n{rule}\nCOMMIT\n");
     let mut out = format!("? {question}\n");
     if let Err(e) = set.restore(&text, RestoreOptions::default()) {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::rules::table;
 use crate::chance::Dice;
 use crate::linux::conntrack::{CtState, CtView, NatRange, Status, Tuple};
+use crate::linux::ipset::Sets;
 use crate::linux::netfilter::{AddrType, AddrTypes, Env, NatTarget, RestoreOptions, Ruleset, WalkEnd};
 use crate::linux::{Skb, SkbCt};
 use crate::packet::{IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
@@ -107,6 +108,7 @@ impl At {
             physout: None,
             ct: self.ct,
             set_ct_mark: None,
+            sets: &mut Sets::default(),
             dice: &mut self.dice,
             addrs: &Host,
         };
@@ -403,7 +405,7 @@ proptest! {
         let mut dice = Dice::seeded(seed);
         let mut env = Env {
             now: SimTime::ZERO, ns: NsId(3), hook, bridged: false, iif: None, oif: None, physin: None, physout: None,
-            ct: view(CtState::New), set_ct_mark: None, dice: &mut dice, addrs: &Host,
+            ct: view(CtState::New), set_ct_mark: None, sets: &mut Sets::default(), dice: &mut dice, addrs: &Host,
         };
         prop_assert_eq!(other.walk(id, &mut env, &mut same, &mut NoTrace), end);
         prop_assert_eq!(same.mark, packet.mark);
@@ -437,6 +439,7 @@ fn what_a_rule_did_is_named() {
         physout: None,
         ct: view(CtState::New),
         set_ct_mark: None,
+        sets: &mut Sets::default(),
         dice: &mut dice,
         addrs: &Host,
     };
