@@ -14,7 +14,7 @@ use sim_core::linux::Skb;
 use sim_core::linux::conntrack::Conntrack;
 use sim_core::linux::ipset::Sets;
 use sim_core::linux::netfilter::{AddrType, AddrTypes, Env, RestoreOptions, Ruleset, WalkEnd};
-use sim_core::packet::{IpPacket, Payload, Tcp, TcpFlags, Transport};
+use sim_core::packet::{IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport};
 use sim_core::time::SimTime;
 use sim_core::trace::{Family, Hook, NoTrace, NsId, TableId, Tag};
 
@@ -119,7 +119,7 @@ fn walk(rules: &mut Ruleset, service: u32, plain: bool) -> WalkEnd {
         ack: 0,
         flags: TcpFlags::SYN,
         window: 65_535,
-        mss: Some(1460),
+        options: TcpOptions { mss: Some(1460), ..TcpOptions::default() },
         payload: Payload::Empty,
     };
     let mut skb = Skb::made(IpPacket::new(src, dst, Transport::Tcp(tcp)), Tag::default());

@@ -70,7 +70,7 @@ fn set_mss(packet: &mut IpPacket, size: Option<u16>, env: &Env<'_>) -> bool {
         }
     };
     let Some(tcp) = tcp_mut(packet) else { return true };
-    tcp.mss = match tcp.mss {
+    tcp.options.mss = match tcp.options.mss {
         Some(announced) => Some(announced.min(wanted)),
         None if tcp.payload.is_empty() => Some(wanted.min(default)),
         None => None,

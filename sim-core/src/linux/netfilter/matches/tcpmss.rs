@@ -38,7 +38,7 @@ impl Extension for Tcpmss {
 
     /// A segment without the option never matches (`tcpmss_mt`).
     fn matches(&self, packet: &Packet<'_>, _: &mut Cx<'_, '_>) -> bool {
-        let Some(mss) = packet.tcp().and_then(|t| t.mss).map(u32::from) else { return self.inverted };
+        let Some(mss) = packet.tcp().and_then(|t| t.options.mss).map(u32::from) else { return self.inverted };
         (self.range.0 <= mss && mss <= self.range.1) != self.inverted
     }
 

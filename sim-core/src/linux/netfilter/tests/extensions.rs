@@ -130,7 +130,7 @@ fn headers_are_changed_for_the_rules_that_follow() {
     let changed = packet.ip().unwrap();
     assert_eq!((changed.ttl, changed.tos), (5, 0x21));
     let Transport::Tcp(segment) = &changed.body else { panic!("{changed:?}") };
-    assert_eq!(segment.mss, Some(1360));
+    assert_eq!(segment.options.mss, Some(1360));
     assert!(set.save(None, true).contains("[1:44] -A FORWARD -m ttl"), "{}", set.save(None, true));
 }
 
@@ -141,7 +141,7 @@ fn a_segment_size_is_lowered_and_never_raised() {
         let mut packet = skb(tcp("192.0.2.1", "10.0.0.8", 80, TcpFlags::SYN));
         walk(&mut set, TableId::Mangle, Hook::Forward, &mut packet);
         let Transport::Tcp(segment) = &packet.ip().unwrap().body else { panic!("no segment") };
-        assert_eq!(segment.mss, Some(want));
+        assert_eq!(segment.options.mss, Some(want));
     }
 }
 
