@@ -30,6 +30,8 @@ pub enum Purpose {
     Fault,
     /// A random choice of a controller or scheduler.
     Controller,
+    /// What an ICMP error costs of the limit of all.
+    IcmpCredit,
 }
 
 /// A source of random numbers by purpose and place.

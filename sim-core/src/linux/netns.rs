@@ -199,7 +199,7 @@ impl Netns {
     }
 
     /// All interfaces in order of their index.
-    pub fn ifaces(&self) -> impl Iterator<Item = &Iface> {
+    pub fn ifaces(&self) -> impl Iterator<Item = &Iface> + Clone {
         self.ifaces.iter().flatten()
     }
 
@@ -317,10 +317,18 @@ impl Netns {
     /// # Errors
     /// The name is unknown or the value unusable.
     pub fn sysctl_set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
+        if let Some(setting) = sysctl::get_fixed(self.ifaces(), name) {
+            return sysctl::set_fixed(name, setting, value);
+        }
         if let Some(key) = name.strip_prefix("net.netfilter.") {
             let unknown = || SysctlError::Unknown(name.to_owned());
             let set = self.conntrack.settings.set(key, value).ok_or_else(unknown)?;
             return set.map_err(|_| SysctlError::Invalid(name.to_owned()));
+        }
+        let mut tcp = self.sockets.tcp_settings();
+        if let Some(set) = sysctl::set_tcp(&mut tcp, name, value) {
+            self.sockets.set_tcp_settings(tcp);
+            return set;
         }
         sysctl::set(&mut self.sys, self.ifaces.iter_mut().flatten(), name, value)?;
         if name.ends_with(".disable_ipv6") {
@@ -336,6 +344,15 @@ impl Netns {
     /// # Errors
     /// The name is unknown.
     pub fn sysctl_get(&self, name: &str) -> Result<String, SysctlError> {
+        if let Some(setting) = sysctl::get_fixed(self.ifaces(), name) {
+            return Ok(setting.to_owned());
+        }
+        if name == "net.netfilter.nf_conntrack_count" {
+            return Ok(self.conntrack.len().to_string());
+        }
+        if let Some(value) = sysctl::get_tcp(self.sockets.tcp_settings(), name) {
+            return Ok(value);
+        }
         if let Some(key) = name.strip_prefix("net.netfilter.") {
             let value = self.conntrack.settings.get(key);
             return value.map(|v| v.to_string()).ok_or_else(|| SysctlError::Unknown(name.to_owned()));

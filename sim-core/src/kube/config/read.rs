@@ -305,6 +305,9 @@ pub(super) fn sysctl(r: &mut Reader<'_>, node: &Node) -> IndexMap<String, String
         match scratch.sysctl_set(&entry.key, &value) {
             Ok(()) => {}
             Err(SysctlError::Unknown(name)) => r.not_modelled(entry.key_at, format!("sysctl {name}")),
+            Err(SysctlError::NotModelled(name, setting)) => {
+                r.not_modelled(entry.node.at, format!("sysctl {name} with another value than \"{setting}\""));
+            }
             Err(SysctlError::Invalid(name)) => {
                 r.error(entry.node.at, format!("`{value}` is not a value of {name}"), None)
             }

@@ -8,11 +8,6 @@ use crate::linux::{Netns, Skb};
 use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport};
 use crate::trace::{DropReason, Recorder, RejectWith, Step, Verdict};
 
-/// Types of ICMP that `icmp_ratelimit` holds back: 3, 4, 11, 12 (`icmp_ratemask`). Fragmentation-needed is exempt.
-const fn limited(error: IcmpError) -> bool {
-    !matches!(error, IcmpError::FragmentationNeeded { .. })
-}
-
 impl Netns {
     /// Ends a packet that this host does not want, and tells its sender if that is allowed and possible.
     pub(super) fn refuse<R: Recorder>(
@@ -43,11 +38,18 @@ impl Netns {
         if !may_be_told(skb, p, Some(error)) {
             return false;
         }
-        let Ok(back) = self.path_to(p.src) else { return false };
         let v6 = p.src.is_ipv6();
-        let interval = if v6 { self.v6_interval(&back) } else { self.sys.icmp_ratelimit_ms };
-        if limited(error) && !back.local && !self.limits.allow(p.src, interval, cx.now) {
+        let limited = self.is_limited(error, v6);
+        if limited && !self.limits.allow_any(self.sys.icmp_msgs, cx.now) {
             return false;
+        }
+        let Ok(back) = self.path_to(p.src) else { return false };
+        let interval = if v6 { self.v6_interval(&back) } else { self.sys.icmp_ratelimit_ms };
+        if limited && !back.local && !self.limits.allow(p.src, interval, cx.now) {
+            return false;
+        }
+        if limited {
+            self.limits.consume(cx.dice, u64::from(self.id.0));
         }
         let quote = Box::new(p.clone());
         let to = p.src;
@@ -73,6 +75,15 @@ impl Netns {
             self.conntrack.attach(&mut answer, skb);
         }
         self.send_made(answer, None, cx).is_ok()
+    }
+
+    /// Whether the limits hold an error back: the types of `icmp_ratemask`, but never "fragmentation needed" (`icmpv4_mask_allow`).
+    fn is_limited(&self, error: IcmpError, v6: bool) -> bool {
+        if matches!(error, IcmpError::FragmentationNeeded { .. }) {
+            return false;
+        }
+        let (kind, _) = error.type_code();
+        v6 || self.sys.icmp_ratemask.checked_shr(kind.into()).is_some_and(|mask| mask & 1 == 1)
     }
 
     /// Time between two ICMPv6 errors in milliseconds: the shorter the prefix of the way back, the more hosts are behind it

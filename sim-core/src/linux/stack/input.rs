@@ -74,7 +74,9 @@ impl Netns {
                 let told = match src {
                     IpAddr::V4(_) => {
                         let forwarding = self.iface(dev).is_some_and(|i| i.conf.forwarding);
-                        no.icmp.filter(|_| forwarding && self.limits.allow_route_error(src, cx.now))
+                        no.icmp.filter(|_| {
+                            forwarding && self.limits.allow_route_error(src, self.sys.route_errors, cx.now)
+                        })
                     }
                     // Whether it is a router or not (`ip6_pkt_drop`).
                     IpAddr::V6(_) => no.icmp,

@@ -26,7 +26,9 @@ pub(crate) fn all(lab: &Lab, case: &Value, got: &Observed, frames: &[Frame]) -> 
         let want: Vec<&str> = want.iter().filter_map(Value::as_str).collect();
         let target = case["probe"]["dst"].as_str().unwrap_or_default();
         let own = case["observed"]["client_addr"].as_str().and_then(|a| a.rsplit(':').next()?.parse().ok());
-        let want: Vec<&str> = want.into_iter().filter(|l| !is_of_probe_before(l, own)).collect();
+        let begun: BTreeSet<u16> =
+            want.iter().filter(|l| l.contains(" tcp S ttl")).flat_map(|l| ports(l)).collect();
+        let want: Vec<&str> = want.into_iter().filter(|l| !is_of_probe_before(l, own, &begun)).collect();
         if case["probe"]["send"].is_null() {
             trace(&want, frames, &known, target)?;
         } else {
@@ -67,6 +69,10 @@ pub(crate) fn known_ports(case: &Value) -> BTreeSet<u16> {
     let client: Option<u16> =
         case["observed"]["client_addr"].as_str().and_then(|a| a.rsplit(':').next()?.parse().ok());
     known.extend(client);
+    let services = case["services"].as_array().into_iter().flatten();
+    let ports = services.flat_map(|s| s["ports"].as_array().into_iter().flatten());
+    let numbers = ports.flat_map(|p| [&p["port"], &p["targetPort"], &p["nodePort"]]);
+    known.extend(numbers.filter_map(Value::as_u64).map(|p| p as u16));
     known
 }
 
@@ -80,11 +86,20 @@ pub(crate) fn mask(text: &str, known: &BTreeSet<u16>) -> String {
         let number = &rest[at..end];
         let is_id = out.ends_with(" id=");
         let is_port = out.ends_with("port=") || (out.ends_with(':') && !rest[end..].starts_with(':'));
-        let random = number.parse::<u16>().is_ok_and(|n| n > 1023 && !known.contains(&n));
-        out.push_str(if is_id || (is_port && random) { "*" } else { number });
+        let class = number.parse::<u16>().ok().filter(|n| is_port && !known.contains(n)).map(port_class);
+        out.push_str(if is_id { "*" } else { class.unwrap_or(number) });
         rest = &rest[end..];
     }
     nameless_mac(later_piece(out + rest))
+}
+
+/// A port drawn at random stays in its range (`nf_nat_l4proto_unique_tuple`).
+const fn port_class(port: u16) -> &'static str {
+    match port {
+        0..512 => "*<512",
+        512..1024 => "*<1024",
+        _ => "*",
+    }
 }
 
 /// Pieces that are not the first share their memory with what later hosts make of them: neither their captured TTL nor their captured
@@ -253,11 +268,19 @@ fn is_straggler(line: &str, all: &[&str], target: &str) -> bool {
 
 /// Whether a segment belongs to a connection of a probe before: it has that one's port, and is no attempt to connect. The prober
 /// counts its ports upwards from 41001.
-fn is_of_probe_before(line: &str, own: Option<u16>) -> bool {
+fn is_of_probe_before(line: &str, own: Option<u16>, begun: &BTreeSet<u16>) -> bool {
     let Some((ends, flags)) = line.split_once(" tcp ") else { return false };
-    let late = |port: u16| port > 41000 && own.is_some_and(|own| port < own);
-    let ports = ends.split([' ', '[']).filter_map(|e| e.rsplit_once(':')?.1.parse().ok());
-    !flags.starts_with("S ") && !ends.contains("about [") && ports.into_iter().any(late)
+    // The recordings' own ports run from 41001 on; a port that a SYN of the recording has belongs to the case.
+    let late = |port: u16| {
+        port > 41_000 && own.is_some_and(|own| own < 42_000 && port < own) && !begun.contains(&port)
+    };
+    !flags.starts_with("S ") && !ends.contains("about [") && ports(line).any(late)
+}
+
+/// The ports of a TCP line.
+fn ports(line: &str) -> impl Iterator<Item = u16> {
+    let ends = line.split_once(" tcp ").map_or("", |(ends, _)| ends);
+    ends.split([' ', '[']).filter_map(|e| e.rsplit_once(':')?.1.parse().ok())
 }
 
 /// A redirect: how soon another follows doubles with each one that the peer has been sent, so that a recording may lack some that

@@ -105,6 +105,17 @@ pub(crate) fn meet_pods(lab: &mut Lab, which: impl Fn(&str) -> bool) -> Result<(
     forget_flows(lab)
 }
 
+/// The probe's source sends to an address that nobody has a route to until nobody tells it so any more.
+pub(crate) fn spend_route_errors(lab: &mut Lab, probe: &Value) -> Result<(), String> {
+    let src = lab.ns(probe["src"].as_str().ok_or("the probe has no source")?)?;
+    let nowhere = addr("198.51.100.250")?;
+    for _ in 0..6 {
+        let quick = json!({"timeout": 0.01});
+        ping(lab, &mut Observed::new(), src, nowhere, &quick)?;
+    }
+    forget_flows(lab)
+}
+
 /// Empties connection tracking of every node, as the recordings did before each probe.
 pub(crate) fn forget_flows(lab: &mut Lab) -> Result<(), String> {
     for node in lab.nodes.iter().map(|n| lab.ns(&n.name)).collect::<Result<Vec<_>, _>>()? {

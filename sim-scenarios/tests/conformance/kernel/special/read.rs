@@ -10,8 +10,8 @@ const OF_THE_MACHINE: [&str; 1] = ["net.netfilter.nf_conntrack_count"];
 pub(super) fn run(file: &Value, case: &Value) -> Result<(), String> {
     let lab = super::lab(file, case, 1)?;
     let mut world = lab.world;
-    let fresh = world.add_netns("fresh");
-    world.add_veth((fresh, "eth0"), (fresh, "peer")).map_err(|e| e.to_string())?;
+    let (fresh, other) = (world.add_netns("fresh"), world.add_netns("other"));
+    world.add_veth((fresh, "eth0"), (other, "eth0")).map_err(|e| e.to_string())?;
     let mut wrong = Vec::new();
     for (name, value) in case["observed"].as_object().into_iter().flatten() {
         if OF_THE_MACHINE.contains(&name.as_str()) || name.ends_with(".eth0.rp_filter") {

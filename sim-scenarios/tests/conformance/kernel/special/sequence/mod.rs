@@ -22,6 +22,10 @@ impl Stage {
     fn build(file: &Value, case: &Value, seed: u64) -> Result<Self, String> {
         let mut lab = lab(file, case, seed)?;
         super::super::probe::warm_up(&mut lab)?;
+        // Whether nodes had just heard of their pods is not recorded: both are tried.
+        if seed.is_multiple_of(2) {
+            super::super::probe::meet_pods(&mut lab, |_| true)?;
+        }
         super::super::change::all(&mut lab, file, case)?;
         let services = case["services"].as_array().cloned().unwrap_or_default();
         let template = template(file, case, &services)?;

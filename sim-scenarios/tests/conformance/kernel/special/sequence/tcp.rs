@@ -97,26 +97,30 @@ fn trials(file: &Value, case: &Value) -> Result<(), String> {
     let observed = &case["observed"];
     super::super::only_known(observed, &["outcomes", "example_failure", "example_success"])?;
     let mut got = Counts::new();
-    let mut examples: Vec<(&str, bool)> = ["example_failure", "example_success"]
+    let mut examples: Vec<(&str, bool, String)> = ["example_failure", "example_success"]
         .into_iter()
         .filter(|key| observed[*key].is_object())
-        .map(|key| (key, false))
+        .map(|key| (key, false, String::new()))
         .collect();
     for seed in 1..=case["probe"]["trials"].as_u64().unwrap_or(TRIALS).max(TRIALS) {
         let round = round(file, case, seed)?;
         *got.entry(round.outcome().to_owned()).or_default() += 1;
-        for (key, found) in &mut examples {
+        for (key, found, last) in &mut examples {
             let want = &observed[*key];
-            *found |= compare_part("before", &want["before"], &round.before, case)
-                .and_then(|()| round.compare_after(&want["after"], case))
-                .is_ok();
+            let same = compare_part("before", &want["before"], &round.before, case)
+                .and_then(|()| round.compare_after(&want["after"], case));
+            match same {
+                Ok(()) => *found = true,
+                Err(e) if !e.starts_with("before") || last.is_empty() => *last = e,
+                Err(_) => {}
+            }
         }
     }
     let want = observed["outcomes"].as_object().into_iter().flatten();
     let want: Counts = want.filter_map(|(k, v)| Some((k.clone(), v.as_u64()?))).collect();
     same_distribution(&want, &got)?;
-    match examples.iter().find(|(_, found)| !found) {
-        Some((key, _)) => Err(format!("no trial went as the {key}")),
+    match examples.iter().find(|(_, found, _)| !found) {
+        Some((key, _, last)) => Err(format!("no trial went as the {key}: {last}")),
         None => Ok(()),
     }
 }

@@ -3,7 +3,11 @@
 //! Only switches that change what the model does are here. Reading or writing any other name is an error, worded as `sysctl`
 //! words it.
 
+mod fixed;
+
+use super::icmp::{Global, RouteErrors};
 use super::link::{IfConf, Iface};
+use super::socket::TcpSettings;
 
 /// Switches of one namespace that do not belong to one interface. Defaults are those of a fresh namespace
 /// (Documentation/networking/ip-sysctl.rst).
@@ -15,6 +19,12 @@ pub struct Sysctls {
     pub default_ttl: u8,
     /// `net.ipv4.icmp_ratelimit`, milliseconds between two errors to one host after a burst of six; 0 is no limit.
     pub icmp_ratelimit_ms: u32,
+    /// `net.ipv4.icmp_ratemask`: the types of ICMP that the limits are for, one bit each.
+    pub icmp_ratemask: u32,
+    /// `net.ipv4.icmp_msgs_per_sec` and `net.ipv4.icmp_msgs_burst`.
+    pub icmp_msgs: Global,
+    /// `net.ipv4.route.error_cost` and `net.ipv4.route.error_burst`.
+    pub route_errors: RouteErrors,
     /// `net.ipv4.icmp_echo_ignore_all`.
     pub icmp_echo_ignore_all: bool,
     /// `net.ipv6.icmp.ratelimit`, milliseconds; shorter for destinations behind a short prefix.
@@ -46,6 +56,9 @@ impl Default for Sysctls {
             ip_forward: false,
             default_ttl: 64,
             icmp_ratelimit_ms: 1000,
+            icmp_ratemask: 0x1818,
+            icmp_msgs: Global { per_second: 1000, burst: 50 },
+            route_errors: RouteErrors { cost: 250, burst: 1250 },
             icmp_echo_ignore_all: false,
             icmp6_ratelimit_ms: 1000,
             icmp6_echo_ignore_all: false,
@@ -67,6 +80,9 @@ pub enum SysctlError {
     /// The value is not one that the switch takes.
     #[error("sysctl: setting key \"{0}\": Invalid argument")]
     Invalid(String),
+    /// The simulator knows this knob in its usual setting only.
+    #[error("sysctl: {0} is not modelled with another value than \"{1}\"")]
+    NotModelled(String, &'static str),
 }
 
 /// One switch of [`Sysctls`].
@@ -101,6 +117,11 @@ impl Sysctls {
             "net.ipv4.ip_forward" => Switch::Bool(&mut self.ip_forward),
             "net.ipv4.ip_default_ttl" => Switch::U8(&mut self.default_ttl),
             "net.ipv4.icmp_ratelimit" => Switch::U32(&mut self.icmp_ratelimit_ms),
+            "net.ipv4.icmp_ratemask" => Switch::U32(&mut self.icmp_ratemask),
+            "net.ipv4.icmp_msgs_per_sec" => Switch::U32(&mut self.icmp_msgs.per_second),
+            "net.ipv4.icmp_msgs_burst" => Switch::U32(&mut self.icmp_msgs.burst),
+            "net.ipv4.route.error_cost" => Switch::U32(&mut self.route_errors.cost),
+            "net.ipv4.route.error_burst" => Switch::U32(&mut self.route_errors.burst),
             "net.ipv4.icmp_echo_ignore_all" => Switch::Bool(&mut self.icmp_echo_ignore_all),
             "net.ipv6.icmp.ratelimit" => Switch::U32(&mut self.icmp6_ratelimit_ms),
             "net.ipv6.icmp.echo_ignore_all" => Switch::Bool(&mut self.icmp6_echo_ignore_all),
@@ -110,6 +131,49 @@ impl Sysctls {
             _ => return None,
         })
     }
+}
+
+/// The knobs of TCP that sockets look at.
+fn tcp_switch<'a>(tcp: &'a mut TcpSettings, name: &str) -> Option<Switch<'a>> {
+    Some(match name.strip_prefix("net.ipv4.tcp_")? {
+        "syn_retries" => Switch::U32(&mut tcp.syn_retries),
+        "syn_linear_timeouts" => Switch::U32(&mut tcp.syn_linear_timeouts),
+        "synack_retries" => Switch::U32(&mut tcp.synack_retries),
+        "retries2" => Switch::U32(&mut tcp.retries2),
+        "orphan_retries" => Switch::U32(&mut tcp.orphan_retries),
+        "fin_timeout" => Switch::U32(&mut tcp.fin_timeout),
+        "timestamps" => Switch::Bool(&mut tcp.timestamps),
+        "sack" => Switch::Bool(&mut tcp.sack),
+        "window_scaling" => Switch::Bool(&mut tcp.window_scaling),
+        _ => return None,
+    })
+}
+
+/// Sets a knob of TCP; none if it is none.
+pub(super) fn set_tcp(tcp: &mut TcpSettings, name: &str, value: &str) -> Option<Result<(), SysctlError>> {
+    let invalid = || SysctlError::Invalid(name.to_owned());
+    Some(tcp_switch(tcp, name)?.set(value.trim()).ok_or_else(invalid))
+}
+
+/// Reads a knob of TCP; none if it is none.
+pub(super) fn get_tcp(mut tcp: TcpSettings, name: &str) -> Option<String> {
+    tcp_switch(&mut tcp, name).map(|s| s.show())
+}
+
+/// Reads a knob that has one setting only.
+pub(super) fn get_fixed<'a>(
+    ifaces: impl Iterator<Item = &'a Iface> + Clone,
+    name: &str,
+) -> Option<&'static str> {
+    fixed::fixed(name, |dev| ifaces.clone().any(|i| *i.name == *dev))
+}
+
+/// Writes a knob that has one setting only: nothing changes, or it is refused.
+///
+/// # Errors
+/// [`SysctlError::NotModelled`] for another value.
+pub(super) fn set_fixed(name: &str, setting: &'static str, value: &str) -> Result<(), SysctlError> {
+    if fixed::same(value, setting) { Ok(()) } else { Err(SysctlError::NotModelled(name.to_owned(), setting)) }
 }
 
 fn conf_switch<'a>(conf: &'a mut IfConf, leaf: &str) -> Option<Switch<'a>> {
