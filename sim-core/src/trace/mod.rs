@@ -13,7 +13,7 @@ mod verdict;
 
 pub use event::{BridgeDecision, CtSummary, Event, NatKind, RouteDecision, RouteSummary, RuleAction, Step};
 pub use log::Log;
-pub use place::{Family, Hook, IfId, NsId, RuleRef, SockId, TableId};
+pub use place::{Family, Hook, IfId, NsId, RuleRef, RuleTable, SockId, TableId};
 pub use recorder::{NoTrace, PacketId, Recorder, SnapshotId, Tag, Trace};
 pub use render::{Journey, Names, StepView, verdict_text};
 pub use verdict::{DropReason, RejectWith, Verdict};

@@ -105,25 +105,56 @@ impl FromStr for TableId {
     }
 }
 
+/// The table of a rule: one of the fixed tables of iptables, or one that `nft` made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(untagged)]
+pub enum RuleTable {
+    /// iptables, ip6tables.
+    Iptables(TableId),
+    /// nftables: family and name, as in `inet filter`.
+    Nft(Arc<str>),
+}
+
+impl fmt::Display for RuleTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Iptables(table) => table.fmt(f),
+            Self::Nft(table) => f.write_str(table),
+        }
+    }
+}
+
+impl From<TableId> for RuleTable {
+    fn from(table: TableId) -> Self {
+        Self::Iptables(table)
+    }
+}
+
 /// One rule, as a person finds it again: table, chain, number, text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleRef {
-    /// iptables or ip6tables.
+    /// Of the packet: iptables or ip6tables.
     pub family: Family,
     /// The table.
-    pub table: TableId,
+    pub table: RuleTable,
     /// The chain.
     pub chain: Arc<str>,
-    /// Position in the chain from 1, as `iptables -L --line-numbers` counts; 0 for the chain's policy.
+    /// Position in the chain from 1, as `iptables -L --line-numbers` counts; in nftables the rule's handle. 0 for the chain's
+    /// policy.
     pub number: u32,
-    /// The rule as `iptables-save` prints it (`-A CHAIN …`), or `-P CHAIN POLICY`.
+    /// The rule as `iptables-save` prints it (`-A CHAIN …`), or `-P CHAIN POLICY`; as `nft list` prints it, with the map's
+    /// element if one decided, or `policy drop`.
     pub text: Arc<str>,
 }
 
 impl Hash for RuleRef {
     /// The texts only by their lengths: a recorder hashes every rule that matches, and place and number tell rules apart.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let place = u64::from(self.number) << 8 | (self.table as u64) << 4 | self.family as u64;
+        let table = match &self.table {
+            RuleTable::Iptables(table) => *table as u64,
+            RuleTable::Nft(name) => 8 | name.len() as u64,
+        };
+        let place = u64::from(self.number) << 8 | (table & 0xf) << 4 | self.family as u64;
         state.write_u64(place ^ (self.text.len() as u64) << 40 ^ (self.chain.len() as u64) << 56);
     }
 }

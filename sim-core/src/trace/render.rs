@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     BridgeDecision, DropReason, Event, IfId, NatKind, NsId, PacketId, RejectWith, RouteDecision, RuleAction,
-    RuleRef, Step, Trace, Verdict,
+    RuleRef, RuleTable, Step, Trace, Verdict,
 };
 use crate::packet::Frame;
 use crate::time::SimTime;
@@ -204,7 +204,8 @@ fn rule_text(rule: &RuleRef) -> String {
     if rule.number == 0 {
         format!("{} {} policy: {}", rule.table, rule.chain, rule.text)
     } else {
-        format!("{} {} {}: {}", rule.table, rule.chain, rule.number, rule.text)
+        let handle = if matches!(rule.table, RuleTable::Nft(_)) { "handle " } else { "" };
+        format!("{} {} {handle}{}: {}", rule.table, rule.chain, rule.number, rule.text)
     }
 }
 

@@ -271,8 +271,13 @@ impl<R: Recorder> Walk<'_, '_, R> {
         base.bytes += self.length;
         let policy = base.policy;
         let text = &base.text;
-        let reference =
-            || RuleRef { family, table, chain: chain.name.clone(), number: 0, text: text.clone() };
+        let reference = || RuleRef {
+            family,
+            table: table.into(),
+            chain: chain.name.clone(),
+            number: 0,
+            text: text.clone(),
+        };
         if R::ON {
             let action = if policy == Policy::Accept { RuleAction::Accept } else { RuleAction::Drop };
             let step = || Step::Rule { rule: reference(), action };
@@ -286,7 +291,13 @@ impl<R: Recorder> Walk<'_, '_, R> {
 }
 
 fn reference(family: Family, table: TableId, chain: &Arc<str>, index: usize, spec: &RuleSpec) -> RuleRef {
-    RuleRef { family, table, chain: chain.clone(), number: index as u32 + 1, text: spec.text.clone() }
+    RuleRef {
+        family,
+        table: table.into(),
+        chain: chain.clone(),
+        number: index as u32 + 1,
+        text: spec.text.clone(),
+    }
 }
 
 const fn nat(rule: RuleRef, target: NatTarget) -> After {
