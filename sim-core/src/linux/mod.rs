@@ -3,7 +3,7 @@
 //! [`World`] holds the namespaces and the wires between them, and virtual time. A [`Netns`] is one stack as plain data:
 //! interfaces ([`link`]), bridges ([`bridge`]), VXLAN ([`tunnel`]), routes ([`route`]), neighbours ([`neigh`]), switches
 //! ([`sysctl`]), packet filter ([`netfilter`]), connection tracking and address translation ([`conntrack`]), sockets
-//! ([`socket`]). IPv4 and IPv6 share all of it ([`ipv6`]). What it leaves out: policy routing, traffic control, multicast routing.
+//! ([`socket`]). IPv4 and IPv6 share all of it ([`ipv6`]). What it leaves out: traffic control, multicast routing.
 
 pub mod bridge;
 pub mod conntrack;
@@ -16,6 +16,7 @@ pub mod link;
 pub mod neigh;
 pub mod netfilter;
 mod netns;
+pub mod policy;
 pub mod reassembly;
 pub mod route;
 mod skb;

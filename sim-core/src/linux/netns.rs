@@ -17,6 +17,7 @@ use super::ipset::{self, Sets, ToolError};
 use super::link::{AddrNote, IfConf, IfKind, IfNotes, IfStats, Iface};
 use super::neigh::Neighbours;
 use super::netfilter::Ruleset;
+use super::policy::Policy;
 use super::reassembly::Reassembly;
 use super::route::{Route, RouteKind, RouteProto, Table};
 use super::socket::Sockets;
@@ -40,6 +41,7 @@ pub struct Netns {
     addr_expires: Option<SimTime>,
     pub(super) local: Table,
     pub(super) main: Table,
+    pub(super) policy: Policy,
     pub(super) neigh: Neighbours,
     pub(super) sys: Sysctls,
     pub(super) nf4: Ruleset,
@@ -119,6 +121,7 @@ impl Netns {
             addr_expires: None,
             local: Table::default(),
             main: Table::default(),
+            policy: Policy::default(),
             neigh: Neighbours::default(),
             sys: Sysctls::default(),
             nf4: Ruleset::new(Family::V4),
@@ -632,9 +635,13 @@ impl Netns {
         self.local.remove(|r| r.dev == Some(id));
         let Some(iface) = self.ifaces[id.0 as usize].clone() else {
             self.main.remove(|r| r.dev == Some(id));
+            self.policy.remove_of(id);
             return;
         };
         self.main.remove(|r| r.dev == Some(id) && (!iface.up || r.proto == RouteProto::Kernel));
+        if !iface.up {
+            self.policy.remove_of(id);
+        }
         for net in iface.addrs.iter().filter(|n| n.addr().is_ipv4()) {
             // The first address of a subnet speaks for all (`IFA_F_SECONDARY`).
             let primary = iface.addrs.iter().find(|n| n.trunc() == net.trunc()).unwrap_or(net).addr();
@@ -900,7 +907,7 @@ impl Netns {
     }
 
     /// Fills in the interface from the gateway, as the kernel does, and checks that the gateway can be reached directly.
-    fn checked(&self, mut route: Route) -> Result<Route, NetError> {
+    pub(super) fn checked(&self, mut route: Route) -> Result<Route, NetError> {
         if route.dst.addr().is_ipv6() && route.metric == 0 {
             route.metric = V6_METRIC;
         }

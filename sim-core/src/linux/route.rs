@@ -1,6 +1,7 @@
 //! Routing tables: longest prefix first, then the lowest metric.
 //!
-//! Two tables are modelled: `local` (addresses of this host, kept by the stack itself) and `main`. Policy rules are not modelled.
+//! Every namespace has two: `local` (addresses of this host, kept by the stack itself) and `main`. [`super::policy`] has the others, and
+//! the rules that choose between them.
 
 use std::net::IpAddr;
 
@@ -50,6 +51,8 @@ pub enum RouteKind {
     Unreachable,
     /// Refused with admin-prohibited.
     Prohibit,
+    /// As if this table had no route: the next rule is asked.
+    Throw,
 }
 
 impl RouteKind {
@@ -65,6 +68,7 @@ impl RouteKind {
             Self::Blackhole => "blackhole",
             Self::Unreachable => "unreachable",
             Self::Prohibit => "prohibit",
+            Self::Throw => "throw",
         }
     }
 }

@@ -81,7 +81,8 @@ impl Netns {
         let target = IpAddr::from(arp.target_ip);
         // The request passes the reverse path filter like a packet; a probe for duplicates has no source.
         let asker = IpAddr::from(arp.sender_ip);
-        let checked = || self.iface(dev).is_some_and(|i| self.check_source(asker, i).is_ok());
+        let oif = || self.path_to(target).ok().map(|p| p.dev);
+        let checked = || self.iface(dev).is_some_and(|i| self.check_source(asker, target, i, oif()).is_ok());
         if arp.op == ArpOp::Request && !asker.is_unspecified() && !checked() {
             return false;
         }

@@ -7,6 +7,7 @@ use super::routing::Path;
 use super::{Cx, Maker};
 use crate::linux::link::IfKind;
 use crate::linux::neigh::{Due, Resolve};
+use crate::linux::policy::Flow;
 use crate::linux::reassembly::fragment;
 use crate::linux::tunnel::VXLAN_OVERHEAD;
 use crate::linux::{Errno, Netns, Skb};
@@ -50,8 +51,9 @@ impl Netns {
         maker: Maker,
         cx: &mut Cx<'_, R>,
     ) -> Result<(), Errno> {
-        let Some(dst) = skb.ip().map(|p| p.dst) else { return Err(Errno::EINVAL) };
-        match self.path_to(dst) {
+        let Some((src, dst)) = skb.ip().map(|p| (p.src, p.dst)) else { return Err(Errno::EINVAL) };
+        let src = Some(src).filter(|s| !s.is_unspecified());
+        match self.path_of(&Flow { src, dst, iif: None, mark: skb.mark }) {
             Ok(path) => self.send_on(path, skb, maker, cx),
             Err(no) => {
                 self.note(cx, &mut skb, || Step::Made { socket: maker });
@@ -85,9 +87,9 @@ impl Netns {
         // Whatever changed addresses or the mark asks for a new route (`ip_route_me_harder`).
         let after = key(&skb);
         if after != before
-            && let Some((_, dst, _)) = after
+            && let Some((src, dst, mark)) = after
         {
-            path = match self.path_to(dst) {
+            path = match self.path_of(&Flow { src: Some(src), dst, iif: None, mark }) {
                 Ok(path) => path,
                 Err(no) => {
                     self.drop(cx, skb, no.reason(dst));

@@ -6,6 +6,7 @@ use super::Cx;
 use crate::linux::ipv6;
 use crate::linux::link::IfConf;
 use crate::linux::netfilter::{AddrType, AddrTypes};
+use crate::linux::policy::{Flow, Refusal, RuleAction};
 use crate::linux::route::{Route, RouteKind, Table};
 use crate::linux::{Errno, Iface, Netns, Skb};
 use crate::packet::IcmpError;
@@ -54,6 +55,22 @@ impl NoPath {
     }
 }
 
+/// What a rule that refuses means (`fib4_rule_action`).
+const fn refused_by_rule(refusal: Refusal) -> NoPath {
+    match refusal {
+        Refusal::Nothing | Refusal::Rule(RuleAction::Lookup(_)) => NONE,
+        Refusal::Rule(RuleAction::Blackhole) => {
+            NoPath { kind: "blackhole", errno: Errno::EINVAL, icmp: None }
+        }
+        Refusal::Rule(RuleAction::Unreachable) => {
+            NoPath { kind: "unreachable", errno: Errno::ENETUNREACH, icmp: Some(IcmpError::NetUnreachable) }
+        }
+        Refusal::Rule(RuleAction::Prohibit) => {
+            NoPath { kind: "prohibit", errno: Errno::EACCES, icmp: Some(IcmpError::AdminProhibited) }
+        }
+    }
+}
+
 /// Why a packet that came in is not routed.
 pub(super) enum BadInput {
     /// Silently dropped.
@@ -64,17 +81,29 @@ pub(super) enum BadInput {
 
 impl Netns {
     /// The path of a packet that this host sends (`ip_route_output`).
+    #[inline]
     pub(in crate::linux) fn path_to(&self, dst: IpAddr) -> Result<Path, NoPath> {
+        self.path_of(&Flow::to(dst))
+    }
+
+    /// The path of a packet.
+    pub(in crate::linux) fn path_of(&self, flow: &Flow) -> Result<Path, NoPath> {
+        let dst = flow.dst;
         if Self::is_scoped(dst) {
             return self.path_on_link(dst, self.neigh.device_of(dst));
         }
-        if let Some(r) = self.local.lookup(dst) {
-            return self.local_path(r, dst);
-        }
-        let route = self.main.lookup(dst).ok_or(NONE)?;
+        let route = if self.policy.is_plain() {
+            self.local.lookup(dst).or_else(|| self.main.lookup(dst)).ok_or(NONE)?
+        } else {
+            self.route_by_rules(flow).map_err(refused_by_rule)?
+        };
         let refused = |errno, icmp| Err(NoPath { kind: route.kind.name(), errno, icmp });
         match route.kind {
             RouteKind::Unicast => self.unicast_path(route, dst).ok_or(NONE),
+            RouteKind::Throw => Err(NONE),
+            RouteKind::Local | RouteKind::Broadcast | RouteKind::Anycast | RouteKind::Multicast => {
+                self.local_path(route, dst)
+            }
             RouteKind::Blackhole => refused(Errno::EINVAL, None),
             RouteKind::Unreachable if dst.is_ipv4() => {
                 refused(Errno::EHOSTUNREACH, Some(IcmpError::HostUnreachable))
@@ -82,7 +111,6 @@ impl Netns {
             // As without a route (`ip6_pkt_discard`).
             RouteKind::Unreachable => refused(Errno::EHOSTUNREACH, Some(IcmpError::NetUnreachable)),
             RouteKind::Prohibit => refused(Errno::EACCES, Some(IcmpError::AdminProhibited)),
-            RouteKind::Local | RouteKind::Broadcast | RouteKind::Anycast | RouteKind::Multicast => Err(NONE),
         }
     }
 
@@ -186,8 +214,9 @@ impl Netns {
         if multicast {
             return Err(BadInput::Drop(DropReason::NoSocket));
         }
-        let path = self.path_to(dst);
-        self.check_source(src, iface)?;
+        let path = self.path_of(&Flow { src: Some(src), dst, iif: Some(dev), mark: skb.mark });
+        let oif = path.ok().map(|p| p.dev);
+        self.check_source(src, dst, iface, oif)?;
         match path {
             Ok(p) if p.local || p.broadcast => Ok(Path { local: true, ..p }),
             _ if !iface.conf.forwarding => Err(BadInput::Drop(DropReason::ForwardingDisabled)),
@@ -233,23 +262,36 @@ impl Netns {
         Ok(())
     }
 
-    /// The reverse path filter, and the ban on packets that claim to come from this host (`fib_validate_source`).
-    pub(super) fn check_source(&self, src: IpAddr, iface: &Iface) -> Result<(), BadInput> {
-        if self.is_local(src) {
-            let ok = self.conf_or(iface.id, |c| c.accept_local)
-                || (src.is_loopback() && self.conf_or(iface.id, |c| c.route_localnet));
-            return if ok { Ok(()) } else { Err(BadInput::Drop(DropReason::MartianSource)) };
-        }
-        let filter = self.sys.all.rp_filter.max(iface.conf.rp_filter);
-        if filter == 0 || src.is_ipv6() {
+    /// The reverse path filter, and the ban on packets that claim to come from this host (`fib_validate_source`). `oif` is where a
+    /// packet to `dst` would leave.
+    pub(super) fn check_source(
+        &self,
+        src: IpAddr,
+        dst: IpAddr,
+        iface: &Iface,
+        oif: Option<IfId>,
+    ) -> Result<(), BadInput> {
+        const MARTIAN: Result<(), BadInput> = Err(BadInput::Drop(DropReason::MartianSource));
+        if src.is_ipv6() {
             return Ok(());
         }
-        let back = self.path_to(src);
-        let ok = match filter {
-            1 => back.is_ok_and(|p| p.dev == iface.id),
-            _ => back.is_ok(),
+        let filter = self.sys.all.rp_filter.max(iface.conf.rp_filter);
+        let accept_local = self.conf_or(iface.id, |c| c.accept_local);
+        let back_out = oif == Some(iface.id) && self.conf_or(iface.id, |c| c.send_redirects);
+        if filter == 0 && !back_out && self.policy.is_plain() {
+            // Only the addresses themselves count, not all that is routed to this host.
+            let own = !accept_local && self.ifaces().any(|i| i.addrs.iter().any(|a| a.addr() == src));
+            return if own { MARTIAN } else { Ok(()) };
+        }
+        let back = self.path_of(&Flow { src: Some(dst), dst: src, iif: Some(iface.id), mark: 0 });
+        let way = match back {
+            Ok(p) if p.broadcast => return MARTIAN,
+            Ok(p) if p.local => return if accept_local { Ok(()) } else { MARTIAN },
+            Ok(p) => filter != 1 || p.dev == iface.id,
+            Err(no) if no.kind == "none" => filter == 0,
+            Err(_) => return MARTIAN,
         };
-        if ok { Ok(()) } else { Err(BadInput::Drop(DropReason::RpFilter)) }
+        if way { Ok(()) } else { Err(BadInput::Drop(DropReason::RpFilter)) }
     }
 }
 

@@ -189,7 +189,7 @@ fn routes(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
 fn route_text(ns: &Netns, route: &Route) -> Result<String, NotExportable> {
     let mut out = match route.kind {
         RouteKind::Unicast => String::new(),
-        RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit => {
+        RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit | RouteKind::Throw => {
             format!("{} ", route.kind.name())
         }
         RouteKind::Local | RouteKind::Broadcast | RouteKind::Anycast | RouteKind::Multicast => {
@@ -212,6 +212,9 @@ fn route_text(ns: &Netns, route: &Route) -> Result<String, NotExportable> {
     }
     if route.metric != 0 {
         let _ = write!(out, " metric {}", route.metric);
+    }
+    if let Some(mtu) = route.mtu {
+        let _ = write!(out, " mtu {mtu}");
     }
     // The way to the gateway may be gone since the route was added.
     let on_link = |via: &IpAddr| {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use sim_core::linux::Netns;
+use sim_core::linux::policy::{self, Rule, RuleAction};
 use sim_core::linux::route::{Route, RouteKind};
 use sim_core::trace::Family;
 
@@ -20,6 +21,7 @@ pub(super) fn ip(lab: &mut Lab, place: &str, words: &[&str]) -> Result<(), Strin
         }
         ["addr" | "address" | "a", rest @ ..] => address(lab.world.ns_mut(ns), rest),
         ["route" | "r", rest @ ..] => route(lab, place, rest),
+        ["rule", "add", rest @ ..] => rule(lab.world.ns_mut(ns), rest),
         ["neigh" | "neighbour" | "n", rest @ ..] => neighbour(lab.world.ns_mut(ns), rest),
         _ => Err(not_understood(&words.join(" "))),
     }
@@ -87,24 +89,78 @@ fn route(lab: &mut Lab, place: &str, words: &[&str]) -> Result<(), String> {
     let words: Vec<&str> = words.iter().copied().filter(|w| *w != "for").collect();
     match words[..] {
         ["add" | "append", ref rest @ ..] => {
-            let route = parse_route(lab, place, rest)?;
+            let (rest, table) = table_of(rest)?;
+            let route = parse_route(lab, place, &rest)?;
             let ns = lab.ns(place)?;
-            lab.world.ns_mut(ns).route_add(route).map_err(str_err)
+            lab.world.ns_mut(ns).route_add_in(table, route).map_err(str_err)
         }
         ["replace" | "change", ref rest @ ..] => {
-            let route = parse_route(lab, place, rest)?;
+            let (rest, table) = table_of(rest)?;
+            let route = parse_route(lab, place, &rest)?;
             let ns = lab.ns(place)?;
-            lab.world.ns_mut(ns).route_replace(route).map_err(str_err)
+            lab.world.ns_mut(ns).route_replace_in(table, route).map_err(str_err)
         }
         ["del" | "delete", ref rest @ ..] => {
             let ns = lab.ns(place)?;
-            let kinds = ["blackhole", "unreachable", "prohibit"];
-            let dst = rest.iter().find(|w| !kinds.contains(w)).ok_or("no destination")?;
-            let dst = prefix(dst)?;
-            lab.world.ns_mut(ns).route_del(|r| r.dst == dst).map_err(str_err)
+            let (rest, table) = table_of(rest)?;
+            let kinds = ["blackhole", "unreachable", "prohibit", "throw"];
+            let dst = prefix(rest.iter().find(|w| !kinds.contains(w)).ok_or("no destination")?)?;
+            let via = match rest.iter().position(|w| *w == "via").and_then(|at| rest.get(at + 1)) {
+                Some(via) => Some(host(lab, via)?),
+                None => None,
+            };
+            let gone = |r: &Route| r.dst == dst && (via.is_none() || r.via == via);
+            lab.world.ns_mut(ns).route_del_in(table, gone).map_err(str_err)
         }
         _ => Err(not_understood(&words.join(" "))),
     }
+}
+
+/// Takes `table N` out of a route's words; without it the table is `main`.
+fn table_of<'a>(words: &[&'a str]) -> Result<(Vec<&'a str>, u32), String> {
+    match words.iter().position(|w| *w == "table") {
+        None => Ok((words.to_vec(), policy::MAIN)),
+        Some(at) => {
+            let number = words.get(at + 1).and_then(|n| n.parse().ok()).ok_or("no number of a table")?;
+            Ok(([&words[..at], &words[at + 2..]].concat(), number))
+        }
+    }
+}
+
+/// `ip rule add`: conditions, then `lookup N` or a word that refuses.
+fn rule(stack: &mut Netns, words: &[&str]) -> Result<(), String> {
+    let mut rule = Rule::all(false, 0, RuleAction::Lookup(policy::MAIN));
+    let net = |text: &str| if text == "all" { Ok(None) } else { prefix(text).map(Some) };
+    let number = |text: &str| {
+        let hex = text.strip_prefix("0x").map(|h| u32::from_str_radix(h, 16));
+        hex.unwrap_or_else(|| text.parse()).map_err(|_| format!("{text} is no number"))
+    };
+    let mut rest = words.iter().copied();
+    while let Some(word) = rest.next() {
+        match word {
+            "blackhole" => rule.action = RuleAction::Blackhole,
+            "unreachable" => rule.action = RuleAction::Unreachable,
+            "prohibit" => rule.action = RuleAction::Prohibit,
+            "not" => rule.not = true,
+            _ => {
+                let value = rest.next().ok_or_else(|| not_understood(&words.join(" ")))?;
+                match word {
+                    "from" => rule.from = net(value)?,
+                    "to" => rule.to = net(value)?,
+                    "iif" => rule.iif = Some(value.into()),
+                    "lookup" | "table" => rule.action = RuleAction::Lookup(number(value)?),
+                    "priority" | "pref" => rule.priority = number(value)?,
+                    "suppress_prefixlength" => rule.suppress_prefix = Some(number(value)? as u8),
+                    "fwmark" => {
+                        let (mark, mask) = value.split_once('/').unwrap_or((value, "0xffffffff"));
+                        rule.mark = Some((number(mark)?, number(mask)?));
+                    }
+                    _ => return Err(not_understood(&words.join(" "))),
+                }
+            }
+        }
+    }
+    stack.rule_add(rule).map_err(str_err)
 }
 
 /// `DST [via GATEWAY] [dev DEV] [src ADDR] [metric N] [mtu N] [onlink]`, or a kind that refuses and its destination.
@@ -113,6 +169,7 @@ pub(super) fn parse_route(lab: &Lab, place: &str, words: &[&str]) -> Result<Rout
         "blackhole" => Some(RouteKind::Blackhole),
         "unreachable" => Some(RouteKind::Unreachable),
         "prohibit" => Some(RouteKind::Prohibit),
+        "throw" => Some(RouteKind::Throw),
         _ => None,
     };
     let (dst, rest) = words.split_first().ok_or("no destination")?;

@@ -1,0 +1,297 @@
+//! Policy routing: rules choose the table in which a packet's destination is looked up (`fib_rules`), as `ip rule` sets them.
+//!
+//! The tables `local` and `main` belong to the namespace; the others are here. A namespace that nobody has given a rule never asks:
+//! it looks into `local`, then `main`. Not modelled: `goto`, `tos`, ports, uid ranges, `suppress_ifgroup`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::netns::{NetError, Netns};
+use super::route::{Route, RouteKind, Table};
+use crate::trace::IfId;
+
+/// Number of the table `default`, which is empty until somebody fills it.
+pub const DEFAULT: u32 = 253;
+/// Number of the table `main`.
+pub const MAIN: u32 = 254;
+/// Number of the table `local`.
+pub const LOCAL: u32 = 255;
+
+/// One rule of `ip rule`. What is not given matches everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Preference: lower ones are asked first.
+    pub priority: u32,
+    /// For IPv6 packets; else for IPv4.
+    pub v6: bool,
+    /// `not`: the rule is for what it does not match.
+    pub not: bool,
+    /// Source.
+    pub from: Option<IpNet>,
+    /// Destination.
+    pub to: Option<IpNet>,
+    /// Name of the interface it came in by; `lo` stands for packets that the host itself sends.
+    pub iif: Option<Arc<str>>,
+    /// Name of the interface that a socket is bound to.
+    pub oif: Option<Arc<str>>,
+    /// `fwmark VALUE/MASK`.
+    pub mark: Option<(u32, u32)>,
+    /// `suppress_prefixlength`: a route with a prefix of at most this length does not count.
+    pub suppress_prefix: Option<u8>,
+    /// What is done.
+    pub action: RuleAction,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleAction {
+    /// Looks into a table.
+    Lookup(u32),
+    /// Drops silently.
+    Blackhole,
+    /// Refuses with net-unreachable.
+    Unreachable,
+    /// Refuses with admin-prohibited.
+    Prohibit,
+}
+
+impl Rule {
+    /// A rule for everything of a family.
+    #[must_use]
+    pub const fn all(v6: bool, priority: u32, action: RuleAction) -> Self {
+        Self {
+            priority,
+            v6,
+            not: false,
+            from: None,
+            to: None,
+            iif: None,
+            oif: None,
+            mark: None,
+            suppress_prefix: None,
+            action,
+        }
+    }
+}
+
+/// What a route depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Source, unspecified while the route is to decide it.
+    pub src: Option<IpAddr>,
+    /// Destination.
+    pub dst: IpAddr,
+    /// Interface it came in by; none for a packet of this host.
+    pub iif: Option<IfId>,
+    /// `nfmark`.
+    pub mark: u32,
+}
+
+impl Flow {
+    /// A packet of this host to `dst`, of which nothing else is known.
+    #[must_use]
+    pub const fn to(dst: IpAddr) -> Self {
+        Self { src: None, dst, iif: None, mark: 0 }
+    }
+}
+
+/// Rules and the tables that are not `local` or `main`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// By priority, then in order of addition.
+    rules: Vec<Rule>,
+    pub(super) tables: BTreeMap<u32, Table>,
+    /// Only the rules of a fresh namespace, and nothing in its table `default`.
+    plain: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { rules: Self::fresh(), tables: BTreeMap::new(), plain: true }
+    }
+}
+
+impl Policy {
+    fn fresh() -> Vec<Rule> {
+        let rule = |v6, priority, table| Rule::all(v6, priority, RuleAction::Lookup(table));
+        vec![
+            rule(false, 0, LOCAL),
+            rule(true, 0, LOCAL),
+            rule(false, 32766, MAIN),
+            rule(true, 32766, MAIN),
+            rule(false, 32767, DEFAULT),
+        ]
+    }
+
+    /// Whether `local`, then `main`, is all there is to ask.
+    #[inline]
+    pub(super) const fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    fn note(&mut self) {
+        self.tables.retain(|_, t| t.iter().next().is_some());
+        self.plain = !self.tables.contains_key(&DEFAULT) && self.rules == Self::fresh();
+    }
+
+    /// Removes the routes by an interface that is down or gone.
+    pub(super) fn remove_of(&mut self, dev: IfId) {
+        for table in self.tables.values_mut() {
+            table.remove(|r| r.dev == Some(dev));
+        }
+        self.note();
+    }
+
+    /// The preference of a rule that names none: just before the second (`fib_default_rule_pref`).
+    fn next_priority(&self, v6: bool) -> u32 {
+        self.rules.iter().filter(|r| r.v6 == v6).nth(1).map_or(0, |r| r.priority.saturating_sub(1))
+    }
+}
+
+/// How a look-up by rules ends without a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// No rule led to a route.
+    Nothing,
+    /// A rule that refuses.
+    Rule(RuleAction),
+}
+
+impl Netns {
+    /// The rules, first to last.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.policy.rules
+    }
+
+    /// A routing table by its number; none if nothing is in it.
+    #[must_use]
+    pub fn table(&self, number: u32) -> Option<&Table> {
+        match number {
+            MAIN => Some(&self.main),
+            LOCAL => Some(&self.local),
+            other => self.policy.tables.get(&other),
+        }
+    }
+
+    /// Numbers of the tables that hold routes.
+    pub fn tables(&self) -> impl Iterator<Item = u32> {
+        self.policy.tables.keys().copied().chain([MAIN, LOCAL])
+    }
+
+    pub(super) fn table_mut(&mut self, number: u32) -> &mut Table {
+        match number {
+            MAIN => &mut self.main,
+            LOCAL => &mut self.local,
+            other => self.policy.tables.entry(other).or_default(),
+        }
+    }
+
+    /// `ip rule add`. A priority of 0 stands for one just before the second rule, as the kernel has it.
+    ///
+    /// # Errors
+    /// The same rule is there.
+    pub fn rule_add(&mut self, mut rule: Rule) -> Result<(), NetError> {
+        if rule.priority == 0 {
+            rule.priority = self.policy.next_priority(rule.v6);
+        }
+        if self.policy.rules.contains(&rule) {
+            return Err(NetError::Exists);
+        }
+        let at = self.policy.rules.partition_point(|r| r.priority <= rule.priority);
+        self.policy.rules.insert(at, rule);
+        self.policy.note();
+        self.flush_exceptions();
+        Ok(())
+    }
+
+    /// `ip rule del`: the first rule for which `gone` holds.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn rule_del(&mut self, gone: impl Fn(&Rule) -> bool) -> Result<(), NetError> {
+        let at = self.policy.rules.iter().position(gone).ok_or(NetError::NoSuchEntry)?;
+        self.policy.rules.remove(at);
+        self.policy.note();
+        self.flush_exceptions();
+        Ok(())
+    }
+
+    /// `ip route add … table N`.
+    ///
+    /// # Errors
+    /// As [`Netns::route_add`].
+    pub fn route_add_in(&mut self, table: u32, route: Route) -> Result<(), NetError> {
+        let route = self.checked(route)?;
+        let added = self.table_mut(table).add(route).map_err(|_| NetError::Exists);
+        self.policy.note();
+        added
+    }
+
+    /// `ip route replace … table N`.
+    ///
+    /// # Errors
+    /// As [`Netns::route_replace`].
+    pub fn route_replace_in(&mut self, table: u32, route: Route) -> Result<(), NetError> {
+        let route = self.checked(route)?;
+        self.table_mut(table).replace(route);
+        self.policy.note();
+        self.flush_exceptions();
+        Ok(())
+    }
+
+    /// `ip route del … table N`.
+    ///
+    /// # Errors
+    /// No route matches.
+    pub fn route_del_in(&mut self, table: u32, gone: impl Fn(&Route) -> bool) -> Result<(), NetError> {
+        let count = self.table_mut(table).remove(gone);
+        self.policy.note();
+        self.flush_exceptions();
+        if count == 0 { Err(NetError::NoSuchRoute) } else { Ok(()) }
+    }
+
+    /// The route of a packet by the rules (`fib_rules_lookup`).
+    pub(super) fn route_by_rules(&self, flow: &Flow) -> Result<&Route, Refusal> {
+        let v6 = flow.dst.is_ipv6();
+        for rule in self.policy.rules.iter().filter(|r| r.v6 == v6) {
+            if self.rule_matches(rule, flow) == rule.not {
+                continue;
+            }
+            let RuleAction::Lookup(table) = rule.action else { return Err(Refusal::Rule(rule.action)) };
+            let found = self.table(table).and_then(|t| t.lookup(flow.dst));
+            let counts = |r: &&Route| {
+                let suppressed = rule.suppress_prefix.is_some_and(|most| r.dst.prefix_len() <= most);
+                r.kind != RouteKind::Throw && !suppressed
+            };
+            if let Some(route) = found.filter(counts) {
+                return Ok(route);
+            }
+        }
+        Err(Refusal::Nothing)
+    }
+
+    fn rule_matches(&self, rule: &Rule, flow: &Flow) -> bool {
+        let within = |net: Option<IpNet>, addr: Option<IpAddr>| match (net, addr) {
+            (None, _) => true,
+            (Some(net), Some(addr)) => net.contains(&addr),
+            (Some(net), None) => net.prefix_len() == 0,
+        };
+        let came_by = match flow.iif.and_then(|i| self.iface(i)) {
+            Some(iface) => &iface.name,
+            None => "lo",
+        };
+        within(rule.from, flow.src)
+            && within(rule.to, Some(flow.dst))
+            && rule.iif.as_deref().is_none_or(|name| name == came_by)
+            // No socket here is bound to an interface.
+            && rule.oif.is_none()
+            && rule.mark.is_none_or(|(value, mask)| flow.mark & mask == value & mask)
+    }
+}
+
+#[cfg(test)]
+mod tests;
