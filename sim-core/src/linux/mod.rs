@@ -16,6 +16,7 @@ pub mod link;
 pub mod neigh;
 pub mod netfilter;
 mod netns;
+pub mod nftables;
 pub mod policy;
 pub mod reassembly;
 pub mod route;

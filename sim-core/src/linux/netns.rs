@@ -17,11 +17,12 @@ use super::ipset::{self, Sets, ToolError};
 use super::link::{AddrNote, IfConf, IfKind, IfNotes, IfStats, Iface};
 use super::neigh::Neighbours;
 use super::netfilter::Ruleset;
+use super::nftables::{Interfaces, Nftables};
 use super::policy::Policy;
 use super::reassembly::Reassembly;
 use super::route::{Route, RouteKind, RouteProto, Table};
 use super::socket::Sockets;
-use super::stack::Redirected;
+use super::stack::{Hooks, Redirected};
 use super::sysctl::{self, SysctlError, Sysctls};
 use super::tunnel::Vxlan;
 use crate::packet::MacAddr;
@@ -47,6 +48,8 @@ pub struct Netns {
     pub(super) nf4: Ruleset,
     pub(super) nf6: Ruleset,
     pub(super) sets: Sets,
+    pub(super) nft: Nftables,
+    pub(super) hooks: Hooks,
     pub(super) netfilter_on: bool,
     pub(super) track: bool,
     /// Connection tracking.
@@ -127,6 +130,8 @@ impl Netns {
             nf4: Ruleset::new(Family::V4),
             nf6: Ruleset::new(Family::V6),
             sets: Sets::default(),
+            nft: Nftables::default(),
+            hooks: Hooks::default(),
             netfilter_on: false,
             track: false,
             conntrack: Conntrack::default(),
@@ -293,10 +298,34 @@ impl Netns {
         std::mem::swap(&mut rules.sets, &mut self.sets);
         let t = change(rules);
         std::mem::swap(&mut rules.sets, &mut self.sets);
-        let any = |r: &Ruleset| crate::trace::TableId::ALL.iter().any(|t| r.table(*t).is_some());
-        self.track = self.nf4.needs_conntrack() || self.nf6.needs_conntrack();
-        self.netfilter_on = self.track || any(&self.nf4) || any(&self.nf6);
+        self.refresh_hooks();
         t
+    }
+
+    /// nftables.
+    #[must_use]
+    pub const fn nft(&self) -> &Nftables {
+        &self.nft
+    }
+
+    /// The interfaces as nftables names them.
+    #[must_use]
+    pub fn interface_names(&self) -> Interfaces {
+        self.ifaces().map(|i| (i.id.0 + 1, i.name.clone())).collect()
+    }
+
+    /// Changes nftables rules.
+    pub fn nftables<T>(&mut self, change: impl FnOnce(&mut Nftables) -> T) -> T {
+        let t = change(&mut self.nft);
+        self.refresh_hooks();
+        t
+    }
+
+    fn refresh_hooks(&mut self) {
+        let any = |r: &Ruleset| crate::trace::TableId::ALL.iter().any(|t| r.table(*t).is_some());
+        self.track = self.nf4.needs_conntrack() || self.nf6.needs_conntrack() || self.nft.needs_conntrack();
+        self.netfilter_on = self.track || any(&self.nf4) || any(&self.nf6) || self.nft.is_hooked();
+        self.hooks.refresh(&self.nf4, &self.nf6, &self.nft, self.track);
     }
 
     /// `ipset args…` with this standard input: what goes to standard output and, without being an error, to standard error.

@@ -1,24 +1,18 @@
-//! The netfilter hooks: tables and connection tracking in the order of their priorities.
-//!
-//! ```text
-//! hook         raw -300  conntrack -200  mangle -150  nat -100 (destination)  filter 0  nat 100 (source)  confirm
-//! PREROUTING   raw       track           mangle       nat
-//! INPUT                                  mangle                               filter    nat               confirm
-//! FORWARD                                mangle                               filter
-//! OUTPUT       raw       track           mangle       nat                     filter
-//! POSTROUTING                            mangle                                         nat               confirm
-//! ```
+//! The netfilter hooks: a packet meets iptables tables, nftables chains, connection tracking and address translation in the order
+//! that [`super::order`] keeps.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Cx;
+use super::order::Call;
 use super::routing::Opinion;
 use crate::linux::conntrack::{CtState, NatRange};
 use crate::linux::ipv6::is_link_local;
 use crate::linux::netfilter::{Env, NatTarget, WalkEnd};
+use crate::linux::nftables::{self, ChainAt};
 use crate::linux::{Iface, Netns, Skb, SkbCt};
 use crate::trace::{
-    CtSummary, DropReason, Hook, IfId, NatKind, Recorder, RejectWith, RuleRef, Step, TableId, Verdict,
+    CtSummary, DropReason, Family, Hook, IfId, NatKind, Recorder, RejectWith, RuleRef, Step, TableId, Verdict,
 };
 
 /// Where a packet is when a hook is called.
@@ -50,6 +44,17 @@ impl Stop {
     }
 }
 
+/// What a walk means for the packet.
+fn go_on(end: Option<WalkEnd>) -> Result<(), Stop> {
+    match end {
+        None | Some(WalkEnd::Accept) => Ok(()),
+        Some(WalkEnd::Drop(rule)) => Err(Stop::Drop(DropReason::Netfilter(rule))),
+        Some(WalkEnd::Reject { rule, with }) => Err(Stop::Reject(rule, with)),
+        // Only nat chains may say so, and they are asked elsewhere.
+        Some(WalkEnd::Nat { .. }) => Ok(()),
+    }
+}
+
 impl Netns {
     /// Leads a packet through one hook. Nothing happens in a namespace without rules.
     #[inline]
@@ -65,21 +70,17 @@ impl Netns {
     fn run_hook<R: Recorder>(&mut self, at: At, skb: &mut Skb, cx: &mut Cx<'_, R>) -> Result<(), Stop> {
         let bridged = skb.bridge_nf.is_some_and(|b| b.physout.is_some() || at.hook == Hook::Prerouting);
         self.note(cx, skb, || Step::Hook { hook: at.hook, bridged });
-        let first = matches!(at.hook, Hook::Prerouting | Hook::Output);
-        if first {
-            self.walk(TableId::Raw, at, skb, cx)?;
-            self.track(skb, cx)?;
-        }
-        self.walk(TableId::Mangle, at, skb, cx)?;
-        if first {
-            self.translate(NatKind::Destination, at, skb, cx)?;
-        }
-        if matches!(at.hook, Hook::Input | Hook::Forward | Hook::Output) {
-            self.walk(TableId::Filter, at, skb, cx)?;
-        }
-        if matches!(at.hook, Hook::Input | Hook::Postrouting) {
-            self.translate(NatKind::Source, at, skb, cx)?;
-            self.confirm(skb, cx)?;
+        let Some(packet) = skb.ip() else { return Ok(()) };
+        let family = if packet.dst.is_ipv4() { Family::V4 } else { Family::V6 };
+        let mut n = 0;
+        while let Some(call) = self.hooks.call(family, at.hook, n) {
+            n += 1;
+            match call {
+                Call::Iptables(_) | Call::Nft(_) => go_on(self.walk(call, at, skb, cx))?,
+                Call::Track => self.track(skb, cx)?,
+                Call::Nat(kind) => self.translate(kind, family, at, skb, cx)?,
+                Call::Confirm => self.confirm(skb, cx)?,
+            }
         }
         Ok(())
     }
@@ -111,20 +112,46 @@ impl Netns {
         Ok(())
     }
 
+    /// Leads a packet through one chain; none if there was nothing to be led through.
     fn walk<R: Recorder>(
         &mut self,
-        table: TableId,
+        call: Call,
         at: At,
         skb: &mut Skb,
         cx: &mut Cx<'_, R>,
-    ) -> Result<(), Stop> {
-        match self.walk_table(table, at, skb, cx) {
-            None | Some(WalkEnd::Accept) => Ok(()),
-            Some(WalkEnd::Drop(rule)) => Err(Stop::Drop(DropReason::Netfilter(rule))),
-            Some(WalkEnd::Reject { rule, with }) => Err(Stop::Reject(rule, with)),
-            // Only the nat table may say so, and it is not walked here.
-            Some(WalkEnd::Nat { .. }) => Ok(()),
+    ) -> Option<WalkEnd> {
+        match call {
+            Call::Iptables(table) => self.walk_table(table, at, skb, cx),
+            Call::Nft(chain) => self.walk_nft(chain, at, skb, cx),
+            Call::Track | Call::Nat(_) | Call::Confirm => None,
         }
+    }
+
+    fn walk_nft<R: Recorder>(
+        &mut self,
+        chain: ChainAt,
+        at: At,
+        skb: &mut Skb,
+        cx: &mut Cx<'_, R>,
+    ) -> Option<WalkEnd> {
+        let ifaces = &self.ifaces;
+        let iface = |id: Option<IfId>| ifaces.get(id?.0 as usize)?.as_ref();
+        let mut env = nftables::Env {
+            now: cx.now,
+            ns: self.id,
+            hook: at.hook,
+            iif: iface(at.iif),
+            oif: iface(at.oif),
+            ct: nftables::Flow::of(&self.conntrack, skb, cx.now),
+            set_ct_mark: None,
+            dice: cx.dice,
+            fib: &Opinion { local: &self.local, main: &self.main, ifaces },
+        };
+        let end = self.nft.walk(chain, &mut env, skb, cx.rec);
+        if let Some(mark) = env.set_ct_mark {
+            self.conntrack.set_mark(skb, mark);
+        }
+        Some(end)
     }
 
     fn walk_table<R: Recorder>(
@@ -169,20 +196,13 @@ impl Netns {
     fn translate<R: Recorder>(
         &mut self,
         kind: NatKind,
+        family: Family,
         at: At,
         skb: &mut Skb,
         cx: &mut Cx<'_, R>,
     ) -> Result<(), Stop> {
-        if !self.track {
-            return Ok(());
-        }
         if self.conntrack.nat_pending(skb, kind) {
-            let range = match self.walk_table(TableId::Nat, at, skb, cx) {
-                None | Some(WalkEnd::Accept) => None,
-                Some(WalkEnd::Drop(rule)) => return Err(Stop::Drop(DropReason::Netfilter(rule))),
-                Some(WalkEnd::Reject { rule, with }) => return Err(Stop::Reject(rule, with)),
-                Some(WalkEnd::Nat { target, .. }) => Some(self.nat_range(target, at, skb)),
-            };
+            let range = self.ask_nat(family, at, skb, cx)?;
             self.conntrack
                 .nat_setup(skb, kind, range.as_ref(), cx.dice, u64::from(self.id.0), cx.now)
                 .map_err(Stop::Drop)?;
@@ -191,6 +211,25 @@ impl Netns {
             self.note(cx, skb, || Step::Nat { kind });
         }
         Ok(())
+    }
+
+    /// Asks the nat chains in their order until one knows a translation.
+    fn ask_nat<R: Recorder>(
+        &mut self,
+        family: Family,
+        at: At,
+        skb: &mut Skb,
+        cx: &mut Cx<'_, R>,
+    ) -> Result<Option<NatRange>, Stop> {
+        let mut n = 0;
+        while let Some(call) = self.hooks.nat(family, at.hook, n) {
+            n += 1;
+            match self.walk(call, at, skb, cx) {
+                Some(WalkEnd::Nat { target, .. }) => return Ok(Some(self.nat_range(target, at, skb))),
+                end => go_on(end)?,
+            }
+        }
+        Ok(None)
     }
 
     /// Fills in the address that MASQUERADE and REDIRECT leave open.

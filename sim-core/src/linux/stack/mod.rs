@@ -17,10 +17,12 @@ mod errors;
 mod hooks;
 mod input;
 mod ndisc;
+mod order;
 mod output;
 mod redirect;
 mod routing;
 
+pub(super) use order::Hooks;
 pub(super) use redirect::Redirected;
 pub(super) use routing::Path;
 

@@ -6,6 +6,7 @@ use super::Cx;
 use crate::linux::ipv6;
 use crate::linux::link::IfConf;
 use crate::linux::netfilter::{AddrType, AddrTypes};
+use crate::linux::nftables::FibLookup;
 use crate::linux::policy::{Flow, Refusal, RuleAction};
 use crate::linux::route::{Route, RouteKind, Table};
 use crate::linux::{Errno, Iface, Netns, Skb};
@@ -348,5 +349,20 @@ impl AddrTypes for Opinion<'_> {
 
     fn mtu_towards(&self, addr: IpAddr) -> Option<u32> {
         Some(self.towards(addr)?.mtu)
+    }
+}
+
+impl FibLookup for Opinion<'_> {
+    fn out_interface(&self, addr: IpAddr, dev: Option<IfId>) -> Option<IfId> {
+        // An address of this host yields nothing, as in `nft_fib4_eval`.
+        if self.local.lookup(addr).is_some() {
+            return None;
+        }
+        let route = self.main.lookup(addr).filter(|r| r.kind == RouteKind::Unicast)?;
+        route.dev.filter(|out| dev.is_none_or(|wanted| wanted == *out))
+    }
+
+    fn interface_name(&self, id: IfId) -> Option<&str> {
+        self.ifaces.get(id.0 as usize)?.as_ref().map(|i| &*i.name)
     }
 }

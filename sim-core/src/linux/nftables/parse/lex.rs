@@ -1,0 +1,376 @@
+//! Words of an nft text, with their places.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::Span;
+use crate::packet::MacAddr;
+
+/// A word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) kind: Kind,
+    pub(super) span: Span,
+}
+
+/// What a word is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A name, a keyword, an address, a time.
+    Word(Arc<str>),
+    /// In quotes.
+    Quoted(Arc<str>),
+    /// A number.
+    Number(u128),
+    /// A sign.
+    Sign(&'static str),
+    /// The end of a line.
+    Newline,
+    /// Something that is no word.
+    Junk,
+    /// The end.
+    End,
+}
+
+/// Signs, longer ones first, and what messages call them.
+const SIGNS: [(&str, &str); 28] = [
+    ("<<", "<<"),
+    (">>", ">>"),
+    ("==", "=="),
+    ("!=", "!="),
+    ("<=", "<="),
+    (">=", ">="),
+    ("{", "'{'"),
+    ("}", "'}'"),
+    ("[", "'['"),
+    ("]", "']'"),
+    ("(", "'('"),
+    (")", "')'"),
+    ("<", "<"),
+    (">", ">"),
+    ("=", "'='"),
+    ("!", "!"),
+    (",", "comma"),
+    (".", "."),
+    (":", "colon"),
+    (";", "semicolon"),
+    ("/", "/"),
+    ("-", "-"),
+    ("*", "*"),
+    ("@", "@"),
+    ("$", "'$'"),
+    ("&", "&"),
+    ("|", "|"),
+    ("+", "+"),
+];
+
+/// Words that can't be names.
+const KEYWORDS: &[&str] = &[
+    "table",
+    "chain",
+    "rule",
+    "set",
+    "map",
+    "element",
+    "elements",
+    "add",
+    "create",
+    "insert",
+    "delete",
+    "replace",
+    "list",
+    "flush",
+    "rename",
+    "reset",
+    "get",
+    "monitor",
+    "export",
+    "import",
+    "describe",
+    "include",
+    "define",
+    "redefine",
+    "undefine",
+    "accept",
+    "drop",
+    "continue",
+    "jump",
+    "goto",
+    "return",
+    "counter",
+    "quota",
+    "log",
+    "limit",
+    "reject",
+    "meta",
+    "ct",
+    "ip",
+    "ip6",
+    "tcp",
+    "udp",
+    "icmp",
+    "icmpv6",
+    "sctp",
+    "dccp",
+    "udplite",
+    "ether",
+    "arp",
+    "vlan",
+    "comment",
+    "type",
+    "typeof",
+    "flags",
+    "policy",
+    "handle",
+    "position",
+    "index",
+    "hook",
+    "timeout",
+    "update",
+    "snat",
+    "dnat",
+    "masquerade",
+    "redirect",
+    "queue",
+    "notrack",
+    "fib",
+    "numgen",
+    "jhash",
+    "symhash",
+    "vmap",
+    "inet",
+    "netdev",
+    "bridge",
+    "th",
+    "flowtable",
+    "synproxy",
+    "tproxy",
+    "dup",
+    "fwd",
+    "rt",
+    "socket",
+    "ipsec",
+    "mark",
+    "iif",
+    "oif",
+    "iifname",
+    "oifname",
+    "pkttype",
+    "exthdr",
+    "counters",
+    "quotas",
+];
+
+impl Token {
+    /// What a message calls it.
+    pub(super) fn title(&self) -> String {
+        match &self.kind {
+            Kind::Word(word) if KEYWORDS.contains(&&**word) => word.to_string(),
+            Kind::Word(_) => "string".to_owned(),
+            Kind::Quoted(_) => "quoted string".to_owned(),
+            Kind::Number(_) => "number".to_owned(),
+            Kind::Sign(sign) => {
+                SIGNS.iter().find(|s| s.0 == *sign).map_or_else(|| (*sign).to_owned(), |s| s.1.to_owned())
+            }
+            Kind::Newline => "newline".to_owned(),
+            Kind::Junk => "junk".to_owned(),
+            Kind::End => "end of file".to_owned(),
+        }
+    }
+
+    /// A word that may be a name.
+    pub(super) fn name(&self) -> Option<&Arc<str>> {
+        match &self.kind {
+            Kind::Word(word) if !KEYWORDS.contains(&&**word) => Some(word),
+            _ => None,
+        }
+    }
+}
+
+struct Lexer<'t> {
+    rest: &'t str,
+    line: u32,
+    column: u32,
+    tokens: Vec<Token>,
+}
+
+/// Cuts a text into words; the last one is [`Kind::End`].
+pub(super) fn tokens(text: &str) -> Vec<Token> {
+    let mut lexer = Lexer { rest: text, line: 1, column: 1, tokens: Vec::new() };
+    while !lexer.rest.is_empty() {
+        lexer.next();
+    }
+    // What is not ended with a line's end is, all the same.
+    if !matches!(lexer.tokens.last().map(|t| &t.kind), Some(Kind::Newline) | None) {
+        lexer.push(Kind::Newline, 1);
+        lexer.line += 1;
+        lexer.column = 1;
+    }
+    lexer.push(Kind::End, 1);
+    lexer.tokens
+}
+
+impl Lexer<'_> {
+    /// A token of `width` columns that begins here.
+    fn push(&mut self, kind: Kind, width: u32) {
+        let span = Span { line: self.line, from: self.column, to: self.column + width.max(1) - 1 };
+        self.tokens.push(Token { kind, span });
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.column += self.rest[..bytes].chars().count() as u32;
+        self.rest = &self.rest[bytes..];
+    }
+
+    fn take(&mut self, kind: Kind, bytes: usize) {
+        self.push(kind, self.rest[..bytes].chars().count() as u32);
+        self.skip(bytes);
+    }
+
+    fn next(&mut self) {
+        let Some(first) = self.rest.chars().next() else { return };
+        match first {
+            '\n' => {
+                self.take(Kind::Newline, 1);
+                self.line += 1;
+                self.column = 1;
+            }
+            '\\' if self.rest.starts_with("\\\n") => {
+                self.rest = &self.rest[2..];
+                self.line += 1;
+                self.column = 1;
+            }
+            ' ' | '\t' | '\r' => self.skip(1),
+            '#' => {
+                let end = self.rest.find('\n').unwrap_or(self.rest.len());
+                self.skip(end);
+            }
+            '"' => self.quoted(),
+            _ => self.word(first),
+        }
+    }
+
+    fn quoted(&mut self) {
+        match self.rest[1..].find(['"', '\n']).filter(|at| self.rest[1 + at..].starts_with('"')) {
+            Some(end) => {
+                let text: Arc<str> = self.rest[1..=end].into();
+                self.take(Kind::Quoted(text), end + 2);
+            }
+            None => self.take(Kind::Junk, 1),
+        }
+    }
+
+    fn word(&mut self, first: char) {
+        if let Some(length) = address(self.rest) {
+            let word: Arc<str> = self.rest[..length].into();
+            return self.take(Kind::Word(word), length);
+        }
+        if first.is_ascii_digit() {
+            return self.number();
+        }
+        let continues = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-');
+        let second = self.rest[first.len_utf8()..].chars().next();
+        if first.is_ascii_alphabetic() || first == '_' || (first == '.' && second.is_some_and(continues)) {
+            let mut end = self.rest.find(|c| !continues(c)).unwrap_or(self.rest.len());
+            if self.rest[end..].starts_with("\\*") {
+                end += 2;
+            } else if self.rest[end..].starts_with('*') {
+                end += 1;
+            }
+            let word: Arc<str> = self.rest[..end].into();
+            return self.take(Kind::Word(word), end);
+        }
+        if let Some((sign, _)) = SIGNS.iter().find(|(sign, _)| self.rest.starts_with(sign)) {
+            return self.take(Kind::Sign(sign), sign.len());
+        }
+        if first == '^' {
+            return self.take(Kind::Sign("^"), 1);
+        }
+        self.take(Kind::Junk, first.len_utf8());
+    }
+
+    /// A number, or a time like `1m30s`.
+    fn number(&mut self) {
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(self.rest.len());
+        let word = &self.rest[..end];
+        let number = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
+            Some(hex) => u128::from_str_radix(hex, 16).ok(),
+            None => word.parse().ok(),
+        };
+        if let Some(number) = number {
+            return self.take(Kind::Number(number), end);
+        }
+        if crate::linux::nftables::types::parse_time(word).is_some() {
+            let word: Arc<str> = word.into();
+            return self.take(Kind::Word(word), end);
+        }
+        let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+        let number = word[..digits].parse().unwrap_or(u128::MAX);
+        self.take(Kind::Number(number), digits);
+    }
+}
+
+/// The length of an address at the beginning of a text.
+fn address(text: &str) -> Option<usize> {
+    let run = text.find(|c: char| !c.is_ascii_hexdigit() && c != ':' && c != '.').unwrap_or(text.len());
+    let run = &text[..run];
+    if run.contains(':') {
+        let mac = run.get(..17).filter(|r| r.parse::<MacAddr>().is_ok());
+        if let Some(mac) = mac {
+            return Some(mac.len());
+        }
+        // A colon behind the address may belong to what follows.
+        for end in (2..=run.len()).rev() {
+            if run[..end].parse::<Ipv6Addr>().is_ok() {
+                return Some(end);
+            }
+            if run.len() - end > 2 {
+                break;
+            }
+        }
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let mut dots = text[..end].match_indices('.').map(|(at, _)| at);
+    let end = dots.nth(3).unwrap_or(end);
+    text[..end].parse::<Ipv4Addr>().is_ok().then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        tokens(text)
+            .into_iter()
+            .map(|t| match t.kind {
+                Kind::Word(w) => w.to_string(),
+                Kind::Number(n) => format!("#{n}"),
+                Kind::Sign(s) => s.to_owned(),
+                other => format!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn addresses_ranges_and_names_are_words() {
+        assert_eq!(
+            words("10.0.0.1-10.0.0.5:80 fe80::/10 service-AB-ns1/svc1/tcp/p80 1m30s 0x10"),
+            [
+                "10.0.0.1",
+                "-",
+                "10.0.0.5",
+                ":",
+                "#80",
+                "fe80::",
+                "/",
+                "#10",
+                "service-AB-ns1/svc1/tcp/p80",
+                "1m30s",
+                "#16",
+                "Newline",
+                "End"
+            ]
+        );
+        assert_eq!(words("eth* ."), ["eth*", ".", "Newline", "End"]);
+    }
+}
