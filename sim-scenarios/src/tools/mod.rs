@@ -25,6 +25,7 @@ mod iptables;
 mod kubectl;
 mod nc;
 mod net;
+mod nft;
 mod nslookup;
 mod out;
 mod ping;

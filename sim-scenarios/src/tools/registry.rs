@@ -5,7 +5,9 @@ use super::text::{
     awk, cat, cut, date, echo, env, grep, head, hostname, ls, mkdir, printf, pwd, rm, sed, seq, sleep, sort,
     tail, tee, test, touch, tr, uniq, wc, which, xargs, yes,
 };
-use super::{bind, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nslookup, ping, sh, ssh, wget};
+use super::{
+    bind, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh, ssh, wget,
+};
 
 /// Kinds of machines, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +97,7 @@ static TABLE: &[Entry] = &[
     row("mkdir",    On::ALL, mkdir::run),
     row("nc",       On::MACHINES, nc::run_openbsd),
     row("nc",       On::BUSYBOX, nc::run_busybox),
+    row("nft",      On::NODE.or(On::HOST), nft::run),
     row("nslookup", On::BUSYBOX, nslookup::run_busybox),
     row("nslookup", On::MACHINES, bind::nslookup),
     row("ping",     On::MACHINES, ping::run_iputils),
