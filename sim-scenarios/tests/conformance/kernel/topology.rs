@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 use sim_core::linux::World;
 use sim_core::linux::netfilter::RestoreOptions;
+use sim_core::linux::nftables::{Input, Interfaces, Nftables, Style};
 use sim_core::linux::route::Route;
 use sim_core::linux::tunnel::{VXLAN_OVERHEAD, Vxlan};
 use sim_core::packet::MacAddr;
@@ -291,8 +292,18 @@ impl Lab {
             if case["knobs"]["rules"] == "none" {
                 continue;
             }
-            let text = rules::text(&self.nodes[i], &self.pods, case, topology)?;
             let ns = self.ns(&self.nodes[i].name)?;
+            if case["knobs"]["rules"] == "nft" {
+                let text = rules::nft(&self.nodes[i], &self.pods, case, topology)?;
+                let input = Input { file: Some("rules"), text: &text };
+                let load = |r: &mut Nftables| r.run(input, Style::default(), false, &Interfaces::none());
+                let answer = self.world.ns_mut(ns).nftables(load);
+                if answer.status != 0 {
+                    return Err(answer.err);
+                }
+                continue;
+            }
+            let text = rules::text(&self.nodes[i], &self.pods, case, topology)?;
             let loaded = self.world.ns_mut(ns).netfilter(Family::V4, |r| {
                 r.restore(&text, RestoreOptions { noflush: true, ..Default::default() })
             });
