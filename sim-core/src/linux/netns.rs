@@ -38,6 +38,8 @@ pub struct Netns {
     pub name: Arc<str>,
     pub(super) ifaces: Vec<Option<Iface>>,
     next_index: u32,
+    /// Switches without effect that were set.
+    kept_sysctls: BTreeMap<String, String>,
     /// When the first address goes whose lifetime is limited.
     addr_expires: Option<SimTime>,
     pub(super) local: Table,
@@ -121,6 +123,7 @@ impl Netns {
             name: name.into(),
             ifaces: Vec::new(),
             next_index: 0,
+            kept_sysctls: BTreeMap::new(),
             addr_expires: None,
             local: Table::default(),
             main: Table::default(),
@@ -352,9 +355,9 @@ impl Netns {
         if let Some(setting) = sysctl::get_fixed(self.ifaces(), name) {
             return sysctl::set_fixed(name, setting, value);
         }
-        if let Some(key) = name.strip_prefix("net.netfilter.") {
-            let unknown = || SysctlError::Unknown(name.to_owned());
-            let set = self.conntrack.settings.set(key, value).ok_or_else(unknown)?;
+        if let Some(key) = name.strip_prefix("net.netfilter.")
+            && let Some(set) = self.conntrack.settings.set(key, value)
+        {
             return set.map_err(|_| SysctlError::Invalid(name.to_owned()));
         }
         let mut tcp = self.sockets.tcp_settings();
@@ -362,7 +365,14 @@ impl Netns {
             self.sockets.set_tcp_settings(tcp);
             return set;
         }
-        sysctl::set(&mut self.sys, self.ifaces.iter_mut().flatten(), name, value)?;
+        match sysctl::set(&mut self.sys, self.ifaces.iter_mut().flatten(), name, value) {
+            Err(SysctlError::Unknown(_)) => {
+                let kept = sysctl::known::checked(name, value, &self.device_names())?;
+                self.kept_sysctls.insert(name.to_owned(), kept);
+                return Ok(());
+            }
+            other => other?,
+        }
         if name.ends_with(".disable_ipv6") {
             self.v6_switched();
         } else if name == "net.ipv6.conf.all.forwarding" {
@@ -385,11 +395,26 @@ impl Netns {
         if let Some(value) = sysctl::get_tcp(self.sockets.tcp_settings(), name) {
             return Ok(value);
         }
-        if let Some(key) = name.strip_prefix("net.netfilter.") {
-            let value = self.conntrack.settings.get(key);
-            return value.map(|v| v.to_string()).ok_or_else(|| SysctlError::Unknown(name.to_owned()));
+        if let Some(key) = name.strip_prefix("net.netfilter.")
+            && let Some(value) = self.conntrack.settings.get(key)
+        {
+            return Ok(value.to_string());
         }
-        sysctl::get(&self.sys, self.ifaces(), name)
+        sysctl::get(&self.sys, self.ifaces(), name).or_else(|unknown| {
+            let kept = self.kept_sysctls.get(name).map(String::as_str);
+            let default = || sysctl::known::default_of(name, &self.device_names());
+            kept.or_else(default).map(str::to_owned).ok_or(unknown)
+        })
+    }
+
+    /// The names of all switches, in the order of `sysctl -a`.
+    #[must_use]
+    pub fn sysctl_names(&self) -> Vec<String> {
+        sysctl::known::names(&self.device_names())
+    }
+
+    fn device_names(&self) -> Vec<&str> {
+        self.ifaces().map(|i| &*i.name).collect()
     }
 
     // ---- changing: links
@@ -1011,6 +1036,18 @@ impl Netns {
         let master = self.iface_mut(id).master.ok_or(NetError::NotSupported)?;
         let bridge = self.bridge_mut(master).ok_or(NetError::NotSupported)?;
         bridge.fdb.insert(mac, FdbEntry { port: id, seen: SimTime::ZERO, kind: FdbKind::Static });
+        Ok(())
+    }
+
+    /// `bridge fdb add MAC dev PORT master [local|static|dynamic]`.
+    ///
+    /// # Errors
+    /// The device does not exist or is no bridge port.
+    pub fn fdb_insert(&mut self, port: &str, mac: MacAddr, kind: FdbKind) -> Result<(), NetError> {
+        let id = self.dev(port)?;
+        let master = self.iface_mut(id).master.ok_or(NetError::NotSupported)?;
+        let bridge = self.bridge_mut(master).ok_or(NetError::NotSupported)?;
+        bridge.fdb.insert(mac, FdbEntry { port: id, seen: SimTime::ZERO, kind });
         Ok(())
     }
 

@@ -12,6 +12,8 @@ pub mod door;
 pub mod registry;
 
 mod bind;
+mod brctl;
+mod bridge;
 mod busybox;
 mod conntrack;
 mod curl;
@@ -32,6 +34,7 @@ mod ping;
 mod printer;
 mod sh;
 mod ssh;
+mod sysctl;
 mod text;
 mod wget;
 

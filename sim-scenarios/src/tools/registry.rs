@@ -6,7 +6,8 @@ use super::text::{
     tail, tee, test, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-    bind, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh, ssh, wget,
+    bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh, ssh,
+    sysctl, wget,
 };
 
 /// Kinds of machines, as a set.
@@ -67,6 +68,8 @@ static TABLE: &[Entry] = &[
     row("ash",      On::BUSYBOX, sh::run),
     row("awk",      On::ALL, awk::run),
     row("bash",     On::MACHINES.or(On::DEBIAN), sh::run),
+    row("brctl",    On::MACHINES, brctl::run),
+    row("bridge",   On::MACHINES, bridge::run),
     row("cat",      On::ALL, cat::run),
     row("conntrack", On::NODE.or(On::HOST), conntrack::run),
     row("curl",     On::MACHINES, curl::run),
@@ -112,6 +115,8 @@ static TABLE: &[Entry] = &[
     row("sleep",    On::ALL, sleep::run),
     row("sort",     On::ALL, sort::run),
     row("ssh",      On::MACHINES, ssh::run),
+    row("sysctl",   On::MACHINES, sysctl::run_procps),
+    row("sysctl",   On::BUSYBOX, sysctl::run_busybox),
     row("tail",     On::ALL, tail::run),
     row("tee",      On::ALL, tee::run),
     row("test",     On::ALL, test::run),

@@ -4,6 +4,7 @@
 //! words it.
 
 mod fixed;
+pub(super) mod known;
 
 use super::icmp::{Global, RouteErrors};
 use super::link::{IfConf, Iface};

@@ -17,6 +17,8 @@ use super::Cx;
 use super::printer::{Printer, Style};
 use words::{Object, Words};
 
+pub(super) use link::{LinkView, random_mac, views};
+
 /// Which of the two programs it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -123,15 +125,20 @@ pub(crate) fn run_busybox(cx: &mut Cx<'_>) -> i32 {
 
 /// `-n NAME`: the same call without it, in another namespace.
 fn in_namespace(cx: &mut Cx<'_>, name: &str) -> i32 {
-    let Some(place) = netns::place_named(cx, name) else {
-        return fail(cx, netns::cannot_open(name, 255));
-    };
     let mut args = cx.args.to_vec();
     if let Some(at) = args.iter().position(|a| matches!(a.trim_start_matches('-'), "n" | "netns")) {
         args.drain(at..(at + 2).min(args.len()));
     }
+    in_netns(cx, name, &args)
+}
+
+/// Runs a command in a namespace that has a name on this machine.
+pub(super) fn in_netns(cx: &mut Cx<'_>, name: &str, args: &[String]) -> i32 {
+    let Some(place) = netns::place_named(cx, name) else {
+        return fail(cx, netns::cannot_open(name, 255));
+    };
     let stdin = cx.stdin;
-    cx.exec(&place, &args, stdin).unwrap_or(255)
+    cx.exec(&place, args, stdin).unwrap_or(255)
 }
 
 /// `-batch FILE`: a call in each line, up to the first that fails.

@@ -308,7 +308,7 @@ impl Call<'_> {
 }
 
 /// A locally administered address; the kernel draws one (`eth_hw_addr_random`), here it follows from namespace and name.
-fn random_mac(ns: NsId, name: &str) -> MacAddr {
+pub(in crate::tools) fn random_mac(ns: NsId, name: &str) -> MacAddr {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64 ^ u64::from(ns.0), |h, b| {
         (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
     });

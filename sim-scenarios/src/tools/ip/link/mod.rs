@@ -6,8 +6,10 @@ mod set;
 mod show;
 mod view;
 
+pub(in crate::tools) use add::random_mac;
 pub(super) use show::Selector;
-pub(super) use view::{LinkView, netns_ids, views};
+pub(super) use view::netns_ids;
+pub(in crate::tools) use view::{LinkView, views};
 
 use super::words::refuse;
 use super::{Call, Dialect, Failure, Shown};

@@ -150,7 +150,7 @@ impl Call<'_> {
 
 impl LinkView {
     /// The first line of an interface in `ip address` of one family.
-    pub(crate) fn first_line(&self, call: &Call<'_>, p: &mut Printer) {
+    pub(in crate::tools::ip) fn first_line(&self, call: &Call<'_>, p: &mut Printer) {
         self.head(call, p, false);
     }
 
@@ -233,7 +233,7 @@ impl LinkView {
     }
 
     /// `ip -br`: name, state.
-    pub(crate) fn brief(&self, call: &Call<'_>, p: &mut Printer) {
+    pub(in crate::tools::ip) fn brief(&self, call: &Call<'_>, p: &mut Printer) {
         if p.is_json() {
             self.print_name(call, p);
             p.field("operstate", self.state);
