@@ -92,8 +92,8 @@ pub struct AddrNote {
     pub noprefixroute: bool,
     /// `metric N` of the route to its subnet.
     pub metric: u32,
-    /// Another address of the same subnet was there first (`IFA_F_SECONDARY`).
-    pub secondary: bool,
+    /// `nodad`: no duplicate address detection.
+    pub nodad: bool,
 }
 
 /// What an interface is.

@@ -317,12 +317,17 @@ impl Neighbours {
 
     /// Sets an entry by hand.
     pub fn set(&mut self, dev: IfId, addr: IpAddr, mac: MacAddr) {
+        self.set_state(dev, addr, mac, NudState::Permanent, SimTime::ZERO);
+    }
+
+    /// Sets an entry by hand in a state of its own.
+    pub fn set_state(&mut self, dev: IfId, addr: IpAddr, mac: MacAddr, state: NudState, now: SimTime) {
         self.arm(Key(dev, addr), None);
         let n = Neighbour {
             mac,
-            state: NudState::Permanent,
-            confirmed: SimTime::ZERO,
-            updated: SimTime::ZERO,
+            state,
+            confirmed: now,
+            updated: now,
             header_ready: false,
             probes: 0,
             queue: Vec::new(),

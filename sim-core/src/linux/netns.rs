@@ -15,7 +15,7 @@ use super::exception::{Exception, Exceptions};
 use super::icmp::Limits;
 use super::ipset::{self, Sets, ToolError};
 use super::link::{AddrNote, IfConf, IfKind, IfNotes, IfStats, Iface};
-use super::neigh::Neighbours;
+use super::neigh::{Neighbours, NudState};
 use super::netfilter::Ruleset;
 use super::nftables::{Interfaces, Nftables};
 use super::policy::Policy;
@@ -994,6 +994,23 @@ impl Netns {
     pub fn neigh_add(&mut self, dev: &str, addr: IpAddr, mac: MacAddr) -> Result<(), NetError> {
         let id = self.dev(dev)?;
         self.neigh.set(id, addr, mac);
+        Ok(())
+    }
+
+    /// `ip neigh add ADDR lladdr MAC dev DEV nud STATE`.
+    ///
+    /// # Errors
+    /// The device does not exist.
+    pub fn neigh_set(
+        &mut self,
+        dev: &str,
+        addr: IpAddr,
+        mac: MacAddr,
+        state: NudState,
+        now: SimTime,
+    ) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        self.neigh.set_state(id, addr, mac, state, now);
         Ok(())
     }
 

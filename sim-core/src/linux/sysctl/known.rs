@@ -79,6 +79,7 @@ pub(in crate::linux) fn names(devices: &[&str]) -> Vec<String> {
         }
     }
     names.sort_by(|a, b| a.split('.').cmp(b.split('.')));
+    names.dedup();
     names
 }
 
@@ -125,7 +126,7 @@ fn general(name: &str, devices: &[&str]) -> Option<String> {
         let Some(rest) = name.strip_prefix(head) else { continue };
         let (device, leaf) = rest.rsplit_once('.')?;
         let device = device.replace('/', ".");
-        if matches!(device.as_str(), "all" | "default") {
+        if matches!(device.as_str(), "all" | "default") || rows().any(|(row, _)| row == name) {
             return Some(name.to_owned());
         }
         return devices.contains(&device.as_str()).then(|| format!("{head}DEV.{leaf}"));

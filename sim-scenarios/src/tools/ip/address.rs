@@ -181,6 +181,9 @@ impl Call<'_> {
         if valid.is_some() {
             p.flag("dynamic", "dynamic ");
         }
+        if note.as_ref().is_some_and(|n| n.nodad) {
+            p.flag("nodad", "nodad ");
+        }
         if note.as_ref().is_some_and(|n| n.noprefixroute) {
             p.flag("noprefixroute", "noprefixroute ");
         }
@@ -253,8 +256,8 @@ impl Call<'_> {
                 "preferred_lft" => d.preferred = self.lifetime("preferred_lft")?,
                 "noprefixroute" => d.note.noprefixroute = true,
                 "metric" | "priority" | "preference" => d.note.metric = self.words.number("metric")?,
-                // Duplicate address detection is not modelled as a delay.
-                "nodad" => {}
+                // Duplicate address detection takes no time here.
+                "nodad" => d.note.nodad = true,
                 "help" => return Err(self.usage(include_str!("usage/address.txt"))),
                 "anycast" | "home" | "mngtmpaddr" | "autojoin" => {
                     return Err(Failure::NotModelled(format!("ip address … {word}")));
@@ -289,7 +292,6 @@ impl Call<'_> {
             d.note.broadcast = Some(net.broadcast().into());
         }
         d.note.label = d.note.label.take().filter(|l| l != dev);
-        // The busybox applet sets the broadcast address by itself no more than iproute2 does.
     }
 
     fn address_delete(&mut self, dev: &str, written: &str, addr: IpNet) -> Shown {

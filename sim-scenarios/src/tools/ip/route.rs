@@ -9,6 +9,7 @@ use sim_core::linux::{NetError, Netns};
 
 use super::words::refuse;
 use super::{Call, Dialect, Failure, Family, Shown};
+use crate::tools::printer::Printer;
 
 /// Commands of `ip route` in the order of iproute2's look-up.
 const COMMANDS: &[&str] = &[
@@ -16,12 +17,43 @@ const COMMANDS: &[&str] = &[
     "flush", "save", "restore", "showdump", "help",
 ];
 
+/// `ip route help`.
+const USAGE: &str = include_str!("usage/route.txt");
+
+/// What becomes of a route that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Add,
+    Append,
+    Change,
+    Replace,
+}
+
+/// What `ip route get` is asked.
+struct Question {
+    dst: IpAddr,
+    from: Option<IpAddr>,
+    oif: Option<String>,
+    /// As it is written back, and as it is.
+    mark: Option<(String, u32)>,
+    fibmatch: bool,
+}
+
+/// A mark, as the tool writes it: in the base in which it was given.
+fn parse_mark(text: &str) -> Option<(String, u32)> {
+    match text.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).ok().map(|n| (format!("0x{n:x}"), n)),
+        None => text.parse().ok().map(|n: u32| (n.to_string(), n)),
+    }
+}
+
 /// What `ip route show` is asked for.
 #[derive(Default)]
 struct Filter {
     local: bool,
     dev: Option<String>,
     via: Option<IpAddr>,
+    src: Option<IpAddr>,
     proto: Option<RouteProto>,
     scope: Option<&'static str>,
     kind: Option<String>,
@@ -35,9 +67,13 @@ impl Call<'_> {
         match self.words.command("route", COMMANDS)? {
             "show" | "list" | "lst" => self.route_show(),
             "get" => self.route_get(),
-            "add" | "append" => self.route_add(false),
-            "replace" | "change" | "chg" => self.route_add(true),
+            "add" => self.route_add(How::Add),
+            "append" | "prepend" => self.route_add(How::Append),
+            "replace" => self.route_add(How::Replace),
+            "change" | "chg" => self.route_add(How::Change),
             "delete" => self.route_delete(),
+            "flush" => self.route_flush(),
+            "help" => Err(self.usage(USAGE)),
             other => Err(Failure::NotModelled(format!("ip route {other}"))),
         }
     }
@@ -49,14 +85,25 @@ impl Call<'_> {
     fn route_show(mut self) -> Shown {
         let filter = self.filter()?;
         let ns = self.world.ns(self.ns);
+        let mut p = self.printer();
+        for route in self.chosen_routes(&filter)? {
+            self.print_route(&mut p, ns, route, &filter);
+        }
+        Ok(p.finish())
+    }
+
+    /// The routes that a filter takes, in the order in which the kernel shows them.
+    fn chosen_routes(&self, filter: &Filter) -> Result<Vec<&Route>, Failure> {
+        let ns = self.world.ns(self.ns);
         let dev = match &filter.dev {
             Some(name) => Some(ns.iface_id(name).ok_or_else(|| self.no_device(name))?),
             None => None,
         };
         let table = if filter.local { ns.local_routes() } else { ns.routes() };
+        let v6 = self.v6() || filter.is_v6();
         let mut routes: Vec<&Route> = table
             .iter()
-            .filter(|r| r.dst.addr().is_ipv6() == self.v6())
+            .filter(|r| r.dst.addr().is_ipv6() == v6)
             .filter(|r| dev.is_none() || r.dev == dev)
             .filter(|r| filter.takes(r))
             .collect();
@@ -64,7 +111,7 @@ impl Call<'_> {
         // The kernel's IPv6 tree is shown with the branches before the stem.
         let place = |n: IpNet| if n.addr().is_ipv6() { n.broadcast() } else { n.network() };
         routes.sort_by_key(|r| (place(r.dst), std::cmp::Reverse(r.dst.prefix_len()), r.metric));
-        Ok(routes.iter().map(|r| self.route_text(ns, r, &filter) + "\n").collect())
+        Ok(routes)
     }
 
     fn filter(&mut self) -> Result<Filter, Failure> {
@@ -94,7 +141,11 @@ impl Call<'_> {
                 "root" => filter.root = Some(self.net()?),
                 "match" => filter.matching = Some(self.net()?),
                 "exact" | "to" => filter.exact = Some(self.net()?),
-                "src" | "metric" | "vrf" | "tos" | "realm" | "cached" | "cloned" => {
+                "src" => {
+                    let value = self.words.value()?;
+                    filter.src = Some(self.words.address(value)?);
+                }
+                "metric" | "vrf" | "tos" | "realm" | "cached" | "cloned" => {
                     return Err(Failure::NotModelled(format!("ip route show {word}")));
                 }
                 word if filter.exact.is_some() => return Err(self.words.garbage("to", word)),
@@ -109,113 +160,279 @@ impl Call<'_> {
         self.words.prefix(value, self.v6())
     }
 
-    fn route_text(&self, ns: &Netns, r: &Route, filter: &Filter) -> String {
-        let iproute2 = self.dialect == Dialect::Iproute2;
-        let mut text = String::new();
-        if r.kind != RouteKind::Unicast {
-            let _ = write!(text, "{} ", r.kind.name());
+    /// One route (`print_route`).
+    fn print_route(&self, p: &mut Printer, ns: &Netns, r: &Route, filter: &Filter) {
+        if self.dialect == Dialect::Busybox {
+            return p.text(busybox_text(ns, r, filter) + "\n");
         }
-        text += &destination(r.dst);
-        text.push(' ');
+        let details = self.options.details;
+        let v6 = r.dst.addr().is_ipv6();
+        p.open_object(None);
+        if r.kind != RouteKind::Unicast || details {
+            p.any("type", format_args!("{} ", r.kind.name()), r.kind.name());
+        }
+        let dst = destination(r.dst);
+        p.any("dst", format_args!("{dst} "), dst.as_str());
         if let Some(via) = r.via.filter(|_| filter.via.is_none()) {
-            let _ = write!(text, "via {via} ");
-        }
-        if let Some(dev) = r.dev.and_then(|d| ns.iface(d)).filter(|_| filter.dev.is_none()) {
-            let _ = write!(text, "dev {} ", dev.name);
-        }
-        if iproute2 && r.proto != RouteProto::Boot && filter.proto.is_none() {
-            let _ = write!(text, "proto {} ", r.proto.name());
-        }
-        if let Some(scope) = scope(r).filter(|_| filter.scope.is_none()) {
-            let _ = write!(text, "scope {scope} ");
-        }
-        let gap = if iproute2 { "" } else { " " };
-        if let Some(src) = r.src {
-            let _ = write!(text, "{gap}src {src} ");
+            p.any("gateway", format_args!("via {via} "), via.to_string());
         }
         // An IPv6 route that refuses is one to `lo`.
-        if r.dev.is_none() && r.dst.addr().is_ipv6() {
-            text.push_str("dev lo ");
+        let dev =
+            r.dev.and_then(|d| ns.iface(d)).map(|d| &*d.name).or((r.dev.is_none() && v6).then_some("lo"));
+        if let Some(dev) = dev.filter(|_| filter.dev.is_none()) {
+            p.any("dev", format_args!("dev {dev} "), dev);
         }
-        if r.metric != 0 || r.dst.addr().is_ipv6() {
-            let _ = write!(text, "{gap}metric {} ", r.metric);
+        if (r.proto != RouteProto::Boot || details) && filter.proto.is_none() {
+            p.any("protocol", format_args!("proto {} ", r.proto.name()), r.proto.name());
         }
+        let scope = scope(r).or((details && !v6).then_some("global"));
+        if let Some(scope) = scope.filter(|_| filter.scope.is_none()) {
+            p.any("scope", format_args!("scope {scope} "), scope);
+        }
+        if let Some(src) = r.src.filter(|_| filter.src.is_none()) {
+            p.any("prefsrc", format_args!("src {src} "), src.to_string());
+        }
+        if r.metric != 0 || v6 {
+            p.any("metric", format_args!("metric {} ", r.metric), r.metric);
+        }
+        let mut flags = Vec::new();
         if r.onlink {
-            text += "onlink ";
+            flags.push("onlink");
         }
-        if r.dst.addr().is_ipv6() && iproute2 {
-            text += "pref medium";
+        let link_down = r.dev.and_then(|d| self.link_of(d)).is_some_and(|l| l.flags.contains(&"NO-CARRIER"));
+        if link_down && r.kind == RouteKind::Unicast {
+            flags.push("linkdown");
         }
-        text
+        flags.iter().for_each(|f| p.text(format_args!("{f} ")));
+        p.words("flags", flags);
+        if let Some(mtu) = r.mtu {
+            p.open_array("metrics");
+            p.open_object(None);
+            p.any("mtu", format_args!("mtu {mtu} "), mtu);
+            p.close_object();
+            if p.is_json() {
+                p.close_array();
+            }
+        }
+        if v6 {
+            p.any("pref", "pref medium", "medium");
+        }
+        p.text("\n");
+        p.close_object();
+    }
+
+    fn link_of(&self, dev: sim_core::trace::IfId) -> Option<super::link::LinkView> {
+        super::link::views(self.world, self.ns).into_iter().find(|l| l.index == dev.0 + 1)
     }
 
     /// `ip route get`: what the stack would do.
     fn route_get(mut self) -> Shown {
-        let Some(mut word) = self.words.next() else {
-            return Err(refuse(
-                self.pick("need at least a destination address", "ip: need at least destination address"),
-                1,
-            ));
-        };
-        if word == "to" {
-            word = self.words.value()?;
+        if self.words.is_empty() {
+            let text =
+                self.pick("need at least a destination address", "ip: need at least destination address");
+            return Err(refuse(text, 1));
         }
-        if let Some(more) = self.words.next() {
-            return Err(Failure::NotModelled(format!("ip route get … {more}")));
-        }
-        let dst = self.words.prefix(word, self.v6())?.addr();
+        let q = self.question()?;
+        let dst = q.dst;
         let ns = self.world.ns(self.ns);
-        let answers = |what: &str| refuse(format!("{}RTNETLINK answers: {what}", self.pick("", "ip: ")), 2);
-        if ns.is_local(dst) {
-            return Ok(self.got(&format!("local {dst} dev lo"), dst, "<local> "));
+        let answers = |what: &str| refuse(self.kernel(what), 2);
+        if q.from.is_some_and(|from| !ns.is_local(from)) {
+            return Err(answers("Network is unreachable"));
         }
-        let route = ns.routes().lookup(dst).ok_or_else(|| answers("Network is unreachable"))?;
+        if ns.is_local(dst) {
+            return Ok(self.got(&q, "local", None, "lo", Some(dst), &["local"]));
+        }
+        let broadcast = ns.local_routes().lookup(dst).filter(|r| r.kind == RouteKind::Broadcast);
+        if let Some(route) = broadcast {
+            let dev = route.dev.and_then(|d| ns.iface(d)).map_or("lo", |d| &*d.name);
+            return Ok(self.got(&q, "broadcast", None, dev, route.src, &["local", "brd"]));
+        }
+        let route = match &q.oif {
+            Some(name) => {
+                let dev = ns.iface_id(name).ok_or_else(|| self.no_device(name))?;
+                ns.routes().iter().find(|r| r.dst.contains(&dst) && r.dev == Some(dev))
+            }
+            None => ns.routes().lookup(dst),
+        };
+        let route = route.ok_or_else(|| answers("Network is unreachable"))?;
         match route.kind {
             RouteKind::Unicast => {}
             RouteKind::Blackhole => return Err(answers("Invalid argument")),
             RouteKind::Prohibit => return Err(answers("Permission denied")),
             _ => return Err(answers("No route to host")),
         }
+        if q.fibmatch {
+            let mut p = self.printer();
+            self.print_route(&mut p, ns, route, &Filter::default());
+            return Ok(p.finish());
+        }
         let dev = route.dev.and_then(|d| ns.iface(d)).ok_or_else(|| answers("Network is unreachable"))?;
-        let next = route.via.unwrap_or(dst);
+        let exception = ns.route_exception(dst, self.world.now());
+        let via = exception.and_then(|e| e.gateway).or(route.via);
+        let next = via.unwrap_or(dst);
         let src = route
             .src
             .or_else(|| dev.source_for(next))
             .or_else(|| ns.ifaces().find_map(|i| i.source_for(dst)));
-        let via = route.via.map(|v| format!(" via {v}")).unwrap_or_default();
         let src = src.ok_or_else(|| answers("Network is unreachable"))?;
-        Ok(self.got(&format!("{dst}{via} dev {}", dev.name), src, ""))
+        Ok(self.got(&q, "", via, &dev.name, Some(src), &[]))
     }
 
-    fn got(&self, head: &str, src: IpAddr, cache: &str) -> String {
-        match self.dialect {
-            Dialect::Iproute2 => format!("{head} src {src} uid 0 \n    cache {cache}\n"),
-            Dialect::Busybox => format!("{head}  src {src} \n"),
-        }
-    }
-
-    fn route_add(mut self, replace: bool) -> Shown {
-        let route = self.described()?;
-        let Some(route) = route.complete(&self)? else {
-            return Err(Failure::NotModelled("ip route add without a destination".to_owned()));
+    /// The words of `ip route get`.
+    fn question(&mut self) -> Result<Question, Failure> {
+        let mut q = Question {
+            dst: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            from: None,
+            oif: None,
+            mark: None,
+            fibmatch: false,
         };
-        let ns = self.world.ns_mut(self.ns);
-        let result = if replace { ns.route_replace(route) } else { ns.route_add(route) };
-        self.done(match result {
-            // The interface is missing, not wrong.
-            Err(NetError::Invalid) => {
-                return Err(refuse(format!("{}RTNETLINK answers: No such device", self.pick("", "ip: ")), 2));
+        let mut dst = None;
+        while let Some(word) = self.words.next() {
+            match word {
+                "from" => {
+                    let value = self.words.value()?;
+                    q.from = Some(self.words.address(value)?);
+                }
+                "oif" | "dev" => q.oif = Some(self.words.value()?.to_owned()),
+                "mark" => {
+                    let value = self.words.value()?;
+                    q.mark = Some(parse_mark(value).ok_or_else(|| {
+                        refuse(format!("Error: argument \"{value}\" is wrong: invalid mark value\n"), 255)
+                    })?);
+                }
+                "uid" | "ipproto" | "sport" | "dport" | "tos" | "dsfield" => drop(self.words.value()?),
+                "fibmatch" => q.fibmatch = true,
+                "iif" | "vrf" | "notify" | "connected" => {
+                    return Err(Failure::NotModelled(format!("ip route get … {word}")));
+                }
+                word => {
+                    let value = if word == "to" { self.words.value()? } else { word };
+                    dst = Some(self.words.prefix(value, self.v6() || value.contains(':'))?.addr());
+                }
             }
-            other => other,
-        })
+        }
+        q.dst = dst.ok_or_else(|| refuse("need at least a destination address", 1))?;
+        Ok(q)
+    }
+
+    fn got(
+        &self,
+        q: &Question,
+        kind: &str,
+        via: Option<IpAddr>,
+        dev: &str,
+        src: Option<IpAddr>,
+        cache: &[&str],
+    ) -> String {
+        let dst = q.dst;
+        let src = src.filter(|_| q.from.is_none());
+        if self.dialect == Dialect::Busybox {
+            let kind = if kind.is_empty() { String::new() } else { format!("{kind} ") };
+            let via = via.map(|v| format!(" via {v}")).unwrap_or_default();
+            let src = src.map(|s| format!("  src {s} ")).unwrap_or_default();
+            return format!("{kind}{dst}{via} dev {dev}{src}\n");
+        }
+        let mut p = self.printer();
+        p.open_object(None);
+        if !kind.is_empty() {
+            p.any("type", format_args!("{kind} "), kind);
+        }
+        p.any("dst", format_args!("{dst} "), dst.to_string());
+        if let Some(from) = q.from {
+            p.any("from", format_args!("from {from} "), from.to_string());
+        }
+        if let Some(via) = via {
+            p.any("gateway", format_args!("via {via} "), via.to_string());
+        }
+        p.any("dev", format_args!("dev {dev} "), dev);
+        if let Some(src) = src {
+            p.any("prefsrc", format_args!("src {src} "), src.to_string());
+        }
+        p.words("flags", []);
+        if let Some((text, mark)) = &q.mark {
+            p.any("mark", format_args!("mark {text} "), *mark);
+        }
+        p.any("uid", "uid 0 ", 0u32);
+        p.text("\n    cache ");
+        if !cache.is_empty() {
+            p.text(format_args!("<{}> ", cache.join(",")));
+        }
+        p.words("cache", cache.iter().copied());
+        let now = self.world.now();
+        if let Some(e) = self.world.ns(self.ns).route_exception(dst, now).filter(|_| cache.is_empty()) {
+            let left = e.expires.since(now).as_secs();
+            p.any("expires", format_args!("expires {left}sec "), left);
+            if let Some(mtu) = e.mtu {
+                p.open_array("metrics");
+                p.open_object(None);
+                p.any("mtu", format_args!("mtu {mtu} "), mtu);
+                p.close_object();
+                if p.is_json() {
+                    p.close_array();
+                }
+            }
+        }
+        p.text("\n");
+        p.close_object();
+        p.finish()
+    }
+
+    fn route_add(mut self, how: How) -> Shown {
+        let described = self.described()?;
+        if described.dst.is_none() {
+            return Err(self.usage(USAGE));
+        }
+        let written = described.dst;
+        let Some(route) = described.complete(&self)? else { return Ok(String::new()) };
+        let v4 = route.dst.addr().is_ipv4();
+        let iproute2 = self.dialect == Dialect::Iproute2;
+        if v4 && written.is_some_and(|w| w != w.trunc()) {
+            let text = if iproute2 {
+                "Error: Invalid prefix for given prefix length.".to_owned()
+            } else {
+                self.kernel("Invalid argument")
+            };
+            return Err(refuse(text, 2));
+        }
+        let ns = self.world.ns_mut(self.ns);
+        if route.src.is_some_and(|src| v4 && !ns.is_local(src)) {
+            let text = if iproute2 {
+                "Error: Invalid prefsrc address.".to_owned()
+            } else {
+                self.kernel("Invalid argument")
+            };
+            return Err(refuse(text, 2));
+        }
+        let twin = |r: &Route| r.dst == route.dst && r.metric == route.metric;
+        let there = ns.routes().iter().any(twin);
+        let result = match how {
+            How::Add => ns.route_add(route),
+            How::Change if !there => {
+                return Err(refuse(self.kernel("No such file or directory"), 2));
+            }
+            How::Change | How::Replace => ns.route_replace(route),
+            How::Append if there => {
+                return Err(Failure::NotModelled(
+                    "several routes to one destination with one metric".to_owned(),
+                ));
+            }
+            How::Append => ns.route_add(route),
+        };
+        match result {
+            // The interface is missing, not wrong.
+            Err(NetError::Invalid) => Err(refuse(self.kernel("No such device"), 2)),
+            Err(NetError::NetworkDown) if iproute2 && v4 => {
+                Err(refuse("Error: Device for nexthop is not up.", 2))
+            }
+            other => self.done(other),
+        }
     }
 
     fn route_delete(mut self) -> Shown {
         let wanted = self.described()?;
         let dev = wanted.device(&self)?;
-        let Some(dst) = wanted.dst else {
-            return Err(Failure::NotModelled("ip route delete without a destination".to_owned()));
-        };
+        let Some(dst) = wanted.dst else { return Err(self.usage(USAGE)) };
         // The kernel deletes the first that fits.
         let ns = self.world.ns_mut(self.ns);
         let fits = |r: &Route| {
@@ -224,10 +441,39 @@ impl Call<'_> {
                 && (dev.is_none() || r.dev == dev)
                 && wanted.metric.is_none_or(|m| r.metric == m)
                 && wanted.kind.is_none_or(|k| r.kind == k)
+                && wanted.proto.is_none_or(|p| r.proto == p)
+                && wanted.src.is_none_or(|s| r.src == Some(s))
         };
         let first = ns.routes().iter().find(|r| fits(r)).cloned();
         let result = ns.route_del(|r| first.as_ref() == Some(r));
         self.done(result)
+    }
+
+    fn route_flush(mut self) -> Shown {
+        if self.words.is_empty() {
+            let text = self
+                .pick("\"ip route flush\" requires arguments.", "ip: \"ip route flush\" requires arguments");
+            return Err(refuse(text, 1));
+        }
+        let mut rest = self.words.rest();
+        if rest.first().is_some_and(|w| matches!(w.as_str(), "cache" | "cached")) {
+            rest.clear();
+            self.world.ns_mut(self.ns).flush_exceptions();
+            return Ok(String::new());
+        }
+        let filter = self.filter()?;
+        let gone: Vec<Route> = self.chosen_routes(&filter)?.into_iter().cloned().collect();
+        let mut said = self.printer();
+        let ns = self.world.ns(self.ns);
+        if self.options.stats > 1 {
+            gone.iter().for_each(|r| self.print_route(&mut said, ns, r, &filter));
+        }
+        let count = gone.len();
+        if count > 0 {
+            let result = self.world.ns_mut(self.ns).route_del(|r| gone.contains(r));
+            self.done(result)?;
+        }
+        Ok(said.finish() + &self.flush_report(count, "entries", "Nothing to flush."))
     }
 
     /// The words of `ip route add`.
@@ -248,12 +494,37 @@ impl Call<'_> {
                 "proto" | "protocol" => d.proto = Some(proto(self.words.value()?)?),
                 "scope" => drop(scope_name(self.words.value()?)?),
                 "onlink" => d.onlink = true,
+                "mtu" => {
+                    let value = self.words.value()?;
+                    if value == "lock" {
+                        return Err(Failure::NotModelled("ip route … mtu lock".to_owned()));
+                    }
+                    let mtu = value.parse().map_err(|_| {
+                        refuse(
+                            format!("Error: argument \"{value}\" is wrong: \"mtu\" value is invalid\n"),
+                            255,
+                        )
+                    })?;
+                    d.mtu = Some(mtu);
+                }
                 "unicast" => d.kind = Some(RouteKind::Unicast),
                 "blackhole" => d.kind = Some(RouteKind::Blackhole),
                 "unreachable" => d.kind = Some(RouteKind::Unreachable),
                 "prohibit" => d.kind = Some(RouteKind::Prohibit),
-                "table" | "mtu" | "advmss" | "nexthop" | "encap" | "throw" | "local" | "broadcast"
-                | "tos" | "nhid" | "initcwnd" | "window" | "rtt" | "weight" => {
+                "table" => match self.words.value()? {
+                    "main" | "254" => {}
+                    name if name == "local" || name == "default" || name.parse::<u32>().is_ok() => {
+                        return Err(Failure::NotModelled(format!("ip route … table {name}")));
+                    }
+                    name => {
+                        let text =
+                            format!("Error: argument \"{name}\" is wrong: \"table\" value is invalid\n");
+                        return Err(refuse(text, 255));
+                    }
+                },
+                "help" => return Err(self.usage(USAGE)),
+                "advmss" | "nexthop" | "encap" | "throw" | "local" | "broadcast" | "tos" | "nhid"
+                | "initcwnd" | "window" | "rtt" | "weight" => {
                     return Err(Failure::NotModelled(format!("ip route … {word}")));
                 }
                 "to" => d.dst = Some(self.net()?),
@@ -278,6 +549,7 @@ struct Described {
     proto: Option<RouteProto>,
     kind: Option<RouteKind>,
     onlink: bool,
+    mtu: Option<u32>,
 }
 
 impl Described {
@@ -298,14 +570,21 @@ impl Described {
             metric: self.metric.unwrap_or(0),
             proto: self.proto.unwrap_or(RouteProto::Boot),
             onlink: self.onlink,
+            mtu: self.mtu,
             ..Route::refuse(dst, self.kind.unwrap_or(RouteKind::Unicast))
         }))
     }
 }
 
 impl Filter {
+    fn is_v6(&self) -> bool {
+        let nets = [self.exact, self.root, self.matching].into_iter().flatten().map(|n| n.addr());
+        nets.chain(self.via).any(|a| a.is_ipv6())
+    }
+
     fn takes(&self, r: &Route) -> bool {
         self.via.is_none_or(|v| r.via == Some(v))
+            && self.src.is_none_or(|s| r.src == Some(s))
             && self.proto.is_none_or(|p| r.proto == p)
             && self.scope.is_none_or(|s| scope(r).unwrap_or("global") == s)
             && self.kind.as_deref().is_none_or(|k| r.kind.name() == k)
@@ -326,6 +605,38 @@ fn scope(r: &Route) -> Option<&'static str> {
     }
 }
 
+/// As the busybox applet writes a route.
+fn busybox_text(ns: &Netns, r: &Route, filter: &Filter) -> String {
+    let mut text = String::new();
+    if r.kind != RouteKind::Unicast {
+        let _ = write!(text, "{} ", r.kind.name());
+    }
+    text += &destination(r.dst);
+    text.push(' ');
+    if let Some(via) = r.via.filter(|_| filter.via.is_none()) {
+        let _ = write!(text, "via {via} ");
+    }
+    if let Some(dev) = r.dev.and_then(|d| ns.iface(d)).filter(|_| filter.dev.is_none()) {
+        let _ = write!(text, "dev {} ", dev.name);
+    }
+    if let Some(scope) = scope(r).filter(|_| filter.scope.is_none()) {
+        let _ = write!(text, "scope {scope} ");
+    }
+    if let Some(src) = r.src {
+        let _ = write!(text, " src {src} ");
+    }
+    if r.dev.is_none() && r.dst.addr().is_ipv6() {
+        text.push_str("dev lo ");
+    }
+    if r.metric != 0 || r.dst.addr().is_ipv6() {
+        let _ = write!(text, " metric {} ", r.metric);
+    }
+    if r.onlink {
+        text += "onlink ";
+    }
+    text
+}
+
 fn destination(dst: IpNet) -> String {
     match dst.prefix_len() {
         0 => "default".to_owned(),
@@ -341,7 +652,14 @@ fn proto(word: &str) -> Result<RouteProto, Failure> {
         "static" => Ok(RouteProto::Static),
         "dhcp" => Ok(RouteProto::Dhcp),
         "bird" => Ok(RouteProto::Bird),
-        other => Err(Failure::NotModelled(format!("ip route proto {other}"))),
+        "redirect" | "ra" | "mrt" | "zebra" | "dnrouted" | "xorp" | "ntk" | "keepalived" | "babel"
+        | "bgp" | "isis" | "ospf" | "rip" | "eigrp" => {
+            Err(Failure::NotModelled(format!("ip route proto {word}")))
+        }
+        other if other.parse::<u8>().is_ok() => Err(Failure::NotModelled(format!("ip route proto {other}"))),
+        other => {
+            Err(refuse(format!("Error: argument \"{other}\" is wrong: \"protocol\" value is invalid\n"), 255))
+        }
     }
 }
 
@@ -350,6 +668,9 @@ fn scope_name(word: &str) -> Result<&'static str, Failure> {
         "link" => Ok("link"),
         "host" => Ok("host"),
         "global" | "universe" => Ok("global"),
-        other => Err(Failure::NotModelled(format!("ip route scope {other}"))),
+        other if other.parse::<u8>().is_ok() || matches!(other, "site" | "nowhere") => {
+            Err(Failure::NotModelled(format!("ip route scope {other}")))
+        }
+        other => Err(refuse(format!("Error: argument \"{other}\" is wrong: invalid \"scope\" value\n"), 255)),
     }
 }
