@@ -37,6 +37,9 @@ pub struct ToolError {
 /// What goes to standard output, and to standard error though nothing failed.
 type Said = (String, String);
 
+/// Before or after which member an element of a list is put.
+type Place = (bool, Arc<str>);
+
 const VERSION: &str = "ipset v7.17";
 /// Bytes in a name, without the closing zero.
 const MAX_NAME: usize = 31;
@@ -345,7 +348,7 @@ impl Sets {
         name: &str,
         words: &[&str],
         now: SimTime,
-    ) -> Result<(Extra, Option<(bool, Arc<str>)>), Mistake> {
+    ) -> Result<(Extra, Option<Place>), Mistake> {
         let set = self.get(name)?;
         let options = &set.options;
         let mut extra = Extra::default();

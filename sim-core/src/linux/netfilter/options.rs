@@ -125,6 +125,9 @@ pub(super) struct Args<'g> {
     pub(super) rule: Context,
 }
 
+/// First and last value, and whether the option is preceded by `!`.
+pub(super) type Range = ((u32, u32), bool);
+
 /// What an extension may need to know of its rule.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context {
@@ -273,7 +276,7 @@ impl<'g> Args<'g> {
     }
 
     /// Reads `first:last`, either of which may be missing, or one number for both; none is above `max`.
-    pub(super) fn read_range(&self, id: &str, max: u32) -> Result<Option<((u32, u32), bool)>, Problem> {
+    pub(super) fn read_range(&self, id: &str, max: u32) -> Result<Option<Range>, Problem> {
         self.value(id, |text| {
             let read = |t: &str| {
                 let bad = || {

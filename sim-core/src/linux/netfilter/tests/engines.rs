@@ -1,6 +1,7 @@
 //! The compiled walk against the plain one: long chains of rules that differ in what an index looks at, among others that it does
 //! not look at, and packets that match some of them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use proptest::collection::vec;
@@ -10,7 +11,7 @@ use proptest::sample::select;
 use super::walk::{Host, untracked};
 use crate::chance::Dice;
 use crate::linux::conntrack::{CtState, CtView, Tuple};
-use crate::linux::ipset::Sets;
+use crate::linux::ipset::{Context, Sets};
 use crate::linux::netfilter::{Env, RestoreOptions, Ruleset, WalkEnd};
 use crate::linux::{Skb, SkbCt};
 use crate::packet::{Fragment, Icmp, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
@@ -51,6 +52,11 @@ fn rule(chain: usize) -> impl Strategy<Value = String> {
         " -m recent --set --name A --rsource",
         " -m recent --rcheck --seconds 1 --name A --rdest",
         " -m recent --update --hitcount 2 --name A --rsource",
+        " -m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 2 --hashlimit-mode srcip --hashlimit-name h",
+        " -m quota --quota 200",
+        " -m set --match-set seen src",
+        " -m set ! --match-set seen dst",
+        " -m ttl --ttl-lt 62",
         " -m mark --mark 0x1/0x1",
         " -m conntrack --ctstate NEW",
         " -m connmark ! --mark 0x2",
@@ -59,7 +65,8 @@ fn rule(chain: usize) -> impl Strategy<Value = String> {
     let target = prop_oneof![
         6 => one_of(&[
             "", " -j MARK --set-xmark 0x1/0x1", " -j MARK --set-xmark 0x0/0x3", " -j CONNMARK --set-xmark 0x2/0x2", " -j RETURN",
-            " -j CONNMARK --restore-mark --nfmask 0x3 --ctmask 0x3",
+            " -j CONNMARK --restore-mark --nfmask 0x3 --ctmask 0x3", " -j TTL --ttl-dec 1", " -j SET --add-set seen src",
+            " -j SET --del-set seen dst",
         ]).prop_map(str::to_owned),
         1 => one_of(&[" -j ACCEPT", " -j DROP"]).prop_map(str::to_owned),
         if chain + 1 < CHAINS { 3 } else { 0 } =>
@@ -135,11 +142,19 @@ struct Outcome {
     mark: u32,
     ct: SkbCt,
     set_ct_mark: Option<u32>,
+    ttl: u8,
     steps: Vec<Step>,
 }
 
 impl Probe {
-    fn send(&self, set: &mut Ruleset, dice: &mut Dice, mut trace: Trace, plain: bool) -> Outcome {
+    fn send(
+        &self,
+        set: &mut Ruleset,
+        sets: &mut Sets,
+        dice: &mut Dice,
+        mut trace: Trace,
+        plain: bool,
+    ) -> Outcome {
         let mut skb = Skb::made(self.packet.clone(), Tag::default());
         let (src, dst) = (self.packet.src, self.packet.dst);
         let tuple = Tuple { src, dst, protocol: 17, sport: 1, dport: 2 };
@@ -155,7 +170,7 @@ impl Probe {
             physout: None,
             ct: CtView { state: self.ct, tuples, ..untracked() },
             set_ct_mark: None,
-            sets: &mut Sets::default(),
+            sets,
             dice,
             addrs: &Host,
         };
@@ -166,12 +181,22 @@ impl Probe {
         };
         let set_ct_mark = env.set_ct_mark;
         let steps = trace.events().map(|e| e.step.clone()).collect();
-        Outcome { end, mark: skb.mark, ct: skb.ct, set_ct_mark, steps }
+        let ttl = skb.ip().unwrap().ttl;
+        Outcome { end, mark: skb.mark, ct: skb.ct, set_ct_mark, ttl, steps }
     }
+}
+
+/// One set, empty, that counts.
+fn seen() -> Sets {
+    let mut sets = Sets::default();
+    let args = ["create", "seen", "hash:ip", "counters"].map(str::to_owned);
+    sets.command(&args, Context { input: "", now: SimTime::ZERO, references: &BTreeMap::new() }).unwrap();
+    sets
 }
 
 fn load(text: &str) -> Ruleset {
     let mut set = Ruleset::new(Family::V4);
+    set.sets = seen();
     set.restore(text, RestoreOptions::default()).unwrap();
     set
 }
@@ -185,6 +210,7 @@ proptest! {
     ) {
         let (mut compiled, mut plain, mut shown) = (load(&text), load(&text), load(&text));
         let mut dice = [seed, seed, seed].map(Dice::seeded);
+        let mut sets = [seen(), seen(), seen()];
         for (n, probe) in probes.iter().enumerate() {
             if n == at {
                 let more = format!("*mangle\n-I PREROUTING 1{change}\nCOMMIT\n");
@@ -193,15 +219,16 @@ proptest! {
                     set.restore(&more, noflush).unwrap();
                 }
             }
-            let got = probe.send(&mut compiled, &mut dice[0], Trace::default(), false);
-            let want = probe.send(&mut plain, &mut dice[1], Trace::default(), true);
+            let got = probe.send(&mut compiled, &mut sets[0], &mut dice[0], Trace::default(), false);
+            let want = probe.send(&mut plain, &mut sets[1], &mut dice[1], Trace::default(), true);
             prop_assert_eq!(&got, &want, "{}\n{:?}", text, probe);
-            let mut all = probe.send(&mut shown, &mut dice[2], Trace::with_skipped_rules(), false);
+            let mut all = probe.send(&mut shown, &mut sets[2], &mut dice[2], Trace::with_skipped_rules(), false);
             all.steps.retain(|s| !matches!(s, Step::Skipped { .. }));
             prop_assert_eq!(&all, &want, "{}\n{:?}", text, probe);
         }
         prop_assert_eq!(compiled.save(None, true), plain.save(None, true), "{}", text);
         prop_assert_eq!(shown.save(None, true), plain.save(None, true), "{}", text);
+        prop_assert_eq!(&sets[0], &sets[1], "{}", text);
         prop_assert_eq!(compiled, plain);
     }
 }
@@ -230,7 +257,7 @@ fn a_rule_that_did_not_match_says_which_question_failed() {
     let probe = Probe { packet, iif: Some("eth0"), ct: CtState::New, at: 0 };
     let trace = Trace::with_skipped_rules();
     assert!(trace.shows_skipped());
-    let outcome = probe.send(&mut set, &mut Dice::seeded(1), trace, false);
+    let outcome = probe.send(&mut set, &mut seen(), &mut Dice::seeded(1), trace, false);
     let because = |step: &Step| match step {
         Step::Skipped { rule, because } => Some(format!("{} {because}", rule.number)),
         _ => None,
