@@ -72,6 +72,37 @@ impl Default for Sysctls {
     }
 }
 
+/// Every switch of a namespace that belongs to no interface, in an order in which they can be written: `ip_forward` resets `forwarding`
+/// of every interface.
+pub const NAMES: [&str; 9] = [
+    "net.ipv4.ip_forward",
+    "net.ipv4.ip_default_ttl",
+    "net.ipv4.icmp_ratelimit",
+    "net.ipv4.icmp_echo_ignore_all",
+    "net.ipv6.icmp.ratelimit",
+    "net.ipv6.icmp.echo_ignore_all",
+    "net.bridge.bridge-nf-call-iptables",
+    "net.bridge.bridge-nf-call-ip6tables",
+    "net.ipv6.conf.all.forwarding",
+];
+
+/// Every switch below `net.ipv4.conf.<interface>.`.
+pub const CONF_NAMES: [&str; 13] = [
+    "forwarding",
+    "rp_filter",
+    "proxy_arp",
+    "route_localnet",
+    "accept_local",
+    "send_redirects",
+    "accept_redirects",
+    "secure_redirects",
+    "shared_media",
+    "arp_ignore",
+    "arp_filter",
+    "promote_secondaries",
+    "arp_announce",
+];
+
 /// Why a sysctl could not be read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SysctlError {
@@ -319,4 +350,20 @@ pub(super) fn get<'a>(
         _ => {}
     }
     conf_switch(&mut conf, leaf).filter(|_| v4).map(|s| s.show()).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_switch_and_can_be_set_to_what_it_is() {
+        let mut sys = Sysctls::default();
+        let leaves = CONF_NAMES.map(|leaf| format!("net.ipv4.conf.all.{leaf}"));
+        for name in NAMES.map(str::to_owned).into_iter().chain(leaves) {
+            let value = get(&sys, std::iter::empty(), &name).unwrap();
+            set(&mut sys, std::iter::empty(), &name, &value).unwrap();
+        }
+        assert_eq!(sys, Sysctls::default());
+    }
 }

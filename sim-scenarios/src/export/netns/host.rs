@@ -10,33 +10,10 @@ use sim_core::linux::link::{IfKind, Iface};
 use sim_core::linux::neigh::NudState;
 use sim_core::linux::netfilter::Ruleset;
 use sim_core::linux::route::{Route, RouteKind, RouteProto};
-use sim_core::linux::{Netns, World};
+use sim_core::linux::{Netns, World, sysctl};
 use sim_core::packet::MacAddr;
 
 use super::{END, NotExportable, device, device_of, own_ipv6};
-
-/// Switches of a namespace. `ip_forward` comes first, because it resets `forwarding` of every interface.
-const SWITCHES: [&str; 6] = [
-    "net.ipv4.ip_forward",
-    "net.ipv4.ip_default_ttl",
-    "net.ipv4.icmp_ratelimit",
-    "net.ipv4.icmp_echo_ignore_all",
-    "net.bridge.bridge-nf-call-iptables",
-    "net.bridge.bridge-nf-call-ip6tables",
-];
-
-/// Switches of an interface.
-const LEAVES: [&str; 9] = [
-    "forwarding",
-    "rp_filter",
-    "proxy_arp",
-    "route_localnet",
-    "accept_local",
-    "send_redirects",
-    "arp_ignore",
-    "arp_filter",
-    "arp_announce",
-];
 
 /// The commands for one namespace, as a shell script of its own that runs inside.
 pub(super) fn section(world: &World, ns: &Netns, name: &str, v6: bool) -> Result<String, NotExportable> {
@@ -277,19 +254,18 @@ fn switches(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
         Err(e) if must => Err(NotExportable::new(ns, e.to_string())),
         Err(_) => Ok(()),
     };
-    for name in SWITCHES {
+    for name in sysctl::NAMES.into_iter().filter(|name| v6 || !name.starts_with("net.ipv6.")) {
         put(name, true)?;
     }
     let devices = ns.ifaces().map(|i| device(ns, i).map(|n| n.replace('.', "/")));
     let all: Vec<String> =
         ["all", "default"].map(str::to_owned).into_iter().map(Ok).chain(devices).collect::<Result<_, _>>()?;
     for dev in &all {
-        for leaf in LEAVES {
+        for leaf in sysctl::CONF_NAMES {
             put(&format!("net.ipv4.conf.{dev}.{leaf}"), true)?;
         }
     }
     if v6 {
-        put("net.ipv6.conf.all.forwarding", true)?;
         for dev in &all {
             put(&format!("net.ipv6.conf.{dev}.disable_ipv6"), false)?;
         }
