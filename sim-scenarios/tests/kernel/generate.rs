@@ -1,6 +1,6 @@
 //! Random networks and probes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::case::{Command, Ground, Host, Node, Pod, Port, Service};
 use crate::draw::Draw;
@@ -113,6 +113,11 @@ fn setup(g: &mut Ground, d: &mut Draw) {
     let count = d.weighted(&[(4, 0), (3, 1), (2, 3), (1, 6)]);
     for _ in 0..count {
         let at = d.of(&g.nodes).name.clone();
+        if d.percent(15) {
+            let texts = rules::chain(g, d);
+            g.setup.extend(texts.into_iter().map(|text| Command { at: at.clone(), text }));
+            continue;
+        }
         let text = match d.weighted(&[(55, 0), (25, 1), (12, 2), (8, 3)]) {
             0 => rules::command(g, d),
             1 => route(g, d),
@@ -168,9 +173,13 @@ pub(crate) fn probe(g: &Ground, number: u16, d: &mut Draw) -> Probe {
     };
     let tcp = kind == Kind::Tcp;
     let (to, port) = target(g, tcp, d);
-    let sized = kind != Kind::Tcp && d.percent(20);
-    let size =
-        if sized { *d.of(&[0, 1, 900, 1300, 1392, 1422, 1423, 1472, 1473, 2000, 4000, 9000]) } else { 16 };
+    let sizes: &[usize] = match kind {
+        Kind::Tcp => &[100, 1400, 3000, 8000],
+        Kind::Ping | Kind::Udp => &[0, 1, 900, 1300, 1392, 1422, 1423, 1472, 1473, 2000, 4000, 9000],
+    };
+    let size = if d.percent(20) { *d.of(sizes) } else { 16 };
+    let also = (kind == Kind::Udp && d.percent(20)).then(|| target(g, false, d));
+    let also = also.map(|(ip, port)| SocketAddr::new(ip, port));
     Probe {
         from,
         kind,
@@ -178,8 +187,9 @@ pub(crate) fn probe(g: &Ground, number: u16, d: &mut Draw) -> Probe {
         port: if kind == Kind::Ping { 0 } else { port },
         sport: 20_000 + number,
         size,
-        times: if kind != Kind::Tcp && d.percent(15) { d.between(2, 3) as u8 } else { 1 },
+        times: if also.is_some() || (kind != Kind::Tcp && d.percent(15)) { d.between(2, 3) as u8 } else { 1 },
         connected: d.percent(70),
+        also,
         options: Options {
             ttl: (kind != Kind::Tcp && d.percent(15)).then(|| d.between(1, 4) as u8),
             pmtu: d.weighted(&[(5, 0), (5, 1), (3, 2)]),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sim_core::linux::World;
 use sim_core::trace::NsId;
+use sim_scenarios::lab::parse::{Command, Prompt};
 use sim_scenarios::lab::run::{self, Session};
 use sim_scenarios::lab::{parse, setup};
 
@@ -25,6 +26,9 @@ pub(crate) struct Stand {
     base: Sim,
     open: Open,
     pub(crate) world: World,
+    /// What is exported, and what is then typed in real namespaces.
+    before: World,
+    typed: Vec<(NsId, String)>,
     servers: Vec<Server>,
     places: Places,
     text: String,
@@ -41,16 +45,41 @@ pub(crate) fn stand(text: &str) -> Result<Stand, String> {
     }
     let cluster = setup::cluster(&lab, None).map_err(|e| format!("{e:?}"))?;
     let mut session = Session::new(cluster);
-    let results = run::play(&lab, &mut session, |_| {});
+    let typed: Vec<&Command> = lab.commands().skip_while(|c| machine(c).is_none()).collect();
+    let first = lab.commands().count() - typed.len();
+    let (mut done, mut before) = (0, session.cluster().world.clone());
+    let results = run::play(&lab, &mut session, |session| {
+        done += 1;
+        if done == first {
+            before = session.cluster().world.clone();
+        }
+    });
     if let Some(bad) = results.iter().find(|r| !r.failures.is_empty()) {
         return Err(format!("{}: {}{:?}", bad.command, bad.output, bad.failures));
     }
+    let odd = session.cluster().config().seed % 2 == 1;
     let world = at_rest(session.into_cluster().world);
+    // Half of the networks are exported as they stand; in the other half the kernel's own tools do what the lab does last.
+    let of = |name: &str| world.namespaces().find(|ns| *ns.name == *name).map(|ns| ns.id);
+    let typed: Option<Vec<(NsId, String)>> =
+        typed.into_iter().map(|c| Some((of(machine(c)?)?, c.script.clone()))).collect();
+    let (before, typed) = match typed.filter(|_| odd) {
+        Some(typed) => (at_rest(before), typed),
+        None => (world.clone(), Vec::new()),
+    };
     let servers = servers(&world);
     let mut base = Sim::new(world.clone(), 1);
     let open = play::open(&mut base, &servers);
     let places = places(&world);
-    Ok(Stand { base, open, world, servers, places, text: text.to_owned() })
+    Ok(Stand { base, open, world, before, typed, servers, places, text: text.to_owned() })
+}
+
+/// The machine at whose prompt a command is typed; none for the workstation's.
+const fn machine(command: &Command) -> Option<&String> {
+    match &command.prompt {
+        Prompt::Machine(name) => Some(name),
+        Prompt::Workstation | Prompt::Inner | Prompt::Hash => None,
+    }
 }
 
 /// Long after everything, with empty tables and without limits of ICMP errors, which a kernel counts over all probes.
@@ -148,7 +177,11 @@ impl Stand {
     /// # Errors
     /// What the script said.
     pub(crate) fn build(&self) -> Result<Real, String> {
-        let mut real = Real::new(Spaces::build(&self.world)?)?;
+        let spaces = Spaces::build(&self.before)?;
+        for (id, command) in &self.typed {
+            spaces.run(*id, command)?;
+        }
+        let mut real = Real::new(spaces)?;
         // In the same order, the sockets have the same numbers.
         let _ = play::open(&mut real, &self.servers);
         real.servers_stand();

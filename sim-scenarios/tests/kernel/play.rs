@@ -25,6 +25,9 @@ pub(crate) struct Probe {
     pub(crate) times: u8,
     /// Whether a UDP socket is connected.
     pub(crate) connected: bool,
+    /// Where an unconnected UDP socket sends every second datagram.
+    #[serde(default)]
+    pub(crate) also: Option<SocketAddr>,
     pub(crate) options: Options,
 }
 
@@ -90,7 +93,8 @@ pub(crate) fn forget(side: &mut impl Side, open: &Open) {
 struct Play<'a, S> {
     side: &'a mut S,
     open: &'a Open,
-    conns: Vec<Sock>,
+    /// The servers' connections, whose they are, and what came by them.
+    conns: Vec<(Sock, String, usize)>,
     lines: Vec<String>,
     decided: Option<Duration>,
     patience: Duration,
@@ -112,9 +116,15 @@ pub(crate) fn play<S: Side>(
     };
     let until = play.side.elapsed() + TAIL;
     play.pump(until, |_| false);
-    let Play { conns, lines, decided, .. } = play;
+    let Play { conns, mut lines, decided, .. } = play;
     side.finish();
-    for sock in conns.into_iter().chain(sock) {
+    for (conn, name, bytes) in &conns {
+        if *bytes > 0 {
+            lines.push(format!("{name} has read {bytes} bytes"));
+        }
+        side.close(*conn);
+    }
+    if let Some(sock) = sock {
         side.close(sock);
     }
     Played { lines, decided }
@@ -129,6 +139,7 @@ impl<S: Side> Play<'_, S> {
     fn pump(&mut self, until: Duration, mut done: impl FnMut(&mut S) -> bool) -> bool {
         loop {
             self.serve();
+            self.read();
             if done(self.side) {
                 return true;
             }
@@ -145,7 +156,7 @@ impl<S: Side> Play<'_, S> {
                 while let Some((conn, peer, own)) = self.side.accept(*sock) {
                     self.lines.push(format!("{} accepts {peer} at {own}", server.name));
                     self.side.write(conn, format!("{}\n", server.name).as_bytes());
-                    self.conns.push(conn);
+                    self.conns.push((conn, server.name.clone(), 0));
                 }
                 continue;
             }
@@ -168,6 +179,14 @@ impl<S: Side> Play<'_, S> {
         }
     }
 
+    fn read(&mut self) {
+        for (conn, _, bytes) in &mut self.conns {
+            while let Progress::Data(data) = self.side.progress(*conn) {
+                *bytes += data.len();
+            }
+        }
+    }
+
     fn say(&mut self, line: String) {
         self.decided = Some(self.side.elapsed());
         self.lines.push(line);
@@ -186,16 +205,17 @@ impl<S: Side> Play<'_, S> {
                 return None;
             }
         };
-        let to = SocketAddr::new(probe.to, probe.port);
+        let first = SocketAddr::new(probe.to, probe.port);
         if probe.connected {
-            if let Err(e) = self.side.udp_connect(sock, to) {
+            if let Err(e) = self.side.udp_connect(sock, first) {
                 self.say(format!("connect: {e}"));
                 return Some(sock);
             }
             let own = self.side.local(sock);
             self.lines.push(format!("client is {own}"));
         }
-        for _ in 0..probe.times {
+        for i in 0..probe.times {
+            let to = probe.also.filter(|_| i % 2 == 1 && !probe.connected).unwrap_or(first);
             if let Err(e) = self.side.udp_send(sock, to, probe.connected, &vec![b'x'; probe.size]) {
                 let queued = self.side.errors(sock).join(", ");
                 self.say(format!("send: {e} [{queued}]"));
@@ -281,10 +301,37 @@ impl<S: Side> Play<'_, S> {
         });
         match how {
             Progress::Pending => self.lines.push("timeout".to_owned()),
-            Progress::Data(d) => self.say(format!("connected to {}", String::from_utf8_lossy(&d).trim())),
+            Progress::Data(d) => {
+                self.say(format!("connected to {}", String::from_utf8_lossy(&d).trim()));
+                self.stream(sock, probe.size);
+            }
             Progress::Closed => self.say("connected and closed".to_owned()),
             Progress::Failed(e) => self.say(format!("failed: {e}")),
         }
         Some(sock)
+    }
+
+    /// Sends bytes on a connection and waits until the server has them.
+    fn stream(&mut self, sock: Sock, size: usize) {
+        if size <= 16 {
+            return;
+        }
+        self.side.write(sock, &vec![b'y'; size]);
+        let until = self.deadline();
+        loop {
+            self.serve();
+            self.read();
+            let read: usize = self.conns.iter().map(|c| c.2).sum();
+            if read >= size || self.side.elapsed() >= until {
+                break;
+            }
+            self.side.wait(until);
+        }
+        let read: usize = self.conns.iter().map(|c| c.2).sum();
+        if read >= size {
+            self.decided = Some(self.side.elapsed());
+        } else {
+            self.lines.push("timeout".to_owned());
+        }
     }
 }

@@ -360,14 +360,13 @@ impl Side for Real {
 
     fn wait(&mut self, until: Duration) {
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.socks.len());
-        for (i, socket) in self.socks.iter().enumerate() {
+        for socket in &self.socks {
             let fd = match socket {
                 Socket::Udp(s) => s.as_fd(),
                 Socket::Echo(s, _) => s.as_fd(),
                 Socket::Listener(s) => s.as_fd(),
-                // What clients send to a server is of no interest.
-                Socket::Conn(s) if i == self.servers => s.as_fd(),
-                Socket::Conn(_) | Socket::Closed => continue,
+                Socket::Conn(s) => s.as_fd(),
+                Socket::Closed => continue,
             };
             fds.push(PollFd::new(fd, PollFlags::POLLIN | PollFlags::POLLERR));
         }

@@ -5,6 +5,31 @@ use crate::draw::Draw;
 
 /// A command that puts one rule first or last.
 pub(crate) fn command(g: &Ground, d: &mut Draw) -> String {
+    let (table, chain) = place(d);
+    let verb = if d.percent(75) { "-I" } else { "-A" };
+    let (protocol, mut rule) = question(table, chain, g, d);
+    rule.push(target(table, chain, protocol, g, d));
+    format!("iptables -t {table} {verb} {chain} {}", rule.join(" "))
+}
+
+/// Commands that make a chain with some rules, and lead packets through it.
+pub(crate) fn chain(g: &Ground, d: &mut Draw) -> Vec<String> {
+    let (table, chain) = place(d);
+    let name = format!("X{}", d.below(1000));
+    let mut commands = vec![format!("iptables -t {table} -N {name}")];
+    for _ in 0..d.between(1, 3) {
+        let (protocol, mut rule) = question(table, chain, g, d);
+        let end = if d.percent(25) { "-j RETURN".to_owned() } else { target(table, chain, protocol, g, d) };
+        rule.push(end);
+        commands.push(format!("iptables -t {table} -A {name} {}", rule.join(" ")));
+    }
+    let (_, mut rule) = question(table, chain, g, d);
+    rule.push(format!("{} {name}", d.of(&["-j", "-j", "-g"])));
+    commands.push(format!("iptables -t {table} -I {chain} {}", rule.join(" ")));
+    commands
+}
+
+fn place(d: &mut Draw) -> (&'static str, &'static str) {
     let table = d.weighted(&[(6, "filter"), (4, "nat"), (2, "mangle"), (2, "raw")]);
     let chains: &[&str] = match table {
         "filter" => &["FORWARD", "FORWARD", "INPUT", "OUTPUT"],
@@ -12,8 +37,11 @@ pub(crate) fn command(g: &Ground, d: &mut Draw) -> String {
         "mangle" => &["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
         _ => &["PREROUTING", "OUTPUT"],
     };
-    let chain = *d.of(chains);
-    let verb = if d.percent(75) { "-I" } else { "-A" };
+    (table, *d.of(chains))
+}
+
+/// Which packets a rule is about: the protocol, and all words.
+fn question(table: &str, chain: &str, g: &Ground, d: &mut Draw) -> (&'static str, Vec<String>) {
     let protocol = d.weighted(&[(3, ""), (3, "tcp"), (3, "udp"), (2, "icmp")]);
     let mut rule = Vec::new();
     if !protocol.is_empty() {
@@ -28,8 +56,7 @@ pub(crate) fn command(g: &Ground, d: &mut Draw) -> String {
     for _ in 0..d.weighted(&[(5, 0), (4, 1), (1, 2)]) {
         rule.push(matching(protocol, chain, table, d));
     }
-    rule.push(target(table, chain, protocol, g, d));
-    format!("iptables -t {table} {verb} {chain} {}", rule.join(" "))
+    (protocol, rule)
 }
 
 fn not(d: &mut Draw) -> &'static str {

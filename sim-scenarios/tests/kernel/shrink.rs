@@ -49,6 +49,7 @@ fn probes(p: &Probe) -> Vec<Probe> {
         }
     };
     add(Probe { times: 1, ..p.clone() });
+    add(Probe { also: None, ..p.clone() });
     add(Probe { size: 16, ..p.clone() });
     add(Probe { connected: true, ..p.clone() });
     add(Probe { options: crate::side::Options { ttl: None, ..p.options }, ..p.clone() });

@@ -122,6 +122,21 @@ impl Spaces {
         Ok(spaces)
     }
 
+    /// Runs a command line inside.
+    ///
+    /// # Errors
+    /// What it said.
+    pub(crate) fn run(&self, id: NsId, command: &str) -> Result<(), String> {
+        let name = &self.of.get(&id).ok_or("no such namespace")?.file_name;
+        let out = Command::new("ip").args(["netns", "exec", name, "sh", "-c", command]).output();
+        let out = out.map_err(|e| e.to_string())?;
+        if out.status.success() {
+            Ok(())
+        } else {
+            Err(format!("{command}: {}", String::from_utf8_lossy(&out.stderr).trim()))
+        }
+    }
+
     /// Does something as a thread of a namespace.
     pub(crate) fn inside<T>(&self, id: NsId, act: impl FnOnce() -> T) -> Result<T, String> {
         let space = self.of.get(&id).ok_or("no such namespace")?;
