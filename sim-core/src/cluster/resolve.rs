@@ -40,7 +40,8 @@ impl Cluster {
             None => self.ask(from, conf, &Request::Addresses { name: name.to_owned(), family })?,
         };
         let routes = self.netns(from).map(|ns| self.world.ns(ns).routes());
-        order_addresses(&mut found.addresses, |ip| routes.is_some_and(|r| r.lookup(ip).is_some()));
+        let libc = self.machine(from).map_or(resolver::Libc::Glibc, |m| libc_of(m.tools.libc));
+        order_addresses(&mut found.addresses, libc, |ip| routes.is_some_and(|r| r.lookup(ip).is_some()));
         found.addresses.dedup();
         Ok(found)
     }
@@ -101,8 +102,7 @@ impl Cluster {
         let machine = self.machine(from).ok_or(LookupError::Failed)?;
         let (ns, libc) = (machine.ns, machine.tools.libc);
         let conf = conf.cloned().unwrap_or_else(|| self.resolv_conf(from));
-        // uClibc walks the search list as glibc does.
-        let libc = if libc == Libc::Musl { resolver::Libc::Musl } else { resolver::Libc::Glibc };
+        let libc = libc_of(libc);
         let seed = self.world.dice().bits(Purpose::Identifier, u64::from(ns.0));
         let mut resolver = Resolver::new(libc, conf, request, seed);
         self.drive(ns, &mut resolver);
@@ -113,6 +113,11 @@ impl Cluster {
     fn text(&self, at: &Place, path: &str) -> String {
         self.machine(at).and_then(|m| m.files.read_text(path).ok()).unwrap_or_default()
     }
+}
+
+/// uClibc walks the search list as glibc does.
+fn libc_of(libc: Libc) -> resolver::Libc {
+    if libc == Libc::Musl { resolver::Libc::Musl } else { resolver::Libc::Glibc }
 }
 
 /// What needs no name server: address texts, names of the hosts file, and the empty name.

@@ -169,7 +169,7 @@ fn node_object(node: &NodeConfig, config: &ClusterConfig) -> Node {
         metadata: ObjectMeta { labels, ..ObjectMeta::named(&node.name) },
         spec: NodeSpec {
             pod_cidr: node.pod_cidr.to_string(),
-            pod_cidrs: vec![node.pod_cidr.to_string()],
+            pod_cidrs: node.pod_cidrs().map(|c| c.to_string()).collect(),
             taints,
             ..NodeSpec::default()
         },
@@ -203,10 +203,11 @@ fn node_status(node: &NodeConfig, config: &ClusterConfig) -> NodeStatus {
         crate::kube::node::cni::mac_of(&format!("{what} {}", node.name)).to_string().replace(':', "")
     };
     NodeStatus {
-        addresses: vec![
-            NodeAddress { address: node.ip.to_string(), kind: "InternalIP".to_owned() },
-            NodeAddress { address: node.name.clone(), kind: "Hostname".to_owned() },
-        ],
+        addresses: node
+            .ips()
+            .map(|ip| NodeAddress { address: ip.to_string(), kind: "InternalIP".to_owned() })
+            .chain([NodeAddress { address: node.name.clone(), kind: "Hostname".to_owned() }])
+            .collect(),
         allocatable: resources.clone(),
         capacity: resources,
         conditions: vec![

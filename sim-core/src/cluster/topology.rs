@@ -22,7 +22,7 @@ use crate::chance::Dice;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::kube::apps::runtime::{Apps, Service};
 use crate::kube::apps::site::Site;
-use crate::kube::config::{ClusterConfig, HostConfig, Listen, NodeConfig};
+use crate::kube::config::{ClusterConfig, HostConfig, IpFamily, Listen, NodeConfig};
 use crate::kube::controllers::Controllers;
 use crate::kube::dns::upstream::Upstream;
 use crate::kube::node::NodeAgents;
@@ -90,7 +90,7 @@ fn store_config(config: &ClusterConfig) -> StoreConfig {
         (name.clone(), ServicePin { cluster_ips, node_port: pin.node_port })
     });
     StoreConfig {
-        service_subnets: vec![config.networking.service_subnet],
+        service_subnets: config.networking.service_subnets().collect(),
         pins: Pins { pods: pods.collect(), services: services.collect() },
     }
 }
@@ -105,32 +105,36 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn build(&mut self) -> Result<(), Box<dyn std::error::Error>> {
         let config = self.config;
-        let net = config.node_network();
+        let nets: Vec<IpNet> = config.node_networks().collect();
+        let on = |ips: &mut dyn Iterator<Item = IpAddr>| within(ips, &nets);
         let switch = self.switch("underlay", config.networking.mtu)?;
-        let gateway = config.gateway();
+        let gateways: Vec<IpAddr> = config.gateways().collect();
         for node in &config.nodes {
             let ns = self.machine(Place::Node(node.name.clone()), &node.name, ToolSet::NODE);
-            self.plug(ns, "eth0", switch, &node.name, (node.ip, net), CABLE_DELAY)?;
-            self.default_route(ns, gateway)?;
+            self.plug(ns, "eth0", switch, &node.name, &on(&mut node.ips()), CABLE_DELAY)?;
+            self.default_routes(ns, &gateways)?;
             self.more_addresses(ns, node)?;
             self.sysctls(ns, node)?;
         }
         let ns = self.machine(Place::Workstation, "workstation", ToolSet::WORKSTATION);
-        self.plug(ns, "eth0", switch, "workstation", (config.workstation(), net), CABLE_DELAY)?;
-        self.default_route(ns, gateway)?;
+        let own = on(&mut config.workstations().into_iter());
+        self.plug(ns, "eth0", switch, "workstation", &own, CABLE_DELAY)?;
+        self.default_routes(ns, &gateways)?;
         let router = self.machine(Place::Host("gateway".to_owned()), "gateway", ToolSet::HOST);
-        self.plug(router, "eth0", switch, "gateway", (gateway, net), CABLE_DELAY)?;
+        self.plug(router, "eth0", switch, "gateway", &on(&mut gateways.iter().copied()), CABLE_DELAY)?;
         self.world.ns_mut(router).sysctl_set("net.ipv4.ip_forward", "1")?;
-        self.hosts(switch, router, net)?;
+        self.world.ns_mut(router).sysctl_set("net.ipv6.conf.all.forwarding", "1")?;
+        self.hosts(switch, router, &nets)?;
         self.upstream_dns(router)
     }
 
-    /// A bridge without an address and without netfilter.
+    /// A bridge without any address and without netfilter.
     fn switch(&mut self, name: &str, mtu: u32) -> Result<NsId, Box<dyn std::error::Error>> {
         let ns = self.world.add_netns(name);
         let host = self.world.ns_mut(ns);
         host.sysctl_set("net.bridge.bridge-nf-call-iptables", "0")?;
         host.sysctl_set("net.bridge.bridge-nf-call-ip6tables", "0")?;
+        host.sysctl_set("net.ipv6.conf.all.disable_ipv6", "1")?;
         host.add_bridge("br0", MacAddr([0x02, 0, 0, 0, 0, 0xfe]))?;
         host.set_mtu("br0", mtu)?;
         host.link_set("br0", true)?;
@@ -165,9 +169,10 @@ impl Builder<'_> {
         dev: &str,
         switch: NsId,
         name: &str,
-        (ip, net): (IpAddr, IpNet),
+        addrs: &[IpNet],
         delay: Duration,
     ) -> Result<(), Box<dyn std::error::Error>> {
+        let Some(first) = addrs.first() else { return Err(format!("{name} has no address").into()) };
         // Interface names have at most 15 characters; the switch's side is seen by nobody but in traces.
         let port = format!("p{}-{}", self.world.ns(switch).ifaces().count(), name);
         let port: String = port.chars().take(15).collect();
@@ -178,17 +183,19 @@ impl Builder<'_> {
         sw.set_master(&port, "br0")?;
         sw.link_set(&port, true)?;
         let host = self.world.ns_mut(ns);
-        host.set_mac(dev, card_mac(ip))?;
+        host.set_mac(dev, card_mac(first.addr()))?;
         host.set_mtu(dev, mtu)?;
-        host.addr_add(dev, IpNet::new(ip, net.prefix_len())?)?;
+        for addr in addrs {
+            host.addr_add(dev, *addr)?;
+        }
         host.link_set(dev, true)?;
         Ok(())
     }
 
-    fn default_route(&mut self, ns: NsId, gateway: IpAddr) -> Result<(), NetError> {
+    fn default_routes(&mut self, ns: NsId, gateways: &[IpAddr]) -> Result<(), NetError> {
         let host = self.world.ns_mut(ns);
         let eth0 = host.by_name("eth0")?.id;
-        host.route_add(Route::default_via(gateway, eth0))
+        gateways.iter().try_for_each(|gateway| host.route_add(Route::default_via(*gateway, eth0)))
     }
 
     fn more_addresses(&mut self, ns: NsId, node: &NodeConfig) -> Result<(), NetError> {
@@ -207,6 +214,10 @@ impl Builder<'_> {
         host.sysctl_set("net.ipv4.ip_forward", "1")?;
         host.sysctl_set("net.bridge.bridge-nf-call-iptables", "1")?;
         host.sysctl_set("net.ipv4.conf.all.route_localnet", "1")?;
+        if self.config.networking.ip_family != IpFamily::V4 {
+            host.sysctl_set("net.ipv6.conf.all.forwarding", "1")?;
+            host.sysctl_set("net.bridge.bridge-nf-call-ip6tables", "1")?;
+        }
         for (name, value) in self.config.sysctl.iter().chain(&node.sysctl) {
             host.sysctl_set(name, value)?;
         }
@@ -214,29 +225,55 @@ impl Builder<'_> {
     }
 
     /// Hosts on the node network are on its switch; others share a switch per network behind the gateway.
-    fn hosts(&mut self, switch: NsId, router: NsId, net: IpNet) -> Result<(), Box<dyn std::error::Error>> {
+    fn hosts(
+        &mut self,
+        switch: NsId,
+        router: NsId,
+        nets: &[IpNet],
+    ) -> Result<(), Box<dyn std::error::Error>> {
         let mut far: BTreeMap<IpNet, Vec<&HostConfig>> = BTreeMap::new();
         for host in &self.config.hosts {
-            if net.contains(&host.ip) {
+            if nets.iter().any(|net| net.contains(&host.ip)) {
                 let ns = self.machine(Place::Host(host.name.clone()), &host.name, ToolSet::HOST);
-                self.plug(ns, "eth0", switch, &host.name, (host.ip, net), CABLE_DELAY)?;
-                self.default_route(ns, self.config.gateway())?;
+                self.plug(ns, "eth0", switch, &host.name, &within(&mut host.ips(), nets), CABLE_DELAY)?;
+                let gateways: Vec<IpAddr> = self.config.gateways().collect();
+                self.default_routes(ns, &gateways)?;
                 self.listen(host, ns)?;
             } else {
-                let widest = if host.ip.is_ipv4() { 24 } else { 64 };
-                far.entry(IpNet::new(host.ip, widest)?.trunc()).or_default().push(host);
+                far.entry(network_of(host.ip)).or_default().push(host);
             }
         }
         for (i, (net, hosts)) in far.into_iter().enumerate() {
             let (dev, name) = (format!("eth{}", i + 1), format!("underlay{}", i + 1));
             let switch = self.switch(&name, self.config.networking.mtu)?;
-            let taken = |ip: &IpAddr| hosts.iter().any(|h| h.ip == *ip);
-            let Some(gateway) = net.hosts().find(|ip| !taken(ip)) else { continue };
-            self.plug(router, &dev, switch, "gateway", (gateway, net), FAR_DELAY)?;
+            let mut nets = vec![net];
+            // The second addresses of its hosts lie on one more network.
+            let second = hosts.iter().filter_map(|h| h.second_ip).map(network_of);
+            nets.extend(second.fold(Vec::new(), |mut all, net| {
+                if !all.contains(&net) {
+                    all.push(net);
+                }
+                all
+            }));
+            let taken = |ip: &IpAddr| hosts.iter().any(|h| h.ips().any(|i| i == *ip));
+            let skip = |net: &IpNet| usize::from(net.addr().is_ipv6());
+            let free = |net: &IpNet| net.hosts().skip(skip(net)).find(|ip| !taken(ip));
+            let gateways: Vec<IpAddr> = nets.iter().filter_map(free).collect();
+            self.plug(
+                router,
+                &dev,
+                switch,
+                "gateway",
+                &within(&mut gateways.iter().copied(), &nets),
+                FAR_DELAY,
+            )?;
             for host in hosts {
                 let ns = self.machine(Place::Host(host.name.clone()), &host.name, ToolSet::HOST);
-                self.plug(ns, "eth0", switch, &host.name, (host.ip, net), FAR_DELAY)?;
-                self.default_route(ns, gateway)?;
+                let own = within(&mut host.ips(), &nets);
+                self.plug(ns, "eth0", switch, &host.name, &own, FAR_DELAY)?;
+                let on_link = |g: &&IpAddr| own.iter().any(|net| net.contains(*g));
+                let gateways: Vec<IpAddr> = gateways.iter().filter(on_link).copied().collect();
+                self.default_routes(ns, &gateways)?;
                 self.listen(host, ns)?;
             }
         }
@@ -258,7 +295,7 @@ impl Builder<'_> {
 
     /// The gateway answers the names of hosts and of `dns.upstream`.
     fn upstream_dns(&mut self, router: NsId) -> Result<(), Box<dyn std::error::Error>> {
-        let hosts = self.config.hosts.iter().map(|h| (h.name.as_str(), vec![h.ip]));
+        let hosts = self.config.hosts.iter().map(|h| (h.name.as_str(), h.ips().collect()));
         let names = self.config.upstream.iter().map(|(name, ips)| (name.as_str(), ips.clone()));
         let service = Service::Upstream(Upstream::new(hosts.chain(names)));
         let listen = [Protocol::Udp, Protocol::Tcp].map(|protocol| Listen { port: 53, protocol });
@@ -269,14 +306,36 @@ impl Builder<'_> {
     }
 }
 
+/// Addresses with the prefix lengths of the networks that they are on.
+fn within(ips: &mut dyn Iterator<Item = IpAddr>, nets: &[IpNet]) -> Vec<IpNet> {
+    let one = |ip: IpAddr| {
+        let net = nets.iter().find(|net| net.contains(&ip))?;
+        IpNet::new(ip, net.prefix_len()).ok()
+    };
+    ips.filter_map(one).collect()
+}
+
+/// The network of a host behind the gateway.
+fn network_of(ip: IpAddr) -> IpNet {
+    let length = if ip.is_ipv4() { 24 } else { 64 };
+    IpNet::new_assert(ip, length).trunc()
+}
+
 /// `/etc/hosts` of a machine of the node network: itself and the nodes.
 fn hosts_file(config: &ClusterConfig, own: &str) -> String {
     let mut text = "127.0.0.1\tlocalhost\n".to_owned();
+    if config.networking.ip_family != IpFamily::V4 {
+        text.push_str("::1\tlocalhost ip6-localhost ip6-loopback\n");
+    }
     if own == "workstation" {
-        let _ = writeln!(text, "{}\tworkstation", config.workstation());
+        for ip in config.workstations() {
+            let _ = writeln!(text, "{ip}\tworkstation");
+        }
     }
     for node in &config.nodes {
-        let _ = writeln!(text, "{}\t{}", node.ip, node.name);
+        for ip in node.ips() {
+            let _ = writeln!(text, "{ip}\t{}", node.name);
+        }
     }
     text
 }

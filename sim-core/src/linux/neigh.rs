@@ -356,6 +356,12 @@ impl Neighbours {
         waiting
     }
 
+    /// Removes every IPv6 entry on an interface, and what waits for it.
+    pub fn flush_v6(&mut self, dev: IfId) {
+        self.timers.retain(|t| t.1 != dev || t.2.is_ipv4());
+        self.entries.retain(|Key(d, a), _| *d != dev || a.is_ipv4());
+    }
+
     /// When the next timer is due.
     #[must_use]
     pub fn next_timer(&self) -> Option<SimTime> {

@@ -671,6 +671,9 @@ impl Netns {
         for iface in self.ifaces.iter_mut().flatten() {
             if !iface.speaks_v6() {
                 iface.addrs.retain(|a| a.addr().is_ipv4());
+                let id = iface.id;
+                self.main.remove(|r| r.dev == Some(id) && r.dst.addr().is_ipv6());
+                self.neigh.flush_v6(id);
             } else if iface.up {
                 v6_on(iface);
             }

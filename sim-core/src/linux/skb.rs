@@ -22,6 +22,8 @@ pub struct Skb {
     pub tag: Tag,
     /// Length of the longest piece that it was put together from (`IPCB(skb)->frag_max_size`); it is cut up again to that size.
     pub frag_max: Option<u16>,
+    /// It was put together on this host, which may cut it up again even in IPv6 (`skb->ignore_df`).
+    pub joined: bool,
     /// Timeouts of the connection that sent it. Each gives the flow a new hash (`sk_rethink_txhash`), which stays with the packet
     /// from host to host and so chooses the source port of a tunnel.
     pub rehash: u32,
@@ -89,6 +91,7 @@ impl Skb {
             iif: Some(iif),
             tag,
             frag_max: None,
+            joined: false,
             rehash: 0,
         }
     }
@@ -97,7 +100,17 @@ impl Skb {
     #[must_use]
     pub fn made(packet: IpPacket, tag: Tag) -> Self {
         let frame = Frame { dst: MacAddr::ZERO, src: MacAddr::ZERO, body: FrameBody::Ip(packet) };
-        Self { frame, mark: 0, ct: SkbCt::None, bridge_nf: None, iif: None, tag, frag_max: None, rehash: 0 }
+        Self {
+            frame,
+            mark: 0,
+            ct: SkbCt::None,
+            bridge_nf: None,
+            iif: None,
+            tag,
+            frag_max: None,
+            joined: false,
+            rehash: 0,
+        }
     }
 
     /// The IP packet, if it is one.

@@ -279,7 +279,8 @@ impl fmt::Display for DropReason {
             Self::Netfilter(rule) => write!(f, "by rule {}", rule_text(rule)),
             Self::NoRoute { dst } => write!(f, "no route to {dst}"),
             Self::RouteRefused { kind, dst } => write!(f, "{kind} route to {dst}"),
-            Self::ForwardingDisabled => f.write_str("net.ipv4.ip_forward is 0"),
+            Self::ForwardingDisabled { v6: false } => f.write_str("net.ipv4.ip_forward is 0"),
+            Self::ForwardingDisabled { v6: true } => f.write_str("net.ipv6.conf.all.forwarding is 0"),
             Self::TtlExceeded => f.write_str("TTL reached zero"),
             Self::PacketTooBig { mtu } => write!(f, "longer than the MTU of {mtu} and not to be fragmented"),
             Self::FrameTooLong { mtu } => write!(f, "longer than the receiver's MTU of {mtu}"),
@@ -287,9 +288,13 @@ impl fmt::Display for DropReason {
             Self::MartianSource => f.write_str("martian source"),
             Self::MartianDestination => f.write_str("martian destination"),
             Self::OtherHost => f.write_str("addressed to another host"),
-            Self::NeighFailed { next_hop } => write!(f, "{next_hop} did not answer ARP"),
+            Self::NeighFailed { next_hop } => {
+                let what = if next_hop.is_ipv4() { "ARP" } else { "neighbour discovery" };
+                write!(f, "{next_hop} did not answer {what}")
+            }
             Self::NeighQueueFull => f.write_str("too many packets waited for ARP"),
             Self::LinkDown { .. } => f.write_str("the link is down"),
+            Self::Ipv6Off { .. } => f.write_str("the interface has no IPv6"),
             Self::NoFdbEntry { mac } => write!(f, "the tunnel has no forwarding entry for {mac}"),
             Self::BridgeNoPort => f.write_str("the bridge has no port to send it to"),
             Self::NoSocket => f.write_str("nobody listens there"),

@@ -70,7 +70,10 @@ pub enum DropReason {
         dst: IpAddr,
     },
     /// `ip_forward` is 0.
-    ForwardingDisabled,
+    ForwardingDisabled {
+        /// IPv6, where one switch decides for all interfaces.
+        v6: bool,
+    },
     /// TTL reached zero.
     TtlExceeded,
     /// Longer than the MTU and not to be fragmented.
@@ -100,6 +103,11 @@ pub enum DropReason {
     NeighQueueFull,
     /// The interface is down.
     LinkDown {
+        /// The interface.
+        iface: IfId,
+    },
+    /// IPv6 is switched off on the interface, or its MTU is too small for it.
+    Ipv6Off {
         /// The interface.
         iface: IfId,
     },

@@ -105,6 +105,8 @@ static TABLE: &[Entry] = &[
     row("nslookup", On::MACHINES, bind::nslookup),
     row("ping",     On::MACHINES, ping::run_iputils),
     row("ping",     On::BUSYBOX, ping::run_busybox),
+    row("ping6",    On::MACHINES, ping::run_iputils),
+    row("ping6",    On::BUSYBOX, ping::run_busybox),
     row("printenv", On::ALL, env::printenv),
     row("printf",   On::ALL, printf::run),
     row("pwd",      On::ALL, pwd::run),

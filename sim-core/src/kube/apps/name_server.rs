@@ -1,6 +1,6 @@
 //! `CoreDNS` as a process: moves the bytes that [`crate::kube::dns::server`] thinks about.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::runtime::{framed, take_message};
 use crate::kube::dns::server::{Answer, Client, Options, Server, Transport};
@@ -96,8 +96,11 @@ impl NameServer {
         let sock = match self.upstream {
             Some(sock) => sock,
             None => {
-                let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-                let Ok(sock) = world.udp_bind(ns, any) else { return };
+                let any = match to {
+                    SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                    SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+                };
+                let Ok(sock) = world.udp_bind(ns, SocketAddr::new(any, 0)) else { return };
                 opened.push(sock);
                 *self.upstream.insert(sock)
             }

@@ -1,7 +1,7 @@
 //! Server processes: who listens where, and what they do when a socket is ready.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
@@ -94,8 +94,13 @@ impl Apps {
         service: Service,
     ) -> Result<AppId, (Listen, Errno)> {
         let mut open = Vec::new();
+        // Servers listen on `[::]`, for both families, where there is IPv6.
+        let has_v6 = world.ns(ns).ifaces().filter(|i| !i.is_loopback()).any(|i| {
+            i.addrs.iter().any(|a| a.addr().is_ipv6() && !crate::linux::ipv6::is_link_local(a.addr()))
+        });
+        let any = if has_v6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { ANY };
         for &at in listen {
-            let local = SocketAddr::new(ANY, at.port);
+            let local = SocketAddr::new(any, at.port);
             let opened = match at.protocol {
                 Protocol::Tcp => world.tcp_listen(ns, local, 511),
                 Protocol::Udp => world.udp_bind(ns, local),

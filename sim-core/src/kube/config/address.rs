@@ -4,40 +4,80 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::families::nth;
 use super::{ClusterConfig, NodeConfig, PodPin, Role};
+
+/// The longest prefix that holds all addresses, at most /24 (IPv6: /64).
+fn network(first: IpAddr, all: impl Iterator<Item = IpAddr>) -> IpNet {
+    let widest = if first.is_ipv4() { 24 } else { 64 };
+    let candidates = (0..=widest).rev().filter_map(|prefix| IpNet::new(first, prefix).ok());
+    let all: Vec<IpAddr> = all.collect();
+    let mut fitting = candidates.filter(|net| all.iter().all(|ip| net.contains(ip)));
+    fitting.next().unwrap_or_else(|| IpNet::from(first)).trunc()
+}
+
+/// The first address of a network that a machine may have.
+fn router(net: &IpNet) -> IpAddr {
+    nth(net, 1).unwrap_or_else(|| net.addr())
+}
 
 impl ClusterConfig {
     /// The network that the nodes are on: the longest prefix that holds them all, at most /24 (IPv6: /64).
     #[must_use]
     pub fn node_network(&self) -> IpNet {
         let first = self.nodes.first().map_or(IpAddr::from([192, 168, 100, 100]), |n| n.ip);
-        let widest = if first.is_ipv4() { 24 } else { 64 };
-        let candidates = (0..=widest).rev().filter_map(|prefix| IpNet::new(first, prefix).ok());
-        let mut fitting = candidates.filter(|net| self.nodes.iter().all(|n| net.contains(&n.ip)));
-        fitting.next().unwrap_or_else(|| IpNet::from(first)).trunc()
+        network(first, self.nodes.iter().map(|n| n.ip))
+    }
+
+    /// The network of the nodes' second addresses.
+    #[must_use]
+    pub fn second_node_network(&self) -> Option<IpNet> {
+        let mut all = self.nodes.iter().filter_map(|n| n.second_ip);
+        all.next().map(|first| network(first, all))
+    }
+
+    /// The networks that the nodes are on, one per family.
+    pub fn node_networks(&self) -> impl Iterator<Item = IpNet> + Clone {
+        [Some(self.node_network()), self.second_node_network()].into_iter().flatten()
     }
 
     /// The router of the node network: its first address.
     #[must_use]
     pub fn gateway(&self) -> IpAddr {
-        let net = self.node_network();
-        net.hosts().next().unwrap_or_else(|| net.addr())
+        router(&self.node_network())
+    }
+
+    /// The router's addresses, one per family.
+    pub fn gateways(&self) -> impl Iterator<Item = IpAddr> + Clone {
+        self.node_networks().map(|net| router(&net))
     }
 
     /// The workstation: the tenth address of the node network (192.168.100.10 by default), or the next that nobody has.
     #[must_use]
     pub fn workstation(&self) -> IpAddr {
-        let net = self.node_network();
-        let taken =
-            |ip: &IpAddr| self.nodes.iter().any(|n| n.ip == *ip) || self.hosts.iter().any(|h| h.ip == *ip);
-        net.hosts().skip(9).find(|ip| !taken(ip)).unwrap_or_else(|| net.addr())
+        self.workstation_on(&self.node_network())
+    }
+
+    /// The workstation's addresses, one per family.
+    #[must_use]
+    pub fn workstations(&self) -> Vec<IpAddr> {
+        self.node_networks().map(|net| self.workstation_on(&net)).collect()
+    }
+
+    /// In IPv6 the address is the sixteenth, which is written ::10.
+    fn workstation_on(&self, net: &IpNet) -> IpAddr {
+        let taken = |ip: &IpAddr| {
+            self.nodes.iter().any(|n| n.ips().any(|i| i == *ip))
+                || self.hosts.iter().any(|h| h.ips().any(|i| i == *ip))
+        };
+        let skip = if net.addr().is_ipv4() { 9 } else { 16 };
+        net.hosts().skip(skip).find(|ip| !taken(ip)).unwrap_or_else(|| net.addr())
     }
 
     /// Cluster IP of the Service default/kubernetes: the first address of the service subnet.
     #[must_use]
     pub fn kubernetes_service(&self) -> IpAddr {
-        let net = self.networking.service_subnet;
-        net.hosts().next().unwrap_or_else(|| net.addr())
+        router(&self.networking.service_subnet)
     }
 
     /// The node that runs the API server.
@@ -51,7 +91,7 @@ impl ClusterConfig {
     pub fn pinned_node<'a>(&'a self, pin: &'a PodPin) -> Option<&'a str> {
         let by_address = || {
             let ip = pin.ip?;
-            self.nodes.iter().find(|n| n.pod_cidr.contains(&ip)).map(|n| n.name.as_str())
+            self.nodes.iter().find(|n| n.pod_cidrs().any(|c| c.contains(&ip))).map(|n| n.name.as_str())
         };
         pin.node.as_deref().or_else(by_address)
     }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::reader::Reader;
 use super::yaml::Position;
-use super::{ClusterConfig, NodeConfig, PodPin};
+use super::{ClusterConfig, NodeConfig, PodPin, families};
 use crate::diagnostic::Diagnostic;
 use crate::kube::objects::nearest::nearest;
 
@@ -28,6 +28,7 @@ pub(super) struct Marks {
 pub(super) struct NodeMarks {
     pub(super) name: Position,
     pub(super) ip: Position,
+    pub(super) ip_given: bool,
     pub(super) pod_cidr: Option<Position>,
     pub(super) addresses: Vec<Position>,
 }
@@ -51,7 +52,7 @@ impl ClusterConfig {
 
 /// Checks everything that takes more than one field.
 pub(super) fn check(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
-    families(config, marks, r);
+    families::check(config, marks, r);
     if !r.found.is_empty() {
         return;
     }
@@ -67,34 +68,16 @@ fn overlap(a: &IpNet, b: &IpNet) -> bool {
     a.contains(b) || b.contains(a)
 }
 
-/// With `ipFamily: ipv4` every address is one of IPv4.
-fn families(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
+/// The subnets of each family, against each other and the node network.
+fn subnets(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
     let net = &config.networking;
-    let mut all = vec![
-        (net.pod_subnet.addr(), marks.pod_subnet),
-        (net.service_subnet.addr(), marks.service_subnet),
-        (net.cluster_dns, marks.cluster_dns.unwrap_or_default()),
-    ];
-    for (i, node) in config.nodes.iter().enumerate() {
-        let mark = marks.nodes.get(i).cloned().unwrap_or_default();
-        all.push((node.ip, mark.ip));
-        all.push((node.pod_cidr.addr(), mark.pod_cidr.unwrap_or(mark.ip)));
-        let more = node.addresses.values().enumerate();
-        all.extend(more.map(|(j, a)| (a.addr(), mark.addresses.get(j).copied().unwrap_or_default())));
-    }
-    let hosts = config.hosts.iter().enumerate();
-    all.extend(hosts.map(|(i, h)| (h.ip, marks.hosts.get(i).map(|m| m.ip).unwrap_or_default())));
-    for (ip, at) in all {
-        if ip.is_ipv6() {
-            r.error(at, format!("{ip} is not an IPv4 address, and ipFamily is ipv4"), None);
-        }
+    for ((pods, services), nodes) in net.pod_subnets().zip(net.service_subnets()).zip(config.node_networks())
+    {
+        family_subnets(&pods, &services, &nodes, marks, r);
     }
 }
 
-fn subnets(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
-    let pods = &config.networking.pod_subnet;
-    let services = &config.networking.service_subnet;
-    let nodes = config.node_network();
+fn family_subnets(pods: &IpNet, services: &IpNet, nodes: &IpNet, marks: &Marks, r: &mut Reader<'_>) {
     if services.prefix_len() > services.max_prefix_len() - 4 {
         r.error(marks.service_subnet, format!("serviceSubnet {services} has too few addresses"), None);
     }
@@ -107,10 +90,10 @@ fn subnets(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
         r.error(at, "the nodes' addresses are not on one network", None);
         return;
     }
-    if overlap(pods, &nodes) {
+    if overlap(pods, nodes) {
         r.error(marks.pod_subnet, format!("podSubnet {pods} overlaps the node network {nodes}"), None);
     }
-    if overlap(services, &nodes) {
+    if overlap(services, nodes) {
         r.error(
             marks.service_subnet,
             format!("serviceSubnet {services} overlaps the node network {nodes}"),
@@ -138,14 +121,22 @@ fn machines(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
         r.error(at, "no node runs the control plane", help);
     }
     let mut names: BTreeMap<&str, ()> = BTreeMap::from([("workstation", ()), ("gateway", ())]);
-    let mut owners = BTreeMap::from([(config.gateway(), "gateway"), (config.workstation(), "workstation")]);
-    let nodes = config.nodes.iter().enumerate().map(|(i, n)| (&n.name, n.ip, marks.nodes.get(i)));
-    let hosts = config.hosts.iter().enumerate().map(|(i, h)| (&h.name, h.ip, marks.hosts.get(i)));
-    for (name, ip, mark) in nodes.chain(hosts) {
+    let mut owners: BTreeMap<IpAddr, &str> = config.gateways().map(|ip| (ip, "gateway")).collect();
+    owners.extend(config.workstations().into_iter().map(|ip| (ip, "workstation")));
+    let both = |a: IpAddr, b: Option<IpAddr>| [Some(a), b].into_iter().flatten();
+    let nodes =
+        config.nodes.iter().enumerate().map(|(i, n)| (&n.name, both(n.ip, n.second_ip), marks.nodes.get(i)));
+    let hosts =
+        config.hosts.iter().enumerate().map(|(i, h)| (&h.name, both(h.ip, h.second_ip), marks.hosts.get(i)));
+    let mut all = Vec::new();
+    for (name, ips, mark) in nodes.chain(hosts) {
         let mark = mark.cloned().unwrap_or_default();
         if names.insert(name, ()).is_some() {
             r.error(mark.name, format!("two machines are named `{name}`"), None);
         }
+        all.extend(ips.map(|ip| (name, ip, mark.clone())));
+    }
+    for (name, ip, mark) in all {
         if let Some(other) = owners.insert(ip, name) {
             r.error(mark.ip, format!("{ip} is used twice: by `{other}` and `{name}`"), None);
         }
@@ -153,10 +144,9 @@ fn machines(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
         if ip.is_ipv4() && (ip == nodes.network() || ip == nodes.broadcast()) {
             r.error(mark.ip, format!("{ip} of `{name}` is no machine's address in {nodes}"), None);
         }
-        for (subnet, what) in [
-            (&config.networking.pod_subnet, "podSubnet"),
-            (&config.networking.service_subnet, "serviceSubnet"),
-        ] {
+        let net = &config.networking;
+        let pods = net.pod_subnets().map(|s| (s, "podSubnet"));
+        for (subnet, what) in pods.chain(net.service_subnets().map(|s| (s, "serviceSubnet"))) {
             if subnet.contains(&ip) {
                 r.error(mark.ip, format!("{ip} of `{name}` lies inside {what} {subnet}"), None);
             }
@@ -169,7 +159,7 @@ fn machines(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
 
 fn more_addresses(node: &NodeConfig, mark: &NodeMarks, r: &mut Reader<'_>) {
     for (device, at) in node.addresses.keys().zip(&mark.addresses) {
-        if ["lo", "eth0", "cni0", "flannel.1"].contains(&device.as_str()) {
+        if ["lo", "eth0", "cni0", "flannel.1", "flannel-v6.1"].contains(&device.as_str()) {
             r.error(*at, format!("`{device}` is set up by the cluster itself"), None);
         }
         if device.len() > 15 || device.is_empty() || device.contains(['/', ' ']) {
@@ -183,11 +173,22 @@ fn more_addresses(node: &NodeConfig, mark: &NodeMarks, r: &mut Reader<'_>) {
 }
 
 fn pod_cidrs(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
-    let subnet = &config.networking.pod_subnet;
-    for (i, node) in config.nodes.iter().enumerate() {
+    let net = &config.networking;
+    let first: Vec<_> = config.nodes.iter().map(|n| (&n.name, n.pod_cidr)).collect();
+    family_pod_cidrs(&net.pod_subnet, &first, marks, r);
+    if let Some(subnet) = &net.second_pod_subnet {
+        // A part that could not be filled in is the whole family.
+        let none = crate::linux::route::any(subnet.addr());
+        let second: Vec<_> =
+            config.nodes.iter().map(|n| (&n.name, n.second_pod_cidr.unwrap_or(none))).collect();
+        family_pod_cidrs(subnet, &second, marks, r);
+    }
+}
+
+fn family_pod_cidrs(subnet: &IpNet, nodes: &[(&String, IpNet)], marks: &Marks, r: &mut Reader<'_>) {
+    for (i, (name, cidr)) in nodes.iter().enumerate() {
         let mark = marks.nodes.get(i).cloned().unwrap_or_default();
         let at = mark.pod_cidr.unwrap_or(mark.name);
-        let (name, cidr) = (&node.name, &node.pod_cidr);
         if mark.pod_cidr.is_none() && cidr.prefix_len() == 0 {
             r.error(at, format!("podSubnet {subnet} has no room for `{name}`"), None);
         } else if !subnet.contains(cidr) {
@@ -195,9 +196,9 @@ fn pod_cidrs(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
         } else if cidr.prefix_len() > cidr.max_prefix_len() - 3 {
             r.error(at, format!("podCIDR {cidr} of `{name}` has too few addresses"), None);
         }
-        for other in &config.nodes[..i] {
-            if overlap(cidr, &other.pod_cidr) {
-                let other = format!("{} of `{}`", other.pod_cidr, other.name);
+        for (other_name, other) in &nodes[..i] {
+            if overlap(cidr, other) {
+                let other = format!("{other} of `{other_name}`");
                 r.error(at, format!("podCIDR {cidr} of `{name}` overlaps {other}"), None);
             }
         }
@@ -228,11 +229,12 @@ fn pod_pin(config: &ClusterConfig, pin: &PodPin, mark: PinMarks, r: &mut Reader<
         }
         (None, None, Some(ip)) => r.error(mark.ip, format!("{ip} is in no node's podCIDR"), None),
         (Some(node), _, Some(ip)) => {
-            let cidr = node.pod_cidr;
+            let cidr = node.pod_cidrs().find(|c| c.contains(&ip)).unwrap_or(node.pod_cidr);
+            let bridge = families::nth(&cidr, 1);
             if !cidr.contains(&ip) {
                 r.error(mark.ip, format!("{ip} is outside podCIDR {cidr} of `{}`", node.name), None);
-            } else if ip == cidr.network() || ip == cidr.broadcast() || cidr.hosts().next() == Some(ip) {
-                let what = if cidr.hosts().next() == Some(ip) { "the bridge's" } else { "not a host's" };
+            } else if ip == cidr.network() || ip == cidr.broadcast() || bridge == Some(ip) {
+                let what = if bridge == Some(ip) { "the bridge's" } else { "not a host's" };
                 r.error(mark.ip, format!("{ip} cannot be a pod's address: it is {what}"), None);
             }
         }
@@ -241,7 +243,7 @@ fn pod_pin(config: &ClusterConfig, pin: &PodPin, mark: PinMarks, r: &mut Reader<
 }
 
 fn service_pins(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
-    let subnet = &config.networking.service_subnet;
+    let net = &config.networking;
     let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::from([
         (config.kubernetes_service(), "default/kubernetes"),
         (config.networking.cluster_dns, "kube-system/kube-dns"),
@@ -249,6 +251,7 @@ fn service_pins(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
     for (i, (name, pin)) in config.pins.services.iter().enumerate() {
         let at = marks.services.get(i).copied().unwrap_or_default();
         let Some(ip) = pin.cluster_ip else { continue };
+        let subnet = net.service_subnets().find(|s| s.contains(&ip)).unwrap_or(net.service_subnet);
         if !subnet.contains(&ip) || ip == subnet.network() || ip == subnet.broadcast() {
             r.error(at, format!("clusterIP {ip} is not an address of serviceSubnet {subnet}"), None);
         }

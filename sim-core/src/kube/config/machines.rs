@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::check::{Marks, NodeMarks};
 use super::read::{is_dns_name, sysctl};
-use super::reader::{Reader, set};
+use super::reader::{Reader, set, set_pair};
 use super::yaml::{self, Node};
 use super::{ClusterConfig, HostConfig, Listen, NodeConfig, Role, Taint, net};
 use crate::kube::objects::Protocol;
@@ -49,7 +49,7 @@ fn after(ip: IpAddr) -> IpAddr {
 fn one_node(r: &mut Reader<'_>, item: &Node, next_ip: IpAddr) -> Option<(NodeConfig, NodeMarks)> {
     const FIELDS: [&str; 8] = ["name", "role", "ip", "podCIDR", "labels", "taints", "addresses", "sysctl"];
     let mut node = NodeConfig::worker("", next_ip, net([0, 0, 0, 0], 0));
-    let mut mark = NodeMarks { name: item.at, ip: item.at, pod_cidr: None, addresses: Vec::new() };
+    let mut mark = NodeMarks { name: item.at, ip: item.at, ..NodeMarks::default() };
     for field in r.fields(item, "a node", &FIELDS) {
         let value = &field.node;
         match field.key.as_str() {
@@ -63,11 +63,12 @@ fn one_node(r: &mut Reader<'_>, item: &Node, next_ip: IpAddr) -> Option<(NodeCon
             }
             "ip" => {
                 mark.ip = value.at;
-                set(&mut node.ip, r.ip(value));
+                mark.ip_given = true;
+                set_pair(&mut node.ip, &mut node.second_ip, r.ips(value));
             }
             "podCIDR" => {
                 mark.pod_cidr = Some(value.at);
-                set(&mut node.pod_cidr, r.subnet(value));
+                set_pair(&mut node.pod_cidr, &mut node.second_pod_cidr, r.subnets(value));
             }
             "labels" => {
                 for e in r.entries(value, "labels") {
@@ -132,9 +133,13 @@ fn taint(r: &mut Reader<'_>, node: &Node) -> Option<Taint> {
 
 pub(super) fn hosts(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig, marks: &mut Marks) {
     for item in r.items(node, "hosts") {
-        let mut host =
-            HostConfig { name: String::new(), ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), listen: Vec::new() };
-        let mut mark = NodeMarks { name: item.at, ip: item.at, pod_cidr: None, addresses: Vec::new() };
+        let mut host = HostConfig {
+            name: String::new(),
+            ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            second_ip: None,
+            listen: Vec::new(),
+        };
+        let mut mark = NodeMarks { name: item.at, ip: item.at, ..NodeMarks::default() };
         for field in r.fields(item, "a host", &["name", "ip", "listen"]) {
             match field.key.as_str() {
                 "name" => {
@@ -143,7 +148,7 @@ pub(super) fn hosts(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig,
                 }
                 "ip" => {
                     mark.ip = field.node.at;
-                    set(&mut host.ip, r.ip(&field.node));
+                    set_pair(&mut host.ip, &mut host.second_ip, r.ips(&field.node));
                 }
                 _ => host.listen = listen(r, &field.node),
             }

@@ -4,6 +4,7 @@
 
 mod address;
 mod check;
+mod families;
 mod machines;
 mod read;
 mod reader;
@@ -54,8 +55,12 @@ pub struct Networking {
     pub ip_family: IpFamily,
     /// Where pod addresses come from; each node has a part of it.
     pub pod_subnet: IpNet,
+    /// The same for the second family of a dual-stack cluster.
+    pub second_pod_subnet: Option<IpNet>,
     /// Where cluster IPs come from.
     pub service_subnet: IpNet,
+    /// The same for the second family.
+    pub second_service_subnet: Option<IpNet>,
     /// The zone of cluster names.
     pub dns_domain: String,
     /// Cluster IP of the DNS Service, and the name server in pods.
@@ -120,8 +125,12 @@ pub struct NodeConfig {
     pub role: Role,
     /// Its address on the node network.
     pub ip: IpAddr,
+    /// Its address of the cluster's second family.
+    pub second_ip: Option<IpAddr>,
     /// Its part of the pod subnet.
     pub pod_cidr: IpNet,
+    /// Its part of the second pod subnet.
+    pub second_pod_cidr: Option<IpNet>,
     /// Labels beside those that the kubelet sets.
     pub labels: IndexMap<String, String>,
     /// Taints beside the control plane's.
@@ -159,6 +168,8 @@ pub struct HostConfig {
     pub name: String,
     /// Its address.
     pub ip: IpAddr,
+    /// Its address of the cluster's second family.
+    pub second_ip: Option<IpAddr>,
     /// Where it listens; HTTP over TCP, an echo over UDP.
     pub listen: Vec<Listen>,
 }
@@ -249,7 +260,9 @@ impl Default for Networking {
         Self {
             ip_family: IpFamily::V4,
             pod_subnet: net([10, 244, 0, 0], 16),
+            second_pod_subnet: None,
             service_subnet: net([10, 96, 0, 0], 12),
+            second_service_subnet: None,
             dns_domain: "cluster.local".to_owned(),
             cluster_dns: IpAddr::V4(Ipv4Addr::new(10, 96, 0, 10)),
             cni: Cni::Flannel,
@@ -286,7 +299,9 @@ impl NodeConfig {
             name: name.to_owned(),
             role: Role::Worker,
             ip,
+            second_ip: None,
             pod_cidr,
+            second_pod_cidr: None,
             labels: IndexMap::new(),
             taints: Vec::new(),
             addresses: IndexMap::new(),

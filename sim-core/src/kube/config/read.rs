@@ -4,11 +4,11 @@ use indexmap::IndexMap;
 
 use super::check::{Marks, PinMarks};
 use super::machines::{hosts, listen, nodes};
-use super::reader::{Reader, set};
+use super::reader::{Reader, set, set_pair};
 use super::yaml::{self, Node, Position};
 use super::{
     ClusterConfig, Cni, ImageConfig, IpFamily, LoadBalancerMode, Networking, PodPin, ProxyMode, ServicePin,
-    check,
+    check, families,
 };
 use crate::diagnostic::Diagnostic;
 use crate::kube::version::Version;
@@ -73,6 +73,7 @@ fn block(r: &mut Reader<'_>, root: &Node, config: &mut ClusterConfig) {
         }
     }
     if r.found.is_empty() {
+        families::fill_in(config, &marks, r);
         fill_in_pod_cidrs(config, &marks);
         check::check(config, &marks, r);
     }
@@ -118,11 +119,11 @@ fn networking(r: &mut Reader<'_>, node: &Node, config: &mut Networking, marks: &
             "ipFamily" => set(&mut config.ip_family, ip_family(r, node)),
             "podSubnet" => {
                 marks.pod_subnet = node.at;
-                set(&mut config.pod_subnet, r.subnet(node));
+                set_pair(&mut config.pod_subnet, &mut config.second_pod_subnet, r.subnets(node));
             }
             "serviceSubnet" => {
                 marks.service_subnet = node.at;
-                set(&mut config.service_subnet, r.subnet(node));
+                set_pair(&mut config.service_subnet, &mut config.second_service_subnet, r.subnets(node));
             }
             "dnsDomain" => set(&mut config.dns_domain, domain(r, node)),
             "clusterDNS" => {
@@ -138,17 +139,13 @@ fn networking(r: &mut Reader<'_>, node: &Node, config: &mut Networking, marks: &
     }
     if marks.cluster_dns.is_none() && marks.service_subnet != Position::default() {
         // kubeadm takes the tenth address of the service subnet.
-        set(&mut config.cluster_dns, config.service_subnet.hosts().nth(9));
+        set(&mut config.cluster_dns, families::nth(&config.service_subnet, 10));
     }
 }
 
 fn ip_family(r: &mut Reader<'_>, node: &Node) -> Option<IpFamily> {
     let words = [("ipv4", IpFamily::V4), ("ipv6", IpFamily::V6), ("dual", IpFamily::Dual)];
-    let family = r.choice(node, "ipFamily", &words)?;
-    if family != IpFamily::V4 {
-        r.not_modelled(node.at, format!("ipFamily: {}", word(&words, family)));
-    }
-    Some(family)
+    r.choice(node, "ipFamily", &words)
 }
 
 fn cni(r: &mut Reader<'_>, node: &Node) -> Option<Cni> {
@@ -298,7 +295,8 @@ pub(super) fn sysctl(r: &mut Reader<'_>, node: &Node) -> IndexMap<String, String
     let mut world = World::new(0);
     let ns = world.add_netns("scratch");
     let scratch = world.ns_mut(ns);
-    let devices = ["eth0", "flannel.1"].iter().all(|dev| scratch.add_dummy(dev, MacAddr::ZERO).is_ok());
+    let devices =
+        ["eth0", "flannel.1", "flannel-v6.1"].iter().all(|dev| scratch.add_dummy(dev, MacAddr::ZERO).is_ok());
     debug_assert!(devices, "the names are free");
     for entry in entries {
         let Some(value) = r.scalar(&entry.node, "a sysctl") else { continue };
@@ -358,21 +356,25 @@ fn faults(r: &mut Reader<'_>, node: &Node) {
 
 /// Nodes without a podCIDR get the first free /24 (/64) of the pod subnet, as the node IPAM controller hands them out.
 fn fill_in_pod_cidrs(config: &mut ClusterConfig, marks: &Marks) {
-    let prefix = if config.networking.pod_subnet.addr().is_ipv4() { 24 } else { 64 };
-    let Ok(mut free) = config.networking.pod_subnet.subnets(prefix) else { return };
-    let taken: Vec<_> = config
-        .nodes
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| marks.nodes.get(*i).is_none_or(|m| m.pod_cidr.is_some()))
-        .map(|(_, n)| n.pod_cidr)
-        .collect();
+    let open = |i: usize| marks.nodes.get(i).is_some_and(|m| m.pod_cidr.is_none());
+    let taken: Vec<_> =
+        config.nodes.iter().enumerate().filter(|(i, _)| !open(*i)).flat_map(|(_, n)| n.pod_cidrs()).collect();
+    let free = |subnet: &ipnet::IpNet| {
+        let parts = subnet.subnets(families::part_length(subnet)).ok();
+        let taken = &taken;
+        parts
+            .into_iter()
+            .flatten()
+            .filter(move |part| !taken.iter().any(|t| t.contains(part) || part.contains(t)))
+    };
+    let mut first = free(&config.networking.pod_subnet);
+    let mut second = config.networking.second_pod_subnet.as_ref().map(free);
     for (i, node) in config.nodes.iter_mut().enumerate() {
-        if marks.nodes.get(i).is_some_and(|m| m.pod_cidr.is_none()) {
-            set(
-                &mut node.pod_cidr,
-                free.find(|part| !taken.iter().any(|t| t.contains(part) || part.contains(t))),
-            );
+        if open(i) {
+            set(&mut node.pod_cidr, first.next());
+        }
+        if open(i) || marks.nodes.is_empty() {
+            node.second_pod_cidr = second.as_mut().and_then(Iterator::next);
         }
     }
 }

@@ -177,6 +177,43 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Reader<'_> {
+    /// One value, or two separated by a comma.
+    fn pair<T>(
+        &mut self,
+        node: &Node,
+        mut one: impl FnMut(&mut Self, &Node) -> Option<T>,
+    ) -> Option<(T, Option<T>)> {
+        let split = match &node.value {
+            Value::Text(text) => {
+                text.split_once(',').map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned()))
+            }
+            _ => None,
+        };
+        let Some((a, b)) = split else { return Some((one(self, node)?, None)) };
+        let part = |text| Node { value: Value::Text(text), ..node.clone() };
+        let (a, b) = (one(self, &part(a)), one(self, &part(b)));
+        Some((a?, Some(b?)))
+    }
+
+    /// A subnet, or one of each family.
+    pub(super) fn subnets(&mut self, node: &Node) -> Option<(IpNet, Option<IpNet>)> {
+        self.pair(node, Self::subnet)
+    }
+
+    /// An address, or one of each family.
+    pub(super) fn ips(&mut self, node: &Node) -> Option<(IpAddr, Option<IpAddr>)> {
+        self.pair(node, Self::ip)
+    }
+}
+
+/// The values of a field that may have two.
+pub(super) fn set_pair<T>(first: &mut T, second: &mut Option<T>, values: Option<(T, Option<T>)>) {
+    if let Some((a, b)) = values {
+        (*first, *second) = (a, b);
+    }
+}
+
 /// The value of a field that is there.
 pub(super) fn set<T>(target: &mut T, value: Option<T>) {
     if let Some(value) = value {

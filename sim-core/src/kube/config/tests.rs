@@ -141,3 +141,83 @@ fn the_first_and_the_last_address_of_a_network_are_nobody_s() {
         "2:38+8: 10.9.0.0 of `a` is no machine's address in 10.9.0.0/24\n4:17+10: 10.9.0.255 of `b` is no machine's address in 10.9.0.0/24\n"
     );
 }
+
+/// What a cluster is made of: subnets, DNS, and each machine.
+fn addresses(text: &str) -> String {
+    let config = parse(text, "lab.md", 1).unwrap();
+    let list = |all: &mut dyn Iterator<Item = String>| all.collect::<Vec<_>>().join(" ");
+    let net = &config.networking;
+    let mut out = format!(
+        "pods {}\nservices {}\ndns {}\ngateway {}\nworkstation {}\n",
+        list(&mut net.pod_subnets().map(|n| n.to_string())),
+        list(&mut net.service_subnets().map(|n| n.to_string())),
+        net.cluster_dns,
+        list(&mut config.gateways().map(|n| n.to_string())),
+        list(&mut config.workstations().into_iter().map(|n| n.to_string())),
+    );
+    for node in &config.nodes {
+        let (ips, cidrs) = (node.ips().map(|i| i.to_string()), node.pod_cidrs().map(|c| c.to_string()));
+        out += &format!("{} {}\n", node.name, list(&mut ips.chain(cidrs)));
+    }
+    for host in &config.hosts {
+        out += &format!("{} {}\n", host.name, list(&mut host.ips().map(|i| i.to_string())));
+    }
+    out
+}
+
+#[test]
+fn an_ipv6_cluster_has_kind_s_subnets_and_addresses_with_familiar_digits() {
+    insta::assert_snapshot!(addresses("networking: {ipFamily: ipv6}\n"), @r"
+    pods fd00:10:244::/56
+    services fd00:10:96::/112
+    dns fd00:10:96::a
+    gateway fd00:192:168:100::1
+    workstation fd00:192:168:100::10
+    master fd00:192:168:100::100 fd00:10:244::/64
+    node1 fd00:192:168:100::101 fd00:10:244:1::/64
+    node2 fd00:192:168:100::102 fd00:10:244:2::/64
+    ");
+}
+
+#[test]
+fn a_dual_cluster_has_two_of_everything() {
+    insta::assert_snapshot!(addresses("networking: {ipFamily: dual}\nhosts: [{name: db, ip: 10.32.1.149}]\n"), @r"
+    pods 10.244.0.0/16 fd00:10:244::/56
+    services 10.96.0.0/12 fd00:10:96::/112
+    dns 10.96.0.10
+    gateway 192.168.100.1 fd00:192:168:100::1
+    workstation 192.168.100.10 fd00:192:168:100::10
+    master 192.168.100.100 fd00:192:168:100::100 10.244.0.0/24 fd00:10:244::/64
+    node1 192.168.100.101 fd00:192:168:100::101 10.244.1.0/24 fd00:10:244:1::/64
+    node2 192.168.100.102 fd00:192:168:100::102 10.244.2.0/24 fd00:10:244:2::/64
+    db 10.32.1.149 fd00:10:32:1::149
+    ");
+}
+
+#[test]
+fn the_family_of_the_first_subnet_leads() {
+    insta::assert_snapshot!(addresses(
+        "networking: {ipFamily: dual, podSubnet: \"fd00:7::/56,10.7.0.0/16\"}\nnodes:\n\
+         - {name: a, role: control-plane, ip: \"192.168.1.5,fd00:1::5\"}\n- {name: b, ip: \"fd00:1::6,192.168.1.6\", podCIDR: \"fd00:7:0:9::/64,10.7.9.0/24\"}\n"
+    ), @r"
+    pods fd00:7::/56 10.7.0.0/16
+    services fd00:10:96::/112 10.96.0.0/12
+    dns fd00:10:96::a
+    gateway fd00:1::1 192.168.1.1
+    workstation fd00:1::10 192.168.1.10
+    a fd00:1::5 192.168.1.5 fd00:7::/64 10.7.0.0/24
+    b fd00:1::6 192.168.1.6 fd00:7:0:9::/64 10.7.9.0/24
+    ");
+}
+
+#[test]
+fn families_that_do_not_fit_are_named() {
+    let said = [
+        "networking: {ipFamily: ipv6, podSubnet: 10.244.0.0/16}\nnodes: [{name: a, role: control-plane, ip: 192.168.1.1}]\n",
+        "networking: {ipFamily: dual, podSubnet: 10.244.0.0/16, serviceSubnet: \"10.96.0.0/12,10.97.0.0/16\"}\n",
+        "networking: {podSubnet: \"10.244.0.0/16,fd00::/56\"}\n",
+        "networking: {ipFamily: ipv6, serviceSubnet: \"fd00:10:96::/64\"}\n",
+        "networking: {ipFamily: dual}\nnodes: [{name: a, role: control-plane, ip: \"fd00::1\"}]\n",
+    ];
+    insta::assert_snapshot!(said.map(mistakes).concat());
+}

@@ -11,7 +11,7 @@ use super::machine::{Machines, Place};
 use super::proxy::agent::{NodeProxy, ServiceMap};
 use super::proxy::iptables::{Settings, base_rules};
 use crate::kube::apps::runtime::Apps;
-use crate::kube::config::{ClusterConfig, Cni, ProxyMode};
+use crate::kube::config::{ClusterConfig, Cni, NodeConfig, ProxyMode};
 use crate::kube::objects::{Kind, Object, Pod};
 use crate::kube::store::{ChangeKind, Store};
 use crate::linux::World;
@@ -77,9 +77,8 @@ pub enum Timer {
 #[derive(Clone, Debug)]
 pub struct NodeAgents {
     kubelets: IndexMap<String, Kubelet>,
-    services: ServiceMap,
-    proxies: IndexMap<String, NodeProxy>,
-    settings: Settings,
+    /// kube-proxy's instances: one per address family of the cluster.
+    families: Vec<ProxyFamily>,
     proxy_on: bool,
     proxy_armed: bool,
     proxy_last: Option<SimTime>,
@@ -89,6 +88,14 @@ pub struct NodeAgents {
     cursor: u64,
     /// For look-ups only.
     pods: FxHashMap<NsId, (String, String)>,
+}
+
+/// kube-proxy for one address family, on every node.
+#[derive(Clone, Debug)]
+struct ProxyFamily {
+    services: ServiceMap,
+    proxies: IndexMap<String, NodeProxy>,
+    settings: Settings,
 }
 
 /// How long after a change kube-proxy begins to write.
@@ -101,19 +108,22 @@ impl NodeAgents {
     #[must_use]
     pub fn new(config: &ClusterConfig, machines: &Machines) -> Self {
         let mut kubelets = IndexMap::new();
-        let mut proxies = IndexMap::new();
+        let families = config.networking.pod_subnets().map(|pods| {
+            let settings = Settings::kubeadm(pods).in_dialect(config.networking.proxy_dialect.minor);
+            ProxyFamily { services: ServiceMap::new(settings.family), proxies: IndexMap::new(), settings }
+        });
+        let mut families: Vec<ProxyFamily> = families.collect();
         for node in &config.nodes {
             let ns = machines.get(&Place::Node(node.name.clone())).map_or(NsId(0), |m| m.ns);
             let zone = node.labels.get("topology.kubernetes.io/zone").map_or("", String::as_str);
             kubelets.insert(node.name.clone(), Kubelet::new(node, ns, config));
-            proxies.insert(node.name.clone(), NodeProxy::new(&node.name, zone, ns));
+            for family in &mut families {
+                family.proxies.insert(node.name.clone(), NodeProxy::new(&node.name, zone, ns));
+            }
         }
         Self {
             kubelets,
-            services: ServiceMap::default(),
-            proxies,
-            settings: Settings::kubeadm(config.networking.pod_subnet)
-                .in_dialect(config.networking.proxy_dialect.minor),
+            families,
             proxy_on: config.networking.proxy_mode == ProxyMode::Iptables,
             proxy_armed: false,
             proxy_last: None,
@@ -141,21 +151,38 @@ impl NodeAgents {
     /// The rules or devices are refused: a contradiction within the cluster block.
     pub fn set_up_nodes(&mut self, hands: &mut Hands<'_>) -> Result<(), String> {
         let config = hands.config;
-        let nodes: Vec<cni::Node<'_>> = config
-            .nodes
-            .iter()
-            .map(|n| cni::Node { name: &n.name, ip: n.ip, pod_cidr: n.pod_cidr })
-            .collect();
-        let base = base_rules(&self.settings, self.proxy_on);
-        for node in &nodes {
+        for (i, cluster) in config.networking.pod_subnets().enumerate() {
+            let one = |n: &'_ NodeConfig| Some((n.ips().nth(i)?, n.pod_cidrs().nth(i)?));
+            let nodes: Vec<cni::Node<'_>> = config
+                .nodes
+                .iter()
+                .filter_map(|n| {
+                    one(n).map(|(ip, pod_cidr)| cni::Node { name: &n.name, ip, pod_cidr, cluster })
+                })
+                .collect();
+            self.set_up_family(&nodes, &self.families[i].settings, hands)?;
+        }
+        Ok(())
+    }
+
+    fn set_up_family(
+        &self,
+        nodes: &[cni::Node<'_>],
+        settings: &Settings,
+        hands: &mut Hands<'_>,
+    ) -> Result<(), String> {
+        let networking = &hands.config.networking;
+        let base = base_rules(settings, self.proxy_on);
+        for node in nodes {
             let Some(kubelet) = self.kubelets.get(node.name) else { continue };
+            let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", node.name);
             let ns = hands.world.ns_mut(kubelet.ns());
-            cni::set_up_node(ns, *node, &config.networking).map_err(|e| format!("{}: {e}", node.name))?;
+            cni::set_up_node(ns, *node, networking).map_err(|e| wrong(&e))?;
             for peer in nodes.iter().filter(|p| p.name != node.name) {
-                cni::add_peer(ns, *peer, &config.networking).map_err(|e| format!("{}: {e}", node.name))?;
+                cni::add_peer(ns, *peer, networking).map_err(|e| wrong(&e))?;
             }
-            let text = format!("{base}{}", cni::rules(*node, &config.networking));
-            restore(hands.world, kubelet.ns(), &text).map_err(|e| format!("{}: {e}", node.name))?;
+            let text = format!("{base}{}", cni::rules(*node, networking));
+            restore(hands.world, kubelet.ns(), settings.family, &text).map_err(|e| wrong(&e))?;
         }
         Ok(())
     }
@@ -176,8 +203,14 @@ impl NodeAgents {
                 _ => {}
             }
         }
-        if proxied && self.services.sync(hands.store, &changes) {
-            self.arm_proxy(hands);
+        if proxied {
+            let mut news = false;
+            for family in &mut self.families {
+                news |= family.services.sync(hands.store, &changes);
+            }
+            if news {
+                self.arm_proxy(hands);
+            }
         }
     }
 
@@ -235,21 +268,23 @@ impl NodeAgents {
 
     /// Writes the rules of changed Services on every node.
     fn write_rules(&mut self, hands: &mut Hands<'_>) {
-        let changed = self.services.take_changed();
         self.proxy_last = Some(hands.now());
-        let mut shared = None;
-        for proxy in self.proxies.values_mut() {
-            if let Err(e) = proxy.sync(&self.services, &self.settings, &changed, &mut shared, hands.world) {
-                hands.remarks.push(format!("kube-proxy on {}: {e}", proxy.node()));
+        for ProxyFamily { services, proxies, settings } in &mut self.families {
+            let changed = services.take_changed();
+            let mut shared = None;
+            for proxy in proxies.values_mut() {
+                if let Err(e) = proxy.sync(services, settings, &changed, &mut shared, hands.world) {
+                    hands.remarks.push(format!("kube-proxy on {}: {e}", proxy.node()));
+                }
             }
         }
     }
 }
 
-/// `iptables-restore --noflush` in a namespace.
-pub(super) fn restore(world: &mut World, ns: NsId, text: &str) -> Result<(), RestoreError> {
+/// `iptables-restore --noflush` or `ip6tables-restore --noflush` in a namespace.
+pub(super) fn restore(world: &mut World, ns: NsId, family: Family, text: &str) -> Result<(), RestoreError> {
     let options = RestoreOptions { noflush: true, ..RestoreOptions::default() };
-    world.ns_mut(ns).netfilter(Family::V4, |rules| rules.restore(text, options))
+    world.ns_mut(ns).netfilter(family, |rules| rules.restore(text, options))
 }
 
 /// Whether pods get a network at all.

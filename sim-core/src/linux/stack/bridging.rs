@@ -71,7 +71,7 @@ impl Netns {
                 None
             }
             // What cannot be routed goes up as well, and the host says what it has to say about it.
-            Ok(_) | Err(BadInput::Refuse(_) | BadInput::Drop(DropReason::ForwardingDisabled)) => {
+            Ok(_) | Err(BadInput::Refuse(_) | BadInput::Drop(DropReason::ForwardingDisabled { .. })) => {
                 skb.frame.dst = self.iface(bridge)?.mac;
                 skb.tag.snapshot = None;
                 Some(skb)

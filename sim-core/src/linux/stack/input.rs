@@ -56,6 +56,10 @@ impl Netns {
     }
 
     fn ip_input<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, pre_done: bool, cx: &mut Cx<'_, R>) {
+        let v6 = skb.ip().is_some_and(|p| p.dst.is_ipv6());
+        if v6 && self.iface(dev).is_some_and(|i| !i.speaks_v6()) {
+            return self.drop(cx, skb, DropReason::Ipv6Off { iface: dev });
+        }
         if !pre_done {
             let Some(whole) = self.defragment_for_tracking(skb, cx) else { return };
             skb = whole;
@@ -111,8 +115,12 @@ impl Netns {
         if v6 && is_link_local(p.src) {
             return self.refuse(skb, DropReason::MartianSource, IcmpError::BeyondScope, cx);
         }
-        // What was put together here is judged by its longest piece (`ip6_pkt_too_big`).
-        let len = skb.frag_max.filter(|_| v6).map_or(p.len(), usize::from);
+        // What was put together here is judged by its longest piece, if that is still known (`ip6_pkt_too_big`).
+        let len = match skb.frag_max.filter(|_| v6) {
+            Some(longest) => usize::from(longest),
+            None if v6 && skb.joined => 0,
+            None => p.len(),
+        };
         if len > mtu as usize && (p.df || v6) {
             let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
             return self.refuse(skb, DropReason::PacketTooBig { mtu }, error, cx);

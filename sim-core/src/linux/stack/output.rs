@@ -183,7 +183,7 @@ impl Netns {
             return self.send_to_next_hop(&path, skb, cx);
         }
         // Routers cut up IPv6 packets only if they put them together.
-        if p.df || (p.dst.is_ipv6() && skb.iif.is_some() && skb.frag_max.is_none()) {
+        if p.df || (p.dst.is_ipv6() && skb.iif.is_some() && !skb.joined) {
             let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
             return self.refuse(skb, DropReason::PacketTooBig { mtu }, error, cx);
         }
@@ -353,6 +353,7 @@ pub(super) fn pieces(skb: &Skb, mtu: u32) -> crate::linux::neigh::Waiting {
         let mut part = Box::new(skb.clone());
         part.tag.snapshot = None;
         part.frag_max = None;
+        part.joined = false;
         part.frame.body = FrameBody::Ip(piece);
         part
     };

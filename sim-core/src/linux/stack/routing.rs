@@ -220,7 +220,7 @@ impl Netns {
         self.check_source(src, dst, iface, oif)?;
         match path {
             Ok(p) if p.local || p.broadcast => Ok(Path { local: true, ..p }),
-            _ if !iface.conf.forwarding => Err(BadInput::Drop(DropReason::ForwardingDisabled)),
+            _ if !iface.conf.forwarding => Err(BadInput::Drop(DropReason::ForwardingDisabled { v6: false })),
             other => other.map_err(BadInput::Refuse),
         }
     }
@@ -246,7 +246,9 @@ impl Netns {
             self.path_to(dst.into())
         };
         match path {
-            Ok(p) if !p.local && !self.sys.ip6_forward => Err(BadInput::Drop(DropReason::ForwardingDisabled)),
+            Ok(p) if !p.local && !self.sys.ip6_forward => {
+                Err(BadInput::Drop(DropReason::ForwardingDisabled { v6: true }))
+            }
             other => other.map_err(BadInput::Refuse),
         }
     }

@@ -484,6 +484,7 @@ impl World {
         skb.mark = 0;
         skb.ct = SkbCt::None;
         skb.frag_max = None;
+        skb.joined = false;
         skb.bridge_nf = None;
         skb.iif = Some(peer);
         if delay.is_zero() {

@@ -8,6 +8,7 @@ use sim_core::linux::socket::SockOptions;
 use sim_core::time::SimTime;
 
 use super::probe::{Answer, Probe, Times, seconds};
+use super::{called, device, scoped};
 use crate::tools::getopt::{self, Word};
 use crate::tools::{Cx, busybox, net};
 
@@ -56,6 +57,7 @@ enum Refusal {
 /// The applet.
 pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
     match parse(cx.args.get(1..).unwrap_or_default()) {
+        Ok(request) if called(cx) == "ping6" => ping(cx, &Request { family: Family::V6, ..request }),
         Ok(request) => ping(cx, &request),
         Err(Refusal::Text(text)) => fail(cx, &text),
         Err(Refusal::Usage(text)) => {
@@ -130,11 +132,13 @@ fn fail(cx: &mut Cx<'_>, text: &str) -> i32 {
 }
 
 fn ping(cx: &mut Cx<'_>, request: &Request) -> i32 {
-    let found = net::lookup(cx, &request.host, request.family).ok();
+    let (host, scope) = scoped(&request.host);
+    let device = scope.or(request.source.as_deref()).and_then(|name| device(cx, name));
+    let found = net::lookup(cx, host, request.family).ok().filter(|_| scope.is_none() || device.is_some());
     let Some(dst) = found.and_then(|f| f.addresses.first().copied()) else {
         return fail(cx, &format!("bad address '{}'", request.host));
     };
-    let options = SockOptions { ttl: request.ttl, ..SockOptions::default() };
+    let options = SockOptions { ttl: request.ttl, device, ..SockOptions::default() };
     let mut probe = match Probe::open(cx, dst, request.size, options) {
         Ok(probe) => probe,
         Err(errno) => {

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use sim_core::kube::dns::resolver::{Family, Libc};
 use sim_core::linux::Errno;
+use sim_core::linux::ipv6::is_link_local;
 use sim_core::linux::socket::{PmtuDiscovery, SockOptions};
 use sim_core::packet::IcmpError;
 use sim_core::time::SimTime;
 
 use super::probe::{Answer, Probe, seconds};
+use super::{called, device, scoped};
 use crate::tools::getopt::{self, Word};
 use crate::tools::{Cx, net};
 
@@ -40,6 +42,18 @@ struct Target {
     /// The name as the resolver completed it.
     name: String,
     addr: IpAddr,
+    /// The interface that was named with it.
+    scope: Option<String>,
+}
+
+impl Target {
+    /// An address as it is shown: one of the link with its interface.
+    fn text(&self, addr: IpAddr) -> String {
+        match &self.scope {
+            Some(device) if is_link_local(addr) || addr == self.addr => format!("{addr}%{device}"),
+            _ => addr.to_string(),
+        }
+    }
 }
 
 /// What its own bookkeeping knows beyond the probe's.
@@ -60,11 +74,17 @@ enum Refusal {
 
 /// The program.
 pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
-    let done = parse(cx.args.get(1..).unwrap_or_default()).and_then(|request| ping(cx, &request));
+    let me = called(cx);
+    let done = parse(cx.args.get(1..).unwrap_or_default()).and_then(|mut request| {
+        if me == "ping6" {
+            request.family = Family::V6;
+        }
+        ping(cx, &request)
+    });
     match done {
         Ok(status) => status,
         Err(Refusal::Text(text, status)) => {
-            cx.out.err(format!("ping: {text}"));
+            cx.out.err(format!("{me}: {text}"));
             status
         }
         Err(Refusal::NotModelled(what)) => cx.not_modelled(what),
@@ -142,19 +162,25 @@ fn discovery(text: &str) -> Result<PmtuDiscovery, Refusal> {
 }
 
 fn ping(cx: &mut Cx<'_>, request: &Request) -> Result<i32, Refusal> {
-    let literal = request.host.parse::<IpAddr>().is_ok();
-    let found = net::lookup(cx, &request.host, request.family);
+    let (host, scope) = scoped(&request.host);
+    let literal = host.parse::<IpAddr>().is_ok();
+    let device = scope.or(request.source.as_deref()).and_then(|name| device(cx, name));
+    if scope.is_some() && device.is_none() {
+        return Err(Refusal::Text(format!("{}: Name or service not known", request.host), 2));
+    }
+    let found = net::lookup(cx, host, request.family);
     let found =
         found.map_err(|e| Refusal::Text(format!("{}: {}", request.host, e.message(Libc::Glibc)), 2))?;
     let addr = found.addresses.first().copied();
     let addr = addr
         .ok_or_else(|| Refusal::Text(format!("{}: No address associated with hostname", request.host), 2))?;
     let name = if literal { request.host.clone() } else { found.canonical.trim_end_matches('.').to_owned() };
-    let target = Target { name, addr };
-    let options = SockOptions { ttl: request.ttl, pmtu: request.pmtu, ..SockOptions::default() };
+    let scope = scope.map(str::to_owned);
+    let target = Target { name, addr, scope };
+    let options = SockOptions { ttl: request.ttl, pmtu: request.pmtu, device, ..SockOptions::default() };
     let errno = |what: &str, errno: Errno| Refusal::Text(format!("{what}: {}", errno.message()), 2);
     let mut probe = Probe::open(cx, addr, request.size, options).map_err(|e| errno("socket", e))?;
-    let from = announce_source(cx, request, &target, &probe).inspect_err(|_| probe.close(cx))?;
+    let from = announce_source(cx, request, &target, &probe, options).inspect_err(|_| probe.close(cx))?;
     cx.out.line(headline(request, &target, &from));
     let tally = Tally { errors: 0, pipe: 0, start: cx.now(), last_sent: cx.now(), known: None };
     let numeric = request.numeric || literal;
@@ -165,11 +191,11 @@ fn ping(cx: &mut Cx<'_>, request: &Request) -> Result<i32, Refusal> {
 
 /// `PING web (10.244.2.6) 56(84) bytes of data.`
 fn headline(request: &Request, target: &Target, from: &str) -> String {
-    let Target { name, addr } = target;
-    let size = request.size;
+    let Target { name, addr, .. } = target;
+    let (size, addr_text) = (request.size, target.text(*addr));
     match addr {
         IpAddr::V4(_) => format!("PING {name} ({addr}) {from}{size}({}) bytes of data.", size + 28),
-        IpAddr::V6(_) => format!("PING {name}({addr}) {from}{size} data bytes"),
+        IpAddr::V6(_) => format!("PING {name}({addr_text}) {from}{size} data bytes"),
     }
 }
 
@@ -179,6 +205,7 @@ fn announce_source(
     request: &Request,
     to: &Target,
     probe: &Probe,
+    options: SockOptions,
 ) -> Result<String, Refusal> {
     let errno = |what: &str, errno: Errno| Refusal::Text(format!("{what}: {}", errno.message()), 2);
     let ns = net::netns(cx).map_err(|e| errno("socket", e))?;
@@ -192,6 +219,7 @@ fn announce_source(
     let local = source.as_ref().and_then(|(_, addr)| addr.as_ref().ok()).copied().unwrap_or(unspecified);
     let world = &mut cx.cluster.world;
     let udp = world.udp_bind(ns, SocketAddr::new(local, 0)).map_err(|e| errno("bind", e))?;
+    world.set_options(ns, udp, options).map_err(|e| errno("setsockopt", e))?;
     let connected = world.udp_connect(ns, udp, SocketAddr::new(to.addr, PROBE_PORT));
     let src = world.ns(ns).sockets.local_addr(udp).map(|a| a.ip());
     world.close(ns, udp);
@@ -275,12 +303,14 @@ impl Session<'_> {
                 self.tally.errors += 1;
                 if !self.request.quiet {
                     let mtu = self.mtu(cx);
-                    cx.out.err(format!("ping: local error: message too long, mtu={mtu}"));
+                    let me = called(cx);
+                    cx.out.err(format!("{me}: local error: message too long, mtu={mtu}"));
                 }
             }
             Err(errno) => {
                 if !self.request.quiet {
-                    cx.out.err(format!("ping: sendmsg: {}", errno.message()));
+                    let me = called(cx);
+                    cx.out.err(format!("{me}: sendmsg: {}", errno.message()));
                 }
             }
         }
@@ -331,6 +361,9 @@ impl Session<'_> {
                 let again = if again { " (DUP!)" } else { "" };
                 format!("{bytes} bytes from {from}: icmp_seq={seq} ttl={ttl}{time}{again}")
             }
+            Answer::Error { error, .. } if self.target.addr.is_ipv6() => {
+                format!("From {from} icmp_seq={seq} {}", describe_v6(error))
+            }
             Answer::Error { error, .. } => format!("From {from} icmp_seq={seq} {}", describe(error)),
         });
     }
@@ -338,7 +371,7 @@ impl Session<'_> {
     /// An address as it is shown: with its name, unless the host was given as an address.
     fn named(&mut self, cx: &mut Cx<'_>, addr: IpAddr) -> String {
         if self.numeric {
-            return addr.to_string();
+            return self.target.text(addr);
         }
         let known = self.tally.known.take().filter(|(of, _)| *of == addr);
         let name = match known {
@@ -422,10 +455,25 @@ fn describe(error: IcmpError) -> String {
         IcmpError::AdminProhibited => "Packet filtered".to_owned(),
         IcmpError::TtlExceeded => "Time to live exceeded".to_owned(),
         IcmpError::ReassemblyTimeout => "Frag reassembly time exceeded".to_owned(),
-        IcmpError::BeyondScope => "Destination unreachable: Beyond scope of source address".to_owned(),
-        IcmpError::PolicyFail => {
-            "Destination unreachable: Source address failed ingress/egress policy".to_owned()
-        }
-        IcmpError::RejectRoute => "Destination unreachable: Reject route to destination".to_owned(),
+        // There are no such errors in IPv4.
+        IcmpError::BeyondScope | IcmpError::PolicyFail | IcmpError::RejectRoute => describe_v6(error),
+    }
+}
+
+/// The words of `print_icmp` for ICMPv6.
+fn describe_v6(error: IcmpError) -> String {
+    let (ty, code) = error.type_code_v6();
+    match (ty, code, error) {
+        (1, 0, _) => "Destination unreachable: No route".to_owned(),
+        (1, 1, _) => "Destination unreachable: Administratively prohibited".to_owned(),
+        (1, 2, _) => "Destination unreachable: Beyond scope of source address".to_owned(),
+        (1, 3, _) => "Destination unreachable: Address unreachable".to_owned(),
+        (1, 4, _) => "Destination unreachable: Port unreachable".to_owned(),
+        (1, code, _) => format!("Destination unreachable: Unknown code {code}"),
+        (2, _, IcmpError::FragmentationNeeded { mtu }) => format!("Packet too big: mtu={mtu}"),
+        (3, 0, _) => "Time exceeded: Hop limit".to_owned(),
+        (3, _, _) => "Time exceeded: Defragmentation failure".to_owned(),
+        // The field that says what follows is the seventh byte of the header.
+        _ => "Parameter problem: Unknown header at 6".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::options::Options;
 use crate::tools::Cx;
+use sim_core::linux::ipv6::is_link_local;
 
 pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
     let options = match Options::read(
@@ -21,7 +22,11 @@ pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
     let text = if options.has('I') {
         let ns = cx.cluster.world.ns(ns);
         let addrs = ns.ifaces().filter(|i| !i.is_loopback()).flat_map(|i| {
-            i.addrs.iter().filter(|a| a.addr().is_ipv4()).map(|a| a.addr().to_string()).collect::<Vec<_>>()
+            i.addrs
+                .iter()
+                .filter(|a| !is_link_local(a.addr()))
+                .map(|a| a.addr().to_string())
+                .collect::<Vec<_>>()
         });
         addrs.fold(String::new(), |all, addr| all + &addr + " ")
     } else if options.has('i') {

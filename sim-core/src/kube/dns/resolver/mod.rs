@@ -282,9 +282,15 @@ fn found(asked: &str, replies: &[Message]) -> Found {
 }
 
 /// Brings addresses into the order of `getaddrinfo` as far as it matters here (RFC 6724): unusable destinations last, then
-/// IPv6 before IPv4, otherwise as answered.
-pub fn order_addresses(addresses: &mut [IpAddr], mut usable: impl FnMut(IpAddr) -> bool) {
-    addresses.sort_by_cached_key(|a| (!usable(*a), a.is_ipv4()));
+/// IPv6 before IPv4, otherwise as answered. musl's table of precedences is the RFC's, in which unique local addresses (fc00::/7)
+/// come after IPv4; glibc's is the one of RFC 3484, which does not know them.
+pub fn order_addresses(addresses: &mut [IpAddr], libc: Libc, mut usable: impl FnMut(IpAddr) -> bool) {
+    let unique_local = |a: &IpAddr| matches!(a, IpAddr::V6(a) if a.is_unique_local());
+    let rank = |a: &IpAddr| match libc {
+        Libc::Musl if unique_local(a) => 2,
+        _ => u8::from(a.is_ipv4()),
+    };
+    addresses.sort_by_cached_key(|a| (!usable(*a), rank(a)));
 }
 
 #[cfg(test)]

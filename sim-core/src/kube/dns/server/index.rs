@@ -197,16 +197,27 @@ impl Index {
         if matches!(pod.status.phase, PodPhase::Succeeded | PodPhase::Failed) {
             return;
         }
-        if let Some(ip) = pod.ip() {
+        for ip in addresses(pod) {
             self.by_pod.entry(ip).or_default().insert(key(pod));
         }
     }
 
     fn remove_pod(&mut self, pod: &Pod) {
-        if let Some(pods) = pod.ip().and_then(|ip| self.by_pod.get_mut(&ip)) {
-            pods.remove(&key(pod));
+        for ip in addresses(pod) {
+            if let Some(pods) = self.by_pod.get_mut(&ip) {
+                pods.remove(&key(pod));
+            }
         }
     }
+}
+
+/// A pod's addresses, of both families.
+fn addresses(pod: &Pod) -> Vec<IpAddr> {
+    let mut all: Vec<_> = pod.ips().collect();
+    if all.is_empty() {
+        all.extend(pod.ip());
+    }
+    all
 }
 
 impl Index {

@@ -20,10 +20,8 @@ pub struct Attachment<'a> {
     pub pod: NsId,
     /// The node's end of the veth pair.
     pub veth: &'a str,
-    /// The pod's address.
-    pub ip: IpAddr,
-    /// The bridge's address with the node's pod range.
-    pub gateway: IpNet,
+    /// The pod's addresses, each with the bridge's address and the length of the node's pod range.
+    pub ips: &'a [(IpAddr, IpNet)],
     /// MTU in bytes.
     pub mtu: u32,
 }
@@ -34,11 +32,14 @@ pub struct Attachment<'a> {
 /// # Errors
 /// An interface of that name is there already.
 pub fn attach(world: &mut World, node: NsId, to: Attachment<'_>) -> Result<(), NetError> {
+    let Some((first, gateway)) = to.ips.first() else { return Err(NetError::Invalid) };
     let host = world.ns_mut(node);
     if host.iface_id(BRIDGE).is_none() {
-        host.add_bridge(BRIDGE, mac_of_ip(to.gateway.addr()))?;
+        host.add_bridge(BRIDGE, mac_of_ip(gateway.addr()))?;
         host.set_mtu(BRIDGE, to.mtu)?;
-        host.addr_add(BRIDGE, to.gateway)?;
+        for (_, gateway) in to.ips {
+            host.addr_add(BRIDGE, *gateway)?;
+        }
         host.link_set(BRIDGE, true)?;
     }
     world.add_veth((node, to.veth), (to.pod, "eth0"))?;
@@ -49,13 +50,15 @@ pub fn attach(world: &mut World, node: NsId, to: Attachment<'_>) -> Result<(), N
     host.set_hairpin(to.veth, true)?;
     host.link_set(to.veth, true)?;
     let pod = world.ns_mut(to.pod);
-    pod.set_mac("eth0", mac_of_ip(to.ip))?;
+    pod.set_mac("eth0", mac_of_ip(*first))?;
     pod.set_mtu("eth0", to.mtu)?;
-    let net = IpNet::new(to.ip, to.gateway.prefix_len()).map_err(|_| NetError::Invalid)?;
-    pod.addr_add("eth0", net)?;
+    for (ip, gateway) in to.ips {
+        let net = IpNet::new(*ip, gateway.prefix_len()).map_err(|_| NetError::Invalid)?;
+        pod.addr_add("eth0", net)?;
+    }
     pod.link_set("eth0", true)?;
     let eth0 = pod.by_name("eth0")?.id;
-    pod.route_add(Route::default_via(to.gateway.addr(), eth0))
+    to.ips.iter().try_for_each(|(_, gateway)| pod.route_add(Route::default_via(gateway.addr(), eth0)))
 }
 
 /// What ip-masq-agent writes beside a plugin that does not masquerade: everything that leaves the cluster does so with the node's address.

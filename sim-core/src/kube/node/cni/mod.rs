@@ -15,12 +15,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 
-use crate::kube::config::{Cni, Networking};
+use crate::kube::config::{Cni, IpFamily, Networking};
 use crate::linux::route::Route;
+use crate::linux::tunnel::{VXLAN_OVERHEAD, VXLAN_OVERHEAD_V6};
 use crate::linux::{NetError, Netns};
 use crate::packet::MacAddr;
 
-/// A node as its plugin sees it.
+/// A node as its plugin sees it, in one address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node<'a> {
     /// Its name.
@@ -29,13 +30,17 @@ pub struct Node<'a> {
     pub ip: IpAddr,
     /// Its pod range.
     pub pod_cidr: IpNet,
+    /// All pods of the cluster.
+    pub cluster: IpNet,
 }
 
 /// MTU of pods in bytes.
 #[must_use]
 pub const fn pod_mtu(networking: &Networking) -> u32 {
     match networking.cni {
-        Cni::Flannel => networking.mtu - crate::linux::tunnel::VXLAN_OVERHEAD,
+        // The longer header counts for both families.
+        Cni::Flannel if !matches!(networking.ip_family, IpFamily::V4) => networking.mtu - VXLAN_OVERHEAD_V6,
+        Cni::Flannel => networking.mtu - VXLAN_OVERHEAD,
         _ => networking.mtu,
     }
 }
@@ -70,8 +75,8 @@ pub fn add_peer(ns: &mut Netns, peer: Node<'_>, networking: &Networking) -> Resu
 #[must_use]
 pub fn rules(node: Node<'_>, networking: &Networking) -> String {
     match networking.cni {
-        Cni::Flannel | Cni::FlannelHostGw => flannel::rules(networking.pod_subnet, node.pod_cidr),
-        Cni::Bridge => bridge::masquerade_rules(networking.pod_subnet),
+        Cni::Flannel | Cni::FlannelHostGw => flannel::rules(node.cluster, node.pod_cidr),
+        Cni::Bridge => bridge::masquerade_rules(node.cluster),
         Cni::Calico | Cni::CalicoBgp | Cni::None => String::new(),
     }
 }

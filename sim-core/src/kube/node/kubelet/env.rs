@@ -17,7 +17,7 @@ pub(super) fn of_container(
     pod: &Pod,
     container: &Container,
     hostname: &str,
-    ip: IpAddr,
+    ips: &[IpAddr],
     hands: &mut Hands<'_>,
 ) -> IndexMap<String, String> {
     let mut env: IndexMap<String, String> = IndexMap::new();
@@ -29,7 +29,7 @@ pub(super) fn of_container(
         let known = |name: &str| own.get(name).or_else(|| services.get(name)).cloned();
         let value = match &var.value_from {
             None => Some(expand(&var.value, known)),
-            Some(from) => from_source(pod, from, ip, hands),
+            Some(from) => from_source(pod, from, ips, hands),
         };
         match value {
             Some(value) => {
@@ -75,16 +75,19 @@ fn expand(text: &str, known: impl Fn(&str) -> Option<String>) -> String {
 }
 
 /// `valueFrom`: fields of the pod, keys of a `ConfigMap`.
-fn from_source(pod: &Pod, from: &Value, ip: IpAddr, hands: &Hands<'_>) -> Option<String> {
+fn from_source(pod: &Pod, from: &Value, ips: &[IpAddr], hands: &Hands<'_>) -> Option<String> {
     if let Some(path) = from.pointer("/fieldRef/fieldPath").and_then(Value::as_str) {
-        return field(pod, path, ip, hands);
+        return field(pod, path, ips, hands);
     }
     let source = from.get("configMapKeyRef")?;
     let (name, key) = (source.get("name")?.as_str()?, source.get("key")?.as_str()?);
     hands.store.read::<ConfigMap>(&pod.metadata.namespace, name)?.data.get(key).cloned()
 }
 
-fn field(pod: &Pod, path: &str, ip: IpAddr, hands: &Hands<'_>) -> Option<String> {
+fn field(pod: &Pod, path: &str, ips: &[IpAddr], hands: &Hands<'_>) -> Option<String> {
+    let list =
+        |ips: &mut dyn Iterator<Item = IpAddr>| ips.map(|ip| ip.to_string()).collect::<Vec<_>>().join(",");
+    let node = || hands.config.nodes.iter().find(|n| n.name == pod.spec.node_name);
     let keyed = |prefix: &str| path.strip_prefix(prefix)?.strip_suffix("']").map(str::to_owned);
     if let Some(key) = keyed("metadata.labels['") {
         return Some(pod.metadata.labels.get(&key).cloned().unwrap_or_default());
@@ -98,10 +101,10 @@ fn field(pod: &Pod, path: &str, ip: IpAddr, hands: &Hands<'_>) -> Option<String>
         "metadata.uid" => pod.metadata.uid.clone(),
         "spec.nodeName" => pod.spec.node_name.clone(),
         "spec.serviceAccountName" => pod.spec.service_account_name.clone(),
-        "status.podIP" | "status.podIPs" => ip.to_string(),
-        "status.hostIP" | "status.hostIPs" => {
-            hands.config.nodes.iter().find(|n| n.name == pod.spec.node_name)?.ip.to_string()
-        }
+        "status.podIP" => ips.first()?.to_string(),
+        "status.podIPs" => list(&mut ips.iter().copied()),
+        "status.hostIP" => node()?.ip.to_string(),
+        "status.hostIPs" => list(&mut node()?.ips()),
         _ => return None,
     })
 }

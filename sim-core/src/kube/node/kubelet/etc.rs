@@ -9,7 +9,7 @@ use crate::kube::objects::Pod;
 use crate::kube::objects::pod::DnsPolicy;
 
 /// `/etc/hosts`.
-pub(super) fn hosts(pod: &Pod, hostname: &str, ip: IpAddr, hands: &Hands<'_>) -> String {
+pub(super) fn hosts(pod: &Pod, hostname: &str, ips: &[IpAddr], hands: &Hands<'_>) -> String {
     let mut text = if pod.spec.host_network {
         let node = hands.machines.get(&Place::Node(pod.spec.node_name.clone()));
         let own = node.and_then(|m| m.files.read_text("/etc/hosts").ok()).unwrap_or_default();
@@ -20,9 +20,10 @@ pub(super) fn hosts(pod: &Pod, hostname: &str, ip: IpAddr, hands: &Hands<'_>) ->
             let (namespace, domain) = (&pod.metadata.namespace, &hands.config.networking.dns_domain);
             names = format!("{hostname}.{}.{namespace}.svc.{domain}\t{hostname}", pod.spec.subdomain);
         }
+        let own: String = ips.iter().map(|ip| format!("{ip}\t{names}\n")).collect();
         format!(
             "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
-             fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n{ip}\t{names}\n"
+             fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n{own}"
         )
     };
     if !pod.spec.host_aliases.is_empty() {

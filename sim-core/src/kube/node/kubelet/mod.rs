@@ -51,8 +51,9 @@ pub enum Step {
 pub struct Kubelet {
     node: String,
     ns: NsId,
-    node_ip: IpAddr,
-    ipam: HostLocal,
+    node_ips: Vec<IpAddr>,
+    /// One per family.
+    ipam: Vec<HostLocal>,
     pods: BTreeMap<(String, String), PodRun>,
     /// Images on the node, by full name.
     images: BTreeSet<String>,
@@ -83,12 +84,12 @@ impl Kubelet {
     /// The kubelet of a node that has no pods yet.
     #[must_use]
     pub fn new(node: &NodeConfig, ns: NsId, config: &ClusterConfig) -> Self {
-        let promised = config.pins.pods.values().filter_map(|p| p.ip);
+        let promised = || config.pins.pods.values().filter_map(|p| p.ip);
         Self {
             node: node.name.clone(),
             ns,
-            node_ip: node.ip,
-            ipam: HostLocal::new(node.pod_cidr, promised),
+            node_ips: node.ips().collect(),
+            ipam: node.pod_cidrs().map(|cidr| HostLocal::new(cidr, promised())).collect(),
             pods: BTreeMap::new(),
             // What kubeadm has pulled before.
             images: BTreeSet::from(["registry.k8s.io/coredns/coredns:v1.12.1".to_owned()]),
@@ -194,7 +195,7 @@ impl Kubelet {
 
     fn make_sandbox(&mut self, key: &(String, String), hands: &mut Hands<'_>) {
         let Some(run) = self.pods.get_mut(key) else { return };
-        match sandbox::make(&run.spec, (&self.node, self.ns, self.node_ip), &mut self.ipam, hands) {
+        match sandbox::make(&run.spec, (&self.node, self.ns, &self.node_ips), &mut self.ipam, hands) {
             Ok(sandbox) => {
                 if sandbox.ns != self.ns {
                     self.namespaces.push((sandbox.ns, Some(key.clone())));
@@ -259,8 +260,8 @@ impl Kubelet {
 
     fn remove_sandbox(&mut self, run: &mut PodRun, hands: &mut Hands<'_>) {
         let Some(sandbox) = run.sandbox.take() else { return };
-        if let Some(ip) = sandbox.allocated {
-            self.ipam.release(ip);
+        if sandbox.allocated {
+            sandbox::release(&mut self.ipam, &sandbox.ips);
         }
         if sandbox.ns != self.ns {
             self.namespaces.push((sandbox.ns, None));
@@ -284,11 +285,11 @@ impl Kubelet {
             && run.containers[run.init..].iter().all(ContainerRun::is_running);
         run.ready_since = if all_ready { run.ready_since.or(Some(now)) } else { None };
         let run = &*run;
-        let node_ip = self.node_ip;
+        let node_ips = &self.node_ips;
         // The pod may be gone already: deleted by force.
         let _ = hands
             .store
-            .edit_status::<Pod>(&key.0, &key.1, now, |pod| status::fill(&mut pod.status, run, node_ip, now));
+            .edit_status::<Pod>(&key.0, &key.1, now, |pod| status::fill(&mut pod.status, run, node_ips, now));
     }
 }
 

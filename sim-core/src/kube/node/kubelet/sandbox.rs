@@ -22,9 +22,10 @@ pub(super) const MAKE_TIME: Duration = Duration::from_millis(400);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sandbox {
     pub(super) ns: NsId,
-    pub(super) ip: IpAddr,
-    /// The address to give back; none for a pod on the host network.
-    pub(super) allocated: Option<IpAddr>,
+    /// One address per family, that of the cluster's leading family first.
+    pub(super) ips: Vec<IpAddr>,
+    /// Whether the addresses are to be given back; those of a pod on the host network are not.
+    pub(super) allocated: bool,
 }
 
 /// Why there is no sandbox: reason and message of the event.
@@ -40,12 +41,12 @@ pub const NO_NETWORK: &str = "container runtime network not ready: NetworkReady=
 /// Makes the sandbox of a pod on a node (name, namespace, address).
 pub(super) fn make(
     pod: &Pod,
-    (node, node_ns, node_ip): (&str, NsId, IpAddr),
-    ipam: &mut HostLocal,
+    (node, node_ns, node_ips): (&str, NsId, &[IpAddr]),
+    ipam: &mut [HostLocal],
     hands: &mut Hands<'_>,
 ) -> Result<Sandbox, Refusal> {
     if pod.spec.host_network {
-        return Ok(Sandbox { ns: node_ns, ip: node_ip, allocated: None });
+        return Ok(Sandbox { ns: node_ns, ips: node_ips.to_vec(), allocated: false });
     }
     if !has_network(hands.config) {
         return Err(Refusal {
@@ -66,25 +67,51 @@ pub(super) fn make(
 fn attach(
     pod: &Pod,
     (node, node_ns): (&str, NsId),
-    ipam: &mut HostLocal,
+    ipam: &mut [HostLocal],
     hands: &mut Hands<'_>,
 ) -> Result<Sandbox, String> {
     let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
     let pin = hands.config.pins.pods.get(&format!("{namespace}/{name}"));
     // A pin for another node does not hold here.
-    let wanted = pin.and_then(|p| p.ip).filter(|ip| ipam.range().contains(ip));
-    let ip = ipam.allocate(wanted).map_err(|e| e.to_string())?;
+    let pinned = pin.and_then(|p| p.ip);
+    let ips = addresses(ipam, pinned)?;
     let ns = hands.world.add_netns(&format!("{namespace}/{name}"));
-    let gateway = IpNet::new(ipam.gateway(), ipam.range().prefix_len()).map_err(|e| e.to_string())?;
     let veth = veth_name(namespace, name, &pod.metadata.uid);
     let mtu = pod_mtu(&hands.config.networking);
-    let to = Attachment { pod: ns, veth: &veth, ip, gateway, mtu };
-    if let Err(e) = bridge::attach(hands.world, node_ns, to) {
+    let to = Attachment { pod: ns, veth: &veth, ips: &ips, mtu };
+    let attached = bridge::attach(hands.world, node_ns, to);
+    let ips: Vec<IpAddr> = ips.into_iter().map(|(ip, _)| ip).collect();
+    if let Err(e) = attached {
         hands.world.remove_netns(ns);
-        ipam.release(ip);
+        release(ipam, &ips);
         return Err(format!("on {node}: {e}"));
     }
-    Ok(Sandbox { ns, ip, allocated: Some(ip) })
+    Ok(Sandbox { ns, ips, allocated: true })
+}
+
+/// An address of every family with its gateway, or none at all.
+fn addresses(ipam: &mut [HostLocal], pinned: Option<IpAddr>) -> Result<Vec<(IpAddr, IpNet)>, String> {
+    let mut ips: Vec<(IpAddr, IpNet)> = Vec::new();
+    for range in 0..ipam.len() {
+        let pool = &mut ipam[range];
+        let gateway = IpNet::new(pool.gateway(), pool.range().prefix_len()).map_err(|e| e.to_string())?;
+        match pool.allocate(pinned.filter(|ip| pool.range().contains(ip))) {
+            Ok(ip) => ips.push((ip, gateway)),
+            Err(full) => {
+                let taken: Vec<IpAddr> = ips.iter().map(|(ip, _)| *ip).collect();
+                release(ipam, &taken);
+                return Err(full.to_string());
+            }
+        }
+    }
+    Ok(ips)
+}
+
+/// Gives addresses back.
+pub(super) fn release(ipam: &mut [HostLocal], ips: &[IpAddr]) {
+    for ip in ips {
+        ipam.iter_mut().filter(|p| p.range().contains(ip)).for_each(|p| p.release(*ip));
+    }
 }
 
 /// Makes the machine of a container: the image's files with those that the kubelet writes.
@@ -97,10 +124,10 @@ pub(super) fn add_machine(pod: &Pod, c: &ContainerRun, sandbox: &Sandbox, hands:
         .files
         .clone()
         .with("/etc/hostname", format!("{hostname}\n").into_bytes())
-        .with("/etc/hosts", etc::hosts(pod, &hostname, sandbox.ip, hands).into_bytes())
+        .with("/etc/hosts", etc::hosts(pod, &hostname, &sandbox.ips, hands).into_bytes())
         .with("/etc/resolv.conf", etc::resolv_conf(pod, hands).into_bytes());
     let machine = Machine {
-        env: env::of_container(pod, &c.spec, &hostname, sandbox.ip, hands),
+        env: env::of_container(pod, &c.spec, &hostname, &sandbox.ips, hands),
         hostname,
         ns: sandbox.ns,
         files,

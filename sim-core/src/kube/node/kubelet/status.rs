@@ -14,13 +14,15 @@ use crate::kube::objects::{ContainerStatus, PodCondition, PodPhase, PodStatus, T
 use crate::time::SimTime;
 
 /// Fills in everything but what the scheduler has written.
-pub(super) fn fill(status: &mut PodStatus, run: &PodRun, node_ip: IpAddr, now: SimTime) {
-    status.host_ip = node_ip.to_string();
-    status.host_ips = vec![IpEntry { ip: status.host_ip.clone() }];
+pub(super) fn fill(status: &mut PodStatus, run: &PodRun, node_ips: &[IpAddr], now: SimTime) {
+    let entries = |ips: &[IpAddr]| ips.iter().map(|ip| IpEntry { ip: ip.to_string() }).collect::<Vec<_>>();
+    let first = |ips: &[IpAddr]| ips.first().map(IpAddr::to_string).unwrap_or_default();
+    status.host_ip = first(node_ips);
+    status.host_ips = entries(node_ips);
     status.start_time = Some(Timestamp::at(run.started));
     if let Some(sandbox) = &run.sandbox {
-        status.pod_ip = sandbox.ip.to_string();
-        status.pod_ips = vec![IpEntry { ip: status.pod_ip.clone() }];
+        status.pod_ip = first(&sandbox.ips);
+        status.pod_ips = entries(&sandbox.ips);
     }
     let (init, main) = run.containers.split_at(run.init);
     status.init_container_statuses = init.iter().map(|c| container(c, c.succeeded())).collect();

@@ -18,14 +18,16 @@ use crate::kube::objects::{self, EndpointSlice, Object, Protocol, Service, Servi
 use crate::kube::store::{Change, Store};
 use crate::linux::World;
 use crate::linux::netfilter::RestoreError;
-use crate::trace::NsId;
+use crate::trace::{Family, NsId};
 
 /// Label that takes a Service out of kube-proxy's hands.
 const LABEL_PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
 
 /// The service ports of the cluster with their endpoints: the same on every node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ServiceMap {
+    /// Addresses of the other family are not looked at.
+    family: Family,
     ports: BTreeMap<PortKey, Arc<Entry>>,
     /// Names of the slices of each Service, by namespace and name.
     slices: BTreeMap<(String, String), BTreeSet<String>>,
@@ -43,6 +45,18 @@ struct Entry {
 }
 
 impl ServiceMap {
+    /// No Services yet, for one family.
+    #[must_use]
+    pub fn new(family: Family) -> Self {
+        Self {
+            family,
+            ports: BTreeMap::new(),
+            slices: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            uneven: BTreeSet::new(),
+        }
+    }
+
     /// Takes in changes of the store; whether anything that shows in rules is different.
     pub fn sync(&mut self, store: &Store, changes: &[Change]) -> bool {
         let mut affected: BTreeSet<(String, String)> = BTreeSet::new();
@@ -99,8 +113,9 @@ impl ServiceMap {
             .into_iter()
             .flatten()
             .filter_map(|name| store.read::<EndpointSlice>(&key.0, name))
+            .filter(|slice| slice.address_type == address_type(self.family))
             .collect();
-        for service in service.map(service_ports).unwrap_or_default() {
+        for service in service.map(|s| service_ports_of(s, self.family)).unwrap_or_default() {
             let entry = Entry { endpoints: endpoints(&slices, &service.key), service };
             let port = entry.service.key.clone();
             if old.remove(&port).is_none_or(|o| *o != entry) {
@@ -124,11 +139,30 @@ impl ServiceMap {
 /// The service ports of a Service that kube-proxy handles.
 #[must_use]
 pub fn service_ports(service: &Service) -> Vec<ServicePort> {
+    let family = match lenient_ip(&service.spec.cluster_ip) {
+        Some(IpAddr::V6(_)) => Family::V6,
+        _ => Family::V4,
+    };
+    service_ports_of(service, family)
+}
+
+const fn address_type(family: Family) -> AddressType {
+    match family {
+        Family::V4 => AddressType::V4,
+        Family::V6 => AddressType::V6,
+    }
+}
+
+/// The same for one address family.
+#[must_use]
+pub fn service_ports_of(service: &Service, family: Family) -> Vec<ServicePort> {
     let spec = &service.spec;
     let skip = spec.service_type() == ServiceType::ExternalName
         || service.is_headless()
         || service.metadata.labels.contains_key(LABEL_PROXY_NAME);
-    let Some(cluster_ip) = lenient_ip(&spec.cluster_ip).filter(|_| !skip) else { return Vec::new() };
+    let own = |ip: &IpAddr| ip.is_ipv4() == (family == Family::V4);
+    let mut ips = [&spec.cluster_ip].into_iter().chain(&spec.cluster_ips).filter_map(|ip| lenient_ip(ip));
+    let Some(cluster_ip) = ips.find(own).filter(|_| !skip) else { return Vec::new() };
     let same_family = |ip: &IpAddr| ip.is_ipv4() == cluster_ip.is_ipv4();
     let ingress = service.status.load_balancer.ingress.iter();
     let load_balancer_ips: SmallVec<[IpAddr; 1]> = ingress
@@ -157,7 +191,12 @@ pub fn service_ports(service: &Service) -> Vec<ServicePort> {
                 .filter(same_family)
                 .collect(),
             load_balancer_ips: load_balancer_ips.clone(),
-            source_ranges: spec.load_balancer_source_ranges.iter().filter_map(|r| lenient_net(r)).collect(),
+            source_ranges: spec
+                .load_balancer_source_ranges
+                .iter()
+                .filter_map(|r| lenient_net(r))
+                .filter(|net| own(&net.addr()))
+                .collect(),
             affinity_seconds: spec.affinity_seconds(),
             external_local,
             internal_local: spec.internal_traffic_policy == Some(TrafficPolicy::Local),
@@ -278,9 +317,9 @@ impl NodeProxy {
         self.synced = true;
         let text = || sync(settings, &self.blocks, Changes { changed, stale: &stale });
         if services.uneven.is_empty() {
-            restore(world, self.ns, shared.text.get_or_insert_with(text))?;
+            restore(world, self.ns, settings.family, shared.text.get_or_insert_with(text))?;
         } else {
-            restore(world, self.ns, &text())?;
+            restore(world, self.ns, settings.family, &text())?;
         }
         let ports = changed_keys.iter().filter_map(|k| services.ports.get(k));
         clean_up(&mut world.ns_mut(self.ns).conntrack, ports.map(|e| (&e.service, &e.endpoints[..])));
