@@ -154,53 +154,120 @@ fn save(cx: &mut Cx<'_>, family: Family) -> i32 {
     0
 }
 
-fn restore_options(args: &[String], name: &str) -> Result<(RestoreOptions, Option<String>), Refusal> {
-    let mut options = RestoreOptions::default();
-    let mut file = None;
+/// What `iptables-restore` is asked to do.
+#[derive(Default)]
+struct RestoreRequest {
+    options: RestoreOptions,
+    /// `-T`: only this table.
+    table: Option<String>,
+    file: Option<String>,
+    version: bool,
+    help: bool,
+}
+
+fn restore_request(args: &[String], name: &str) -> Result<RestoreRequest, Refusal> {
+    let mut request = RestoreRequest::default();
+    let mut verbose = false;
     let mut words = args.iter();
     while let Some(word) = words.next() {
-        match word.as_str() {
-            "-n" | "--noflush" => options.noflush = true,
-            "-c" | "--counters" => options.counters = true,
-            "-t" | "--test" => options.test = true,
-            // The lock is always free here.
-            "-w" | "--wait" | "-v" | "--verbose" => {}
-            "-W" | "--wait-interval" | "-M" | "--modprobe" => drop(words.next()),
-            "-T" | "--table" | "-h" | "--help" | "-V" | "--version" => {
-                return Err(Refusal::NotModelled(format!("{name} {word}")));
+        let (option, attached) = split(word);
+        let mut value = || attached.map(str::to_owned).or_else(|| words.next().cloned());
+        match option {
+            "-n" | "--noflush" => request.options.noflush = true,
+            "-c" | "--counters" => request.options.counters = true,
+            "-t" | "--test" => request.options.test = true,
+            "-v" | "--verbose" => verbose = true,
+            "-V" | "--version" => request.version = true,
+            "-h" | "--help" => request.help = true,
+            "-T" | "--table" => request.table = value(),
+            // The lock is always free here, and nothing is a module.
+            "-w" if attached.is_none() => {
+                let mut ahead = words.clone();
+                if ahead.next().is_some_and(|n| n.parse::<u32>().is_ok()) {
+                    words = ahead;
+                }
             }
-            _ if word.starts_with("--wait") || word.starts_with("--modprobe=") => {}
-            _ if word.starts_with("-w") && word[2..].parse::<u32>().is_ok() => {}
-            _ if word.starts_with("--") => {
+            "-w" | "--wait" | "-4" | "--ipv4" | "-6" | "--ipv6" => {}
+            "-W" | "--wait-interval" | "-M" | "--modprobe" => drop(value()),
+            _ if option.starts_with("--") => {
                 let hint = format!("Try `{name} -h' for more information.");
                 return Err(Refusal::Text(format!("{name}: unrecognized option '{word}'\n{hint}")));
             }
-            _ if word.starts_with('-') && word.len() > 1 => {
+            _ if option.starts_with('-') && option.len() > 1 => {
                 let hint = format!("Try `{name} -h' for more information.");
-                return Err(Refusal::Text(format!("{name}: invalid option -- '{}'\n{hint}", &word[1..])));
+                return Err(Refusal::Text(format!("{name}: invalid option -- '{}'\n{hint}", &option[1..])));
             }
-            _ if file.is_none() => file = Some(word.clone()),
+            _ if request.file.is_none() => request.file = Some(word.clone()),
             _ => return Err(Refusal::Text("Unknown arguments found on commandline".to_owned())),
         }
+        // Letters that stand together, as in -nc.
+        if let Some(rest) = attached.filter(|_| matches!(option, "-n" | "-c" | "-t" | "-v")) {
+            let more = restore_request(&[format!("-{rest}")], name)?;
+            request.options.noflush |= more.options.noflush;
+            request.options.counters |= more.options.counters;
+            request.options.test |= more.options.test;
+        }
     }
-    Ok((options, file))
+    if verbose && !request.options.test {
+        return Err(Refusal::NotModelled(format!("{name} -v")));
+    }
+    Ok(request)
 }
+
+/// The text without the blocks of all tables but one; their lines stay, empty, so that the others keep their numbers.
+fn only_table(text: &str, table: &str) -> String {
+    let mut skipping = false;
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if let Some(name) = line.strip_prefix('*') {
+            skipping = name.trim_end() != table;
+        }
+        out.push_str(if skipping { "\n" } else { line });
+        skipping &= line.trim_end() != "COMMIT";
+    }
+    out
+}
+
+const RESTORE_USAGE: &str = " [-c] [-v] [-V] [-t] [-h] [-n] [-T table] [-M command] [-4] [-6] [file]
+\t   [ --counters ]
+\t   [ --verbose ]
+\t   [ --version]
+\t   [ --test ]
+\t   [ --help ]
+\t   [ --noflush ]
+\t   [ --table=<TABLE> ]
+\t   [ --modprobe=<command> ]
+\t   [ --ipv4 ]
+\t   [ --ipv6 ]
+";
 
 fn restore(cx: &mut Cx<'_>, family: Family) -> i32 {
     let name = format!("{}-restore", program(family));
-    let (options, file) = match restore_options(cx.args.get(1..).unwrap_or_default(), &name) {
-        Ok(found) => found,
+    let request = match restore_request(cx.args.get(1..).unwrap_or_default(), &name) {
+        Ok(request) => request,
         Err(refusal) => return refusal.report(cx),
     };
-    let text = match file {
+    if request.version {
+        cx.out.line(format!("{name} {VERSION}"));
+        return 0;
+    }
+    if request.help {
+        cx.out.print(format!("Usage: {name}{RESTORE_USAGE}"));
+        return 0;
+    }
+    let text = match request.file {
         None => String::from_utf8_lossy(cx.stdin).into_owned(),
         Some(path) => match cx.files().read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(errno) => return Refusal::Text(format!("Can't open {path}: {errno}")).report(cx),
         },
     };
+    let text = match request.table {
+        Some(table) => only_table(&text, &table),
+        None => text,
+    };
     let Some(ns) = cx.cluster.netns(cx.place) else { return cx.not_modelled("iptables without a network") };
-    match cx.cluster.world.ns_mut(ns).netfilter(family, |rules| rules.restore(&text, options)) {
+    match cx.cluster.world.ns_mut(ns).netfilter(family, |rules| rules.restore(&text, request.options)) {
         Ok(()) => 0,
         Err(error) => {
             cx.out.eprint(error.message);

@@ -6,8 +6,8 @@ use super::text::{
     tail, tee, test, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-    bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh, ssh,
-    sysctl, wget,
+    bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh,
+    ssh, sysctl, wget,
 };
 
 /// Kinds of machines, as a set.
@@ -89,10 +89,16 @@ static TABLE: &[Entry] = &[
     row("ip",       On::MACHINES, ip::run_iproute2),
     row("ip",       On::BUSYBOX, ip::run_busybox),
     row("ip6tables",         On::MACHINES, iptables::run_v6),
+    row("ip6tables-nft",         On::MACHINES, iptables::run_v6),
+    row("ip6tables-nft-restore", On::MACHINES, iptables::restore_v6),
+    row("ip6tables-nft-save",    On::MACHINES, iptables::save_v6),
     row("ip6tables-restore", On::MACHINES, iptables::restore_v6),
     row("ip6tables-save",    On::MACHINES, iptables::save_v6),
     row("ipset",    On::MACHINES, ipset::run),
     row("iptables",          On::MACHINES, iptables::run_v4),
+    row("iptables-nft",         On::MACHINES, iptables::run_v4),
+    row("iptables-nft-restore", On::MACHINES, iptables::restore_v4),
+    row("iptables-nft-save",    On::MACHINES, iptables::save_v4),
     row("iptables-restore",  On::MACHINES, iptables::restore_v4),
     row("iptables-save",     On::MACHINES, iptables::save_v4),
     row("kubectl",  On::WORKSTATION.or(On::NODE), kubectl::run),
@@ -143,7 +149,9 @@ static KNOWN: &[(On, &[&str])] = &[
     (On::MACHINES.or(On::BUSYBOX), &["free", "kill", "less", "ps", "route", "ifconfig", "arp", "arping", "netstat", "telnet",
         "top", "vi", "watch", "traceroute", "nslookup", "ping", "wget", "nc", "ip", "brctl", "sysctl"]),
     (On::MACHINES, &["apt", "apt-get", "bridge", "containerd", "crictl", "ctr", "curl", "dig", "docker", "ethtool", "getent", "git",
-        "helm", "host", "ipset", "iptables", "iptables-restore", "iptables-save", "ip6tables", "ip6tables-save", "ipvsadm", "jq",
+        "helm", "host", "ipset", "iptables", "iptables-apply", "iptables-legacy", "iptables-legacy-restore", "iptables-legacy-save",
+        "iptables-translate", "iptables-restore-translate", "ip6tables-legacy", "ip6tables-legacy-restore", "ip6tables-legacy-save",
+        "ip6tables-translate", "nfacct", "xtables-monitor", "iptables-restore", "iptables-save", "ip6tables", "ip6tables-save", "ipvsadm", "jq",
         "journalctl", "kubeadm", "kubelet", "conntrack", "lsmod", "make", "modprobe", "mount", "mtr", "nano", "nft",
         "nsenter", "openssl", "pgrep", "pkill", "python", "python3", "scp", "ss", "su", "sudo", "systemctl", "tar", "tcpdump",
         "tracepath", "vim", "yum"]),

@@ -343,12 +343,7 @@ impl Sets {
     }
 
     /// What follows an element: `timeout`, `packets`, `bytes`, `comment`, `nomatch`, and in a list `before` or `after` a member.
-    fn extra(
-        &self,
-        name: &str,
-        words: &[&str],
-        now: SimTime,
-    ) -> Result<(Extra, Option<Place>), Mistake> {
+    fn extra(&self, name: &str, words: &[&str], now: SimTime) -> Result<(Extra, Option<Place>), Mistake> {
         let set = self.get(name)?;
         let options = &set.options;
         let mut extra = Extra::default();

@@ -249,7 +249,8 @@ impl<R: Recorder> Walk<'_, '_, R> {
     }
 
     fn set_mss(&mut self, mss: u16) {
-        let wants = |ip: &IpPacket| matches!(&ip.body, Transport::Tcp(t) if t.options.mss.is_some_and(|m| m > mss));
+        let wants =
+            |ip: &IpPacket| matches!(&ip.body, Transport::Tcp(t) if t.options.mss.is_some_and(|m| m > mss));
         if self.skb.ip().is_some_and(wants)
             && let Some(IpPacket { body: Transport::Tcp(tcp), .. }) = self.skb.ip_mut()
         {
