@@ -290,6 +290,11 @@ impl Netns {
         self.local.lookup(addr).is_some_and(|r| r.kind == RouteKind::Local)
     }
 
+    /// Whether `addr` is a broadcast address of one of this host's links.
+    pub(super) fn is_broadcast(&self, addr: IpAddr) -> bool {
+        self.local.lookup(addr).is_some_and(|r| r.kind == RouteKind::Broadcast)
+    }
+
     // ---- changing: rules and switches
 
     /// Changes iptables or ip6tables rules.
@@ -929,6 +934,10 @@ impl Netns {
         gone.iter().for_each(|a| drop(iface.notes.addrs.remove(a)));
         self.refresh_iface(id);
         self.main.remove(|r| gone.iter().any(|a| r.src == Some(a.addr())));
+        // Without an address the interface has no IPv4 at all (`fib_disable_ip`).
+        if !self.iface_mut(id).addrs.iter().any(|a| a.addr().is_ipv4()) {
+            self.main.remove(|r| r.dev == Some(id) && r.dst.addr().is_ipv4());
+        }
         Ok(())
     }
 

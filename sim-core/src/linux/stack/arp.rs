@@ -82,7 +82,10 @@ impl Netns {
         // The request passes the reverse path filter like a packet; a probe for duplicates has no source.
         let asker = IpAddr::from(arp.sender_ip);
         let oif = || self.path_to(target).ok().map(|p| p.dev);
-        let checked = || self.iface(dev).is_some_and(|i| self.check_source(asker, target, i, oif()).is_ok());
+        let checked = || {
+            self.check_martian(asker, target, dev).is_ok()
+                && self.iface(dev).is_some_and(|i| self.check_source(asker, target, i, oif()).is_ok())
+        };
         if arp.op == ArpOp::Request && !asker.is_unspecified() && !checked() {
             return false;
         }

@@ -47,8 +47,16 @@ impl Netns {
     }
 
     fn socket_input<R: Recorder>(&mut self, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let tcp_to_all = |p: &IpPacket| p.protocol() == proto::TCP && self.is_broadcast(p.dst);
+        if skb.ip().is_some_and(tcp_to_all) {
+            return self.drop(cx, skb, DropReason::NoSocket);
+        }
         match self.offer(&skb, cx) {
             Input::Delivered(sock) => self.delivered(skb, sock, cx),
+            // Nobody is told that a broadcast was for nobody.
+            Input::Refused if skb.ip().is_some_and(|p| self.is_broadcast(p.dst)) => {
+                self.drop(cx, skb, DropReason::NoSocket);
+            }
             Input::Refused if skb.ip().is_some_and(|p| p.protocol() == proto::TCP) => {
                 self.end(cx, skb, || Verdict::Rejected {
                     rule: None,
@@ -87,12 +95,15 @@ impl Netns {
         let Transport::Icmp(message) = &p.body else { return };
         match message {
             Icmp::EchoRequest { id, seq, payload } => {
-                if mute(&self.sys, p.dst.is_ipv4()) {
+                let to_all = self.sys.icmp_echo_ignore_broadcasts && self.is_broadcast(p.dst);
+                if to_all || mute(&self.sys, p.dst.is_ipv4()) {
                     return self.end(cx, skb, || Verdict::Consumed { what: "echo request ignored" });
                 }
                 let body = Icmp::EchoReply { id: *id, seq: *seq, payload: payload.clone() };
                 // Nobody answers in the name of a group.
                 let src = if p.dst.is_multicast() { Ipv6Addr::UNSPECIFIED.into() } else { p.dst };
+                // A broadcast is answered from the address of the interface.
+                let src = if self.is_broadcast(src) { std::net::Ipv4Addr::UNSPECIFIED.into() } else { src };
                 let reply =
                     IpPacket { tos: p.tos, ttl: 0, ..IpPacket::new(src, p.src, Transport::Icmp(body)) };
                 let link = skb.iif.filter(|_| ipv6::is_link_local(p.src));

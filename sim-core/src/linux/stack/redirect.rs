@@ -136,3 +136,6 @@ impl Netns {
         self.both_on_link(dev, new, Some(old)) && (!secure || is_default(new))
     }
 }
+
+#[cfg(test)]
+mod tests;

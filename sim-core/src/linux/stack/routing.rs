@@ -253,7 +253,7 @@ impl Netns {
         }
     }
 
-    fn check_martian(&self, src: IpAddr, dst: IpAddr, dev: IfId) -> Result<(), BadInput> {
+    pub(super) fn check_martian(&self, src: IpAddr, dst: IpAddr, dev: IfId) -> Result<(), BadInput> {
         let localnet = self.conf_or(dev, |c: &IfConf| c.route_localnet);
         let zero = |a: IpAddr| a.is_unspecified();
         if src.is_multicast() || zero(src) || (src.is_loopback() && !localnet) {

@@ -28,6 +28,8 @@ pub struct Sysctls {
     pub route_errors: RouteErrors,
     /// `net.ipv4.icmp_echo_ignore_all`.
     pub icmp_echo_ignore_all: bool,
+    /// `net.ipv4.icmp_echo_ignore_broadcasts`.
+    pub icmp_echo_ignore_broadcasts: bool,
     /// `net.ipv6.icmp.ratelimit`, milliseconds; shorter for destinations behind a short prefix.
     pub icmp6_ratelimit_ms: u32,
     /// `net.ipv6.icmp.echo_ignore_all`.
@@ -61,6 +63,7 @@ impl Default for Sysctls {
             icmp_msgs: Global { per_second: 1000, burst: 50 },
             route_errors: RouteErrors { cost: 250, burst: 1250 },
             icmp_echo_ignore_all: false,
+            icmp_echo_ignore_broadcasts: true,
             icmp6_ratelimit_ms: 1000,
             icmp6_echo_ignore_all: false,
             bridge_nf_call_iptables: true,
@@ -155,6 +158,7 @@ impl Sysctls {
             "net.ipv4.route.error_cost" => Switch::U32(&mut self.route_errors.cost),
             "net.ipv4.route.error_burst" => Switch::U32(&mut self.route_errors.burst),
             "net.ipv4.icmp_echo_ignore_all" => Switch::Bool(&mut self.icmp_echo_ignore_all),
+            "net.ipv4.icmp_echo_ignore_broadcasts" => Switch::Bool(&mut self.icmp_echo_ignore_broadcasts),
             "net.ipv6.icmp.ratelimit" => Switch::U32(&mut self.icmp6_ratelimit_ms),
             "net.ipv6.icmp.echo_ignore_all" => Switch::Bool(&mut self.icmp6_echo_ignore_all),
             "net.bridge.bridge-nf-call-iptables" => Switch::Bool(&mut self.bridge_nf_call_iptables),

@@ -277,6 +277,10 @@ impl Act<Result<SockId, Errno>> for Connect {
             return Err(Errno::EINVAL);
         }
         let path = ns.path_to(remote.ip()).map_err(|no| no.errno)?;
+        // There is nobody there to talk to (`tcp_v4_connect`).
+        if path.broadcast || (remote.is_ipv4() && remote.ip().is_multicast()) {
+            return Err(Errno::ENETUNREACH);
+        }
         let local = match self.from {
             Some(a) if !a.ip().is_unspecified() => a,
             Some(a) => SocketAddr::new(ns.source_of(&path, remote.ip()), a.port()),

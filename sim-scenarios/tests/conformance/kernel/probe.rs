@@ -265,7 +265,11 @@ fn udp(
     probe: &Value,
     want: &Value,
 ) -> Result<(), String> {
-    let local = SocketAddr::from(([0, 0, 0, 0], port(want, probe)));
+    let from = match probe["bind_ip"].as_str() {
+        Some(a) => addr(a)?,
+        None => IpAddr::from([0, 0, 0, 0]),
+    };
+    let local = SocketAddr::new(from, port(want, probe));
     let remote = SocketAddr::new(dst, probe["port"].as_u64().ok_or("no port")? as u16);
     let sock = lab.world.udp_bind(src, local).map_err(str_err)?;
     let with = options(lab, src, probe);
