@@ -2,8 +2,9 @@
 //!
 //! A [`Frame`] is an Ethernet header around an ARP message or an [`IpPacket`]; an [`IpPacket`] is an IP header around a
 //! [`Transport`]. Lengths are those of the real headers. Checksums are not computed: a packet whose transport checksum is
-//! wrong says so in [`IpPacket::bad_checksum`]. Bytes exist only at the edge (captures), never on the way.
+//! wrong says so in [`IpPacket::bad_checksum`]. Bytes exist only at the edge ([`bytes`], for captures), never on the way.
 
+pub mod bytes;
 mod frame;
 mod icmp;
 mod ip;

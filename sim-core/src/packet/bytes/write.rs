@@ -1,0 +1,262 @@
+//! Values to bytes.
+
+use std::net::IpAddr;
+
+use super::{checksum, sum};
+use crate::packet::{
+    Arp, ArpOp, Frame, FrameBody, Icmp, IcmpError, IpPacket, Payload, Tcp, Transport, Udp, proto,
+};
+
+/// What stands in the checksum field of a TCP or UDP header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksums {
+    /// The checksum.
+    #[default]
+    Full,
+    /// The sum of the pseudo header only, which the network card would finish (`CHECKSUM_PARTIAL`): what a capture shows of packets that
+    /// have not crossed a wire yet. In a tunnel it is the inner packet's that waits.
+    Partial,
+}
+
+/// The bytes of a frame, from the destination address on, without a frame check sequence.
+#[must_use]
+pub fn encode(frame: &Frame, checksums: Checksums) -> Vec<u8> {
+    let mut out = Vec::with_capacity(frame.len());
+    out.extend(frame.dst.0);
+    out.extend(frame.src.0);
+    match &frame.body {
+        FrameBody::Arp(arp) => {
+            out.extend([0x08, 0x06]);
+            write_arp(arp, &mut out);
+        }
+        FrameBody::Ip(packet) => {
+            out.extend(if packet.dst.is_ipv4() { [0x08, 0x00] } else { [0x86, 0xdd] });
+            out.extend(encode_packet(packet, checksums));
+        }
+    }
+    out
+}
+
+fn write_arp(arp: &Arp, out: &mut Vec<u8>) {
+    let op = match arp.op {
+        ArpOp::Request => 1,
+        ArpOp::Reply => 2,
+    };
+    out.extend([0, 1, 0x08, 0x00, 6, 4, 0, op]);
+    out.extend(arp.sender_mac.0);
+    out.extend(arp.sender_ip.octets());
+    out.extend(arp.target_mac.0);
+    out.extend(arp.target_ip.octets());
+}
+
+/// The bytes of an IP packet.
+#[must_use]
+pub fn encode_packet(packet: &IpPacket, checksums: Checksums) -> Vec<u8> {
+    let body = piece(packet, checksums);
+    let mut out = match (packet.src, packet.dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => {
+            let mut header = ipv4_header(packet, body.len());
+            header[12..16].copy_from_slice(&src.octets());
+            header[16..20].copy_from_slice(&dst.octets());
+            let check = checksum(&[&header]);
+            header[10..12].copy_from_slice(&check.to_be_bytes());
+            header.to_vec()
+        }
+        _ => ipv6_headers(packet, body.len()),
+    };
+    out.extend(body);
+    out
+}
+
+fn ipv4_header(packet: &IpPacket, length: usize) -> [u8; 20] {
+    let mut h = [0; 20];
+    h[0] = 0x45;
+    h[1] = packet.tos;
+    // A packet that is longer than its length field can say does not leave the host; its length is shown as zero (RFC 2675).
+    h[2..4].copy_from_slice(&u16::try_from(20 + length).unwrap_or(0).to_be_bytes());
+    h[4..6].copy_from_slice(&packet.id.to_be_bytes());
+    let offset = packet.frag.map_or(0, |f| f.offset / 8);
+    let more = packet.frag.is_some_and(|f| f.more);
+    let word = offset | u16::from(packet.df) << 14 | u16::from(more) << 13;
+    h[6..8].copy_from_slice(&word.to_be_bytes());
+    h[8] = packet.ttl;
+    h[9] = packet.protocol();
+    h
+}
+
+/// The fixed header, and a fragment header if the packet is one.
+fn ipv6_headers(packet: &IpPacket, length: usize) -> Vec<u8> {
+    let fragment = packet.frag.map_or(0, |_| 8);
+    let mut h = vec![0x60 | packet.tos >> 4, packet.tos << 4, 0, 0];
+    h.extend(u16::try_from(length + fragment).unwrap_or(0).to_be_bytes());
+    h.push(if packet.frag.is_some() { proto::FRAGMENT } else { packet.protocol() });
+    h.push(packet.ttl);
+    for addr in [packet.src, packet.dst] {
+        h.extend(octets(addr));
+    }
+    if let Some(f) = packet.frag {
+        h.extend([packet.protocol(), 0]);
+        h.extend((f.offset & !7 | u16::from(f.more)).to_be_bytes());
+        h.extend(u32::from(packet.id).to_be_bytes());
+    }
+    h
+}
+
+fn octets(addr: IpAddr) -> Vec<u8> {
+    match addr {
+        IpAddr::V4(a) => a.octets().to_vec(),
+        IpAddr::V6(a) => a.octets().to_vec(),
+    }
+}
+
+/// The payload of the packet, or the part of the whole payload that this fragment carries.
+fn piece(packet: &IpPacket, checksums: Checksums) -> Vec<u8> {
+    let Transport::Piece { whole, len } = &packet.body else {
+        return transport(packet, &packet.body, checksums);
+    };
+    let all = transport(packet, whole, Checksums::Full);
+    let start = packet.frag.map_or(0, |f| usize::from(f.offset)).min(all.len());
+    let end = (start + usize::from(*len)).min(all.len());
+    all[start..end].to_vec()
+}
+
+fn transport(packet: &IpPacket, body: &Transport, checksums: Checksums) -> Vec<u8> {
+    match body {
+        Transport::Tcp(tcp) => {
+            let mut out = tcp_segment(tcp);
+            finish(packet, proto::TCP, &mut out, 16, checksums);
+            out
+        }
+        Transport::Udp(udp) => udp_datagram(packet, udp, checksums),
+        Transport::Icmp(message) => icmp_message(packet, message),
+        Transport::Piece { whole, .. } => transport(packet, whole, checksums),
+        Transport::Other { payload, .. } => payload.bytes().to_vec(),
+    }
+}
+
+fn tcp_segment(tcp: &Tcp) -> Vec<u8> {
+    let mut out = Vec::with_capacity(tcp.header_len() + tcp.payload.len());
+    out.extend(tcp.sport.to_be_bytes());
+    out.extend(tcp.dport.to_be_bytes());
+    out.extend(tcp.seq.to_be_bytes());
+    out.extend(tcp.ack.to_be_bytes());
+    out.push((tcp.header_len() as u8 / 4) << 4);
+    out.push(tcp.flags.0);
+    out.extend(tcp.window.to_be_bytes());
+    out.extend([0; 4]);
+    if let Some(mss) = tcp.mss {
+        out.extend([2, 4]);
+        out.extend(mss.to_be_bytes());
+    }
+    out.extend(tcp.payload.bytes());
+    out
+}
+
+fn udp_datagram(packet: &IpPacket, udp: &Udp, checksums: Checksums) -> Vec<u8> {
+    let mut out = Vec::with_capacity(8 + udp.payload.len());
+    out.extend(udp.sport.to_be_bytes());
+    out.extend(udp.dport.to_be_bytes());
+    out.extend(u16::try_from(8 + udp.payload.len()).unwrap_or(0).to_be_bytes());
+    out.extend([0; 2]);
+    match &udp.payload {
+        Payload::Vxlan { vni, frame } => {
+            out.extend([0x08, 0, 0, 0]);
+            out.extend((vni << 8).to_be_bytes());
+            out.extend(encode(frame, checksums));
+            // Linux' tunnels send no checksum over IPv4 (`noudpcsum`).
+            if packet.dst.is_ipv6() {
+                finish(packet, proto::UDP, &mut out, 6, Checksums::Full);
+            }
+        }
+        Payload::Empty | Payload::Bytes(_) => {
+            out.extend(udp.payload.bytes());
+            finish(packet, proto::UDP, &mut out, 6, checksums);
+        }
+    }
+    out
+}
+
+/// Writes the checksum at `at`. A checksum that is to be wrong is off by one.
+fn finish(packet: &IpPacket, protocol: u8, segment: &mut [u8], at: usize, checksums: Checksums) {
+    let pseudo = pseudo_header(packet.src, packet.dst, protocol, segment.len());
+    let value = match checksums {
+        Checksums::Partial => sum(&[&pseudo]),
+        Checksums::Full => {
+            let right = checksum(&[&pseudo, segment]);
+            let right = if packet.bad_checksum { right.wrapping_add(1) } else { right };
+            // For UDP zero means that there is none (RFC 768).
+            if protocol == proto::UDP && right == 0 { 0xffff } else { right }
+        }
+    };
+    segment[at..at + 2].copy_from_slice(&value.to_be_bytes());
+}
+
+/// RFC 9293, 3.1; RFC 8200, 8.1.
+pub(super) fn pseudo_header(src: IpAddr, dst: IpAddr, protocol: u8, length: usize) -> Vec<u8> {
+    let mut out = octets(src);
+    out.extend(octets(dst));
+    out.extend((length as u32).to_be_bytes());
+    out.extend([0, 0, 0, protocol]);
+    out
+}
+
+fn icmp_message(packet: &IpPacket, message: &Icmp) -> Vec<u8> {
+    let ipv4 = packet.dst.is_ipv4();
+    let (kind, code) = if ipv4 { message.type_code() } else { type_code_v6(message) };
+    let mut out = vec![kind, code, 0, 0];
+    match message {
+        Icmp::EchoRequest { id, seq, payload } | Icmp::EchoReply { id, seq, payload } => {
+            out.extend(id.to_be_bytes());
+            out.extend(seq.to_be_bytes());
+            out.extend(payload.bytes());
+        }
+        Icmp::Error { error, quote } => {
+            let rest = if let IcmpError::FragmentationNeeded { mtu } = error { u32::from(*mtu) } else { 0 };
+            out.extend(rest.to_be_bytes());
+            quoted(quote, message.len() - 8, &mut out);
+        }
+        Icmp::Redirect { gateway: IpAddr::V4(gateway), quote } => {
+            out.extend(gateway.octets());
+            quoted(quote, message.len() - 8, &mut out);
+        }
+        // RFC 4861, 4.5: target and destination; the redirected header option is left out.
+        Icmp::Redirect { gateway, quote } => {
+            out.extend([0; 4]);
+            out.extend(octets(*gateway));
+            out.extend(octets(quote.dst));
+        }
+    }
+    let right = if ipv4 {
+        checksum(&[&out])
+    } else {
+        checksum(&[&pseudo_header(packet.src, packet.dst, proto::ICMPV6, out.len()), &out])
+    };
+    let value = if packet.bad_checksum { right.wrapping_add(1) } else { right };
+    out[2..4].copy_from_slice(&value.to_be_bytes());
+    out
+}
+
+/// The beginning of the offending packet.
+fn quoted(quote: &IpPacket, most: usize, out: &mut Vec<u8>) {
+    let bytes = encode_packet(quote, Checksums::Full);
+    out.extend(&bytes[..most.min(bytes.len())]);
+}
+
+/// ICMPv6 type and code of the message with the same meaning (RFC 4443; RFC 7915, 4.2).
+const fn type_code_v6(message: &Icmp) -> (u8, u8) {
+    match message {
+        Icmp::EchoRequest { .. } => (128, 0),
+        Icmp::EchoReply { .. } => (129, 0),
+        Icmp::Redirect { .. } => (137, 0),
+        Icmp::Error { error, .. } => match error {
+            IcmpError::NetUnreachable => (1, 0),
+            IcmpError::NetProhibited | IcmpError::HostProhibited | IcmpError::AdminProhibited => (1, 1),
+            IcmpError::HostUnreachable => (1, 3),
+            IcmpError::PortUnreachable => (1, 4),
+            IcmpError::FragmentationNeeded { .. } => (2, 0),
+            IcmpError::TtlExceeded => (3, 0),
+            IcmpError::ReassemblyTimeout => (3, 1),
+            IcmpError::ProtocolUnreachable => (4, 1),
+        },
+    }
+}
