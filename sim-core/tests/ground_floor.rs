@@ -206,3 +206,34 @@ fn the_first_address_of_a_subnet_takes_the_others_along() {
         }
     }
 }
+
+#[test]
+fn a_tap_sees_what_crosses_its_interface() {
+    use sim_core::linux::tap::SeenKind::{Broadcast, Host, OtherHost, Outgoing};
+    let Lab { mut world, nodes, pods } = lab();
+    let tap = world.tap_open(nodes[0], None);
+    let ping = world.icmp_open(pods[0], None).unwrap();
+    world.icmp_echo(pods[0], ping, ip("10.244.1.1"), 1, vec![1, 2, 3].into()).unwrap();
+    let until = world.now() + Duration::from_secs(1);
+    while world.run(until) {
+        while world.pop_ready().is_some() {}
+    }
+    let seen = world.tap_take(nodes[0], tap);
+    let node = world.ns(nodes[0]);
+    let kinds: Vec<_> = seen.iter().map(|s| (&*node.iface(s.iface).unwrap().name, s.kind)).collect();
+    let expected = [
+        // The request for the hardware address and its answer, then the echo and its answer.
+        ("v-pod", Broadcast),
+        ("cni0", Broadcast),
+        ("cni0", Outgoing),
+        ("v-pod", Outgoing),
+        ("v-pod", OtherHost),
+        ("cni0", Host),
+        ("cni0", Outgoing),
+        ("v-pod", Outgoing),
+    ];
+    assert_eq!(kinds, expected);
+    world.tap_close(nodes[0], tap);
+    world.icmp_echo(pods[0], ping, ip("10.244.1.1"), 2, vec![1].into()).unwrap();
+    assert!(world.tap_take(nodes[0], tap).is_empty());
+}

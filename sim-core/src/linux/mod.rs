@@ -3,7 +3,7 @@
 //! [`World`] holds the namespaces and the wires between them, and virtual time. A [`Netns`] is one stack as plain data:
 //! interfaces ([`link`]), bridges ([`bridge`]), VXLAN ([`tunnel`]), routes ([`route`]), neighbours ([`neigh`]), switches
 //! ([`sysctl`]), packet filter ([`netfilter`]), connection tracking and address translation ([`conntrack`]), sockets
-//! ([`socket`]). IPv4 and IPv6 share all of it ([`ipv6`]). What it leaves out: traffic control, multicast routing.
+//! ([`socket`]), copies of frames for who watches ([`tap`]). IPv4 and IPv6 share all of it ([`ipv6`]). What it leaves out: traffic control, multicast routing.
 
 pub mod bridge;
 pub mod conntrack;
@@ -24,6 +24,7 @@ mod skb;
 pub mod socket;
 mod stack;
 pub mod sysctl;
+pub mod tap;
 pub mod tunnel;
 mod world;
 

@@ -24,6 +24,7 @@ use super::route::{Route, RouteKind, RouteProto, Table};
 use super::socket::Sockets;
 use super::stack::{Hooks, Redirected};
 use super::sysctl::{self, SysctlError, Sysctls};
+use super::tap::Taps;
 use super::tunnel::Vxlan;
 use crate::packet::MacAddr;
 use crate::time::SimTime;
@@ -60,6 +61,7 @@ pub struct Netns {
     pub sockets: Sockets,
     pub(super) fragments: Reassembly,
     pub(super) limits: Limits,
+    pub(super) taps: Taps,
     pub(super) exceptions: Exceptions,
     pub(super) redirected: Redirected,
     pub(super) next_ip_id: u16,
@@ -141,6 +143,7 @@ impl Netns {
             sockets: Sockets::default(),
             fragments: Reassembly::default(),
             limits: Limits::default(),
+            taps: Taps::default(),
             exceptions: Exceptions::default(),
             redirected: Redirected::default(),
             next_ip_id: 1,

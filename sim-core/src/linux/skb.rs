@@ -27,6 +27,8 @@ pub struct Skb {
     /// Timeouts of the connection that sent it. Each gives the flow a new hash (`sk_rethink_txhash`), which stays with the packet
     /// from host to host and so chooses the source port of a tunnel.
     pub rehash: u32,
+    /// Its innermost TCP or UDP checksum waits for a network card (`CHECKSUM_PARTIAL`). Only captures look at it.
+    pub partial: bool,
 }
 
 /// What connection tracking says of a packet.
@@ -93,6 +95,7 @@ impl Skb {
             frag_max: None,
             joined: false,
             rehash: 0,
+            partial: false,
         }
     }
 
@@ -110,6 +113,7 @@ impl Skb {
             frag_max: None,
             joined: false,
             rehash: 0,
+            partial: false,
         }
     }
 

@@ -135,6 +135,7 @@ impl Netns {
         // The IP layer begins anew with its notes (`ip_rcv_core`): what was put together for the bridge is one packet now.
         skb.frag_max = None;
         self.note(cx, &mut skb, || Step::Bridge { bridge, decision: BridgeDecision::Local });
+        self.see_incoming(bridge, &skb, cx);
         self.note(cx, &mut skb, || Step::Rx { iface: bridge });
         let pre_done = skb.bridge_nf.is_some() && matches!(skb.frame.body, FrameBody::Ip(_));
         self.receive_for_host(bridge, skb, pre_done, cx);

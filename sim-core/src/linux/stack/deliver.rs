@@ -152,11 +152,13 @@ impl Netns {
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
         let (tag, from) = (skb.tag, skb.ip().map(|p| p.src));
+        let partial = skb.partial;
         let Some(inner) = take_inner(*skb) else { return };
         if let (Some(from), IfKind::Vxlan(v)) = (from, &mut self.iface_mut(dev).kind) {
             v.learn(inner.src, from, cx.now);
         }
         let mut skb = Box::new(Skb::received(inner, dev, tag));
+        skb.partial = partial;
         skb.tag.snapshot = None;
         self.note(cx, &mut skb, || Step::Rx { iface: dev });
         self.receive(dev, skb, cx);

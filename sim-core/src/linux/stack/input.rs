@@ -6,6 +6,7 @@ use super::hooks::{At, Stop};
 use super::routing::{BadInput, Path};
 use super::{Cx, lost};
 use crate::linux::ipv6::is_link_local;
+use crate::linux::tap::{Seen, SeenKind};
 use crate::linux::{Netns, Skb};
 use crate::packet::{FrameBody, IcmpError};
 use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, Step};
@@ -29,6 +30,7 @@ impl Netns {
         iface.stats.rx_packets += 1;
         iface.stats.rx_bytes += len;
         let (master, mac, loopback) = (iface.master, iface.mac, iface.is_loopback());
+        self.see_incoming(dev, &skb, cx);
         if let Some(bridge) = master {
             return self.bridge_receive(bridge, dev, skb, cx);
         }
@@ -158,6 +160,21 @@ impl Netns {
             iface.stats.tx_packets += 1;
             iface.stats.tx_bytes += len;
         }
+        if self.taps.watches(dev) {
+            self.see(dev, SeenKind::Outgoing, skb, cx);
+        }
         self.note(cx, skb, || Step::Tx { iface: dev });
+    }
+
+    /// Shows a frame that came in to who watches the interface.
+    pub(super) fn see_incoming<R: Recorder>(&mut self, dev: IfId, skb: &Skb, cx: &Cx<'_, R>) {
+        if self.taps.watches(dev) {
+            let own = self.iface(dev).map_or(skb.frame.dst, |i| i.mac);
+            self.see(dev, SeenKind::incoming(skb.frame.dst, own), skb, cx);
+        }
+    }
+
+    fn see<R: Recorder>(&mut self, iface: IfId, kind: SeenKind, skb: &Skb, cx: &Cx<'_, R>) {
+        self.taps.see(&Seen { at: cx.now, iface, kind, frame: skb.frame.clone(), partial: skb.partial });
     }
 }

@@ -11,7 +11,7 @@ use crate::linux::policy::Flow;
 use crate::linux::reassembly::fragment;
 use crate::linux::tunnel::VXLAN_OVERHEAD;
 use crate::linux::{Errno, Netns, Skb};
-use crate::packet::{FrameBody, IcmpError, IpPacket, MacAddr};
+use crate::packet::{FrameBody, IcmpError, IpPacket, MacAddr, Transport};
 use crate::time::SimTime;
 use crate::trace::{DropReason, Hook, IfId, Recorder, RouteDecision, Step};
 
@@ -72,6 +72,7 @@ impl Netns {
         cx: &mut Cx<'_, R>,
     ) -> Result<(), Errno> {
         self.fill_in(&mut skb, &path, maker);
+        skb.partial |= maker.is_some() && self.leaves_checksum(&skb, &path);
         self.note(cx, &mut skb, || Step::Made { socket: maker });
         if let Some(mtu) = self.too_long_for(&skb, &path, cx.now) {
             self.drop(cx, skb, DropReason::PacketTooBig { mtu });
@@ -105,6 +106,29 @@ impl Netns {
         }
         self.ip_output(path, skb, cx);
         Ok(())
+    }
+
+    /// Whether the network card is left to compute the checksum of a socket's packet: of all TCP segments, and of datagrams that are
+    /// not cut up (`__ip_append_data`).
+    fn leaves_checksum(&self, skb: &Skb, path: &Path) -> bool {
+        let Some(p) = skb.ip() else { return false };
+        match &p.body {
+            Transport::Tcp(_) => true,
+            Transport::Udp(_) => self.iface(path.dev).is_some_and(|i| p.len() <= i.mtu as usize),
+            Transport::Icmp(_) | Transport::Piece { .. } | Transport::Other { .. } => false,
+        }
+    }
+
+    /// A frame that a packet socket hands to an interface.
+    pub(in crate::linux) fn send_frame<R: Recorder>(
+        &mut self,
+        dev: IfId,
+        mut skb: Box<Skb>,
+        cx: &mut Cx<'_, R>,
+    ) {
+        skb.tag = cx.new_tag();
+        self.note(cx, &mut skb, || Step::Made { socket: None });
+        self.transmit(dev, skb, cx);
     }
 
     fn fill_in(&mut self, skb: &mut Skb, path: &Path, maker: Maker) {
@@ -328,11 +352,12 @@ impl Netns {
             vxlan.local = self.source_of(&path, remote);
         }
         self.note(cx, &mut skb, || Step::Encap { iface: dev, remote });
-        let tag = skb.tag;
+        let (tag, partial) = (skb.tag, skb.partial);
         let outer = vxlan.encapsulate(skb.frame, remote, salt);
         // The outer packet is the same packet to a reader of the trace.
         let mut outer = Box::new(Skb::made(outer, tag));
         outer.tag.snapshot = None;
+        outer.partial = partial;
         let _ = self.send_made(outer, None, cx);
     }
 
@@ -340,6 +365,7 @@ impl Netns {
     fn tunnel_loop<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
         skb.iif = Some(dev);
         skb.ct = crate::linux::SkbCt::None;
+        self.see_incoming(dev, &skb, cx);
         self.note(cx, &mut skb, || Step::Rx { iface: dev });
         self.receive_for_host(dev, skb, false, cx);
     }

@@ -6,6 +6,7 @@
 //! Recording is a type parameter of everything below; the methods here choose between [`Trace`] and [`NoTrace`] once per call.
 
 mod sockets;
+mod taps;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct World {
     /// Namespaces that were handed out to be configured since the links were last looked at.
     touched: Vec<NsId>,
     trace: Option<Box<Trace>>,
+    /// A tap has seen something since [`World::run`] last returned.
+    tapped: bool,
     /// Empty between two calls; kept for its memory.
     fx: Effects,
 }
@@ -103,6 +106,7 @@ impl World {
             last_packet: 0,
             touched: Vec::new(),
             trace: None,
+            tapped: false,
             fx: Effects::default(),
         }
     }
@@ -381,7 +385,7 @@ impl World {
 
     // ---- time
 
-    /// Runs until a socket becomes ready or `until` is reached; says whether a socket is ready. Time stands at the instant of the
+    /// Runs until a socket becomes ready, a tap has seen something, or `until` is reached; says whether one of the first two happened. Time stands at the instant of the
     /// event, or at `until`.
     pub fn run(&mut self, until: SimTime) -> bool {
         recorded!(self, rec => self.run_with(until, rec))
@@ -391,7 +395,7 @@ impl World {
         self.sync_links();
         loop {
             self.drain(rec);
-            if !self.ready.is_empty() {
+            if std::mem::take(&mut self.tapped) || !self.ready.is_empty() {
                 return true;
             }
             let Some((at, event)) = self.queue.pop_due(until) else {
@@ -451,6 +455,7 @@ impl World {
         let mut cx =
             Cx { now: self.now, dice: &mut self.dice, rec, fx: &mut fx, last_packet: &mut self.last_packet };
         let result = act(&mut slot.ns, &mut cx);
+        self.tapped |= slot.ns.taps.has_news();
         while let Some(sock) = slot.ns.sockets.pop_ready() {
             self.ready.push_back((id, sock));
         }
@@ -487,6 +492,7 @@ impl World {
         skb.joined = false;
         skb.bridge_nf = None;
         skb.iif = Some(peer);
+        skb.partial &= delay.is_zero();
         if delay.is_zero() {
             self.arrive(ns, peer, skb, rec);
         } else {

@@ -1,8 +1,8 @@
 //! Frames as bytes, for captures: what a network card would see on the wire.
 //!
 //! Nothing in the simulator works on bytes. This module is the edge: [`encode`] writes a frame the way Linux would put it on the wire,
-//! [`decode`] reads what the model can say. VLAN tags, IP options and TCP options other than the maximum segment size have no place in
-//! the model, and neither have the TCP fields that only congestion control uses.
+//! [`decode`] reads what the model can say. VLAN tags, IP options and some TCP options have no place in the
+//! model.
 
 mod read;
 mod write;

@@ -6,7 +6,7 @@ use super::write::pseudo_header;
 use super::{VXLAN_PORTS, checksum};
 use crate::packet::{
     Arp, ArpOp, Fragment, Frame, FrameBody, Icmp, IcmpError, IpPacket, MacAddr, Payload, Tcp, TcpFlags,
-    Transport, Udp, proto,
+    TcpOptions, Transport, Udp, proto,
 };
 
 /// Reads a frame. None if it is cut short, is neither ARP nor IP, or has headers that the model has no words for. A fragment's payload is
@@ -159,21 +159,39 @@ fn tcp(bytes: &[u8]) -> Option<Tcp> {
         ack,
         flags: TcpFlags(flags),
         window,
-        mss: mss(options),
+        options: tcp_options(options),
         payload: bytes.get(offset..)?.into(),
     })
 }
 
-/// The maximum segment size among TCP's options (RFC 9293, 3.2).
-fn mss(mut options: &[u8]) -> Option<u16> {
+/// RFC 9293, 3.1; options without a place in the model are passed over.
+fn tcp_options(mut bytes: &[u8]) -> TcpOptions {
+    let mut options = TcpOptions::default();
     loop {
-        match options {
-            [] | [0, ..] => return None,
-            [1, rest @ ..] => options = rest,
-            [2, 4, high, low, ..] => return Some(u16::from_be_bytes([*high, *low])),
-            [_, length, ..] => options = options.get(usize::from(*length).max(2)..)?,
-            [_] => return None,
+        let rest = match bytes {
+            [] | [0, ..] => return options,
+            [1, rest @ ..] => {
+                bytes = rest;
+                continue;
+            }
+            [_, length, ..] => bytes.get(usize::from(*length).max(2)..),
+            [_] => return options,
+        };
+        let Some(rest) = rest else { return options };
+        let mut r = Reader(bytes.get(2..bytes.len() - rest.len()).unwrap_or_default());
+        match bytes[0] {
+            2 => options.mss = r.u16(),
+            3 => options.window_scale = r.u8(),
+            4 => options.sack_permitted = true,
+            5 => {
+                for block in &mut options.sack {
+                    *block = r.u32().zip(r.u32());
+                }
+            }
+            8 => options.timestamps = r.u32().zip(r.u32()),
+            _ => {}
         }
+        bytes = rest;
     }
 }
 
@@ -233,10 +251,28 @@ fn icmpv6(bytes: &[u8], depth: usize) -> Option<Icmp> {
     let (kind, code, _, rest) = (r.u8()?, r.u8()?, r.u16()?, r.u32()?);
     let (id, seq) = ((rest >> 16) as u16, rest as u16);
     let error = match (kind, code) {
+        (135, _) => {
+            let target = Ipv6Addr::from(r.array::<16>()?);
+            return Some(Icmp::NeighbourSolicit { target, source_mac: link_address(1, r.0) });
+        }
+        (136, _) => {
+            let target = Ipv6Addr::from(r.array::<16>()?);
+            let flag = |bit: u32| rest >> bit & 1 == 1;
+            return Some(Icmp::NeighbourAdvert {
+                target,
+                target_mac: link_address(2, r.0),
+                router: flag(31),
+                solicited: flag(30),
+                replaces: flag(29),
+            });
+        }
         (128, _) => return Some(Icmp::EchoRequest { id, seq, payload: r.0.into() }),
         (129, _) => return Some(Icmp::EchoReply { id, seq, payload: r.0.into() }),
         (1, 0) => IcmpError::NetUnreachable,
         (1, 1) => IcmpError::AdminProhibited,
+        (1, 2) => IcmpError::BeyondScope,
+        (1, 5) => IcmpError::PolicyFail,
+        (1, 6) => IcmpError::RejectRoute,
         (1, 3) => IcmpError::HostUnreachable,
         (1, 4) => IcmpError::PortUnreachable,
         (2, _) => IcmpError::FragmentationNeeded { mtu: seq },
@@ -246,6 +282,17 @@ fn icmpv6(bytes: &[u8], depth: usize) -> Option<Icmp> {
         _ => return None,
     };
     Some(Icmp::Error { error, quote: Box::new(quote(r.0, false, depth)?) })
+}
+
+/// A link-layer address among the options of neighbour discovery.
+fn link_address(kind: u8, mut bytes: &[u8]) -> Option<MacAddr> {
+    while let [found, units, rest @ ..] = bytes {
+        if *found == kind && *units == 1 {
+            return rest.first_chunk::<6>().map(|m| MacAddr(*m));
+        }
+        bytes = bytes.get(usize::from(*units).max(1) * 8..)?;
+    }
+    None
 }
 
 fn quote(bytes: &[u8], v4: bool, depth: usize) -> Option<IpPacket> {

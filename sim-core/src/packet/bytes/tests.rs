@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::packet::{
     Arp, ArpOp, Fragment, Frame, FrameBody, Icmp, IcmpError, IpPacket, MacAddr, Payload, Tcp, TcpFlags,
-    Transport, Udp,
+    TcpOptions, Transport, Udp,
 };
 
 fn mac() -> impl Strategy<Value = MacAddr> {
@@ -33,11 +33,21 @@ fn error(v4: bool) -> impl Strategy<Value = IcmpError> {
     proptest::sample::select(if v4 { [both, four].concat() } else { both })
 }
 
+fn options() -> impl Strategy<Value = TcpOptions> {
+    type Pair = (u32, u32);
+    (any::<Option<u16>>(), any::<bool>(), any::<Option<Pair>>(), any::<Option<u8>>(), any::<Option<Pair>>())
+        .prop_map(|(mss, sack_permitted, timestamps, window_scale, block)| {
+            // All of them at once would not fit into a header.
+            let sack = [block.filter(|_| timestamps.is_none()), None, None, None];
+            TcpOptions { mss, sack_permitted, timestamps, window_scale, sack }
+        })
+}
+
 fn simple_body() -> BoxedStrategy<Transport> {
-    let tcp = (any::<[u16; 3]>(), any::<[u32; 2]>(), any::<u8>(), any::<Option<u16>>(), payload()).prop_map(
-        |([sport, dport, window], [seq, ack], flags, mss, payload)| {
+    let tcp = (any::<[u16; 3]>(), any::<[u32; 2]>(), any::<u8>(), options(), payload()).prop_map(
+        |([sport, dport, window], [seq, ack], flags, options, payload)| {
             let flags = TcpFlags(flags);
-            Transport::Tcp(Tcp { sport, dport, seq, ack, flags, window, mss, payload })
+            Transport::Tcp(Tcp { sport, dport, seq, ack, flags, window, options, payload })
         },
     );
     let udp = (any::<u16>(), any::<u16>(), payload())
@@ -77,9 +87,23 @@ fn packet() -> BoxedStrategy<IpPacket> {
             let quote = packet_of(v4, simple_body());
             let errors = (error(v4), quote)
                 .prop_map(|(error, quote)| Transport::Icmp(Icmp::Error { error, quote: Box::new(quote) }));
-            packet_of(v4, prop_oneof![4 => simple_body(), 1 => errors].boxed())
+            let messages = if v4 { errors.boxed() } else { prop_oneof![errors, discovery()].boxed() };
+            packet_of(v4, prop_oneof![4 => simple_body(), 1 => messages].boxed())
         })
         .boxed()
+}
+
+fn discovery() -> impl Strategy<Value = Transport> {
+    (any::<u128>(), proptest::option::of(mac()), any::<[bool; 4]>()).prop_map(
+        |(target, mac, [ask, router, solicited, replaces])| {
+            let target = target.into();
+            Transport::Icmp(if ask {
+                Icmp::NeighbourSolicit { target, source_mac: mac }
+            } else {
+                Icmp::NeighbourAdvert { target, target_mac: mac, router, solicited, replaces }
+            })
+        },
+    )
 }
 
 fn frame_of(packet: BoxedStrategy<IpPacket>) -> BoxedStrategy<Frame> {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::{checksum, sum};
 use crate::packet::{
-    Arp, ArpOp, Frame, FrameBody, Icmp, IcmpError, IpPacket, Payload, Tcp, Transport, Udp, proto,
+    Arp, ArpOp, Frame, FrameBody, Icmp, IcmpError, IpPacket, MacAddr, Payload, Tcp, TcpOptions, Transport,
+    Udp, proto,
 };
 
 /// What stands in the checksum field of a TCP or UDP header.
@@ -144,12 +145,39 @@ fn tcp_segment(tcp: &Tcp) -> Vec<u8> {
     out.push(tcp.flags.0);
     out.extend(tcp.window.to_be_bytes());
     out.extend([0; 4]);
-    if let Some(mss) = tcp.mss {
+    tcp_options(&tcp.options, &mut out);
+    out.extend(tcp.payload.bytes());
+    out
+}
+
+/// `tcp_options_write`
+fn tcp_options(options: &TcpOptions, out: &mut Vec<u8>) {
+    if let Some(mss) = options.mss {
         out.extend([2, 4]);
         out.extend(mss.to_be_bytes());
     }
-    out.extend(tcp.payload.bytes());
-    out
+    match (options.sack_permitted, options.timestamps) {
+        (true, _) if options.timestamps.is_some() => out.extend([4, 2]),
+        (true, _) => out.extend([1, 1, 4, 2]),
+        (false, Some(_)) => out.extend([1, 1]),
+        (false, None) => {}
+    }
+    if let Some((value, echo)) = options.timestamps {
+        out.extend([8, 10]);
+        out.extend(value.to_be_bytes());
+        out.extend(echo.to_be_bytes());
+    }
+    if let Some(scale) = options.window_scale {
+        out.extend([1, 3, 3, scale]);
+    }
+    let blocks: Vec<(u32, u32)> = options.sack.iter().map_while(|b| *b).collect();
+    if !blocks.is_empty() {
+        out.extend([1, 1, 5, 2 + 8 * blocks.len() as u8]);
+        for (first, end) in blocks {
+            out.extend(first.to_be_bytes());
+            out.extend(end.to_be_bytes());
+        }
+    }
 }
 
 fn udp_datagram(packet: &IpPacket, udp: &Udp, checksums: Checksums) -> Vec<u8> {
@@ -202,7 +230,7 @@ pub(super) fn pseudo_header(src: IpAddr, dst: IpAddr, protocol: u8, length: usiz
 
 fn icmp_message(packet: &IpPacket, message: &Icmp) -> Vec<u8> {
     let ipv4 = packet.dst.is_ipv4();
-    let (kind, code) = if ipv4 { message.type_code() } else { type_code_v6(message) };
+    let (kind, code) = if ipv4 { message.type_code() } else { message.type_code_v6() };
     let mut out = vec![kind, code, 0, 0];
     match message {
         Icmp::EchoRequest { id, seq, payload } | Icmp::EchoReply { id, seq, payload } => {
@@ -219,11 +247,25 @@ fn icmp_message(packet: &IpPacket, message: &Icmp) -> Vec<u8> {
             out.extend(gateway.octets());
             quoted(quote, message.len() - 8, &mut out);
         }
-        // RFC 4861, 4.5: target and destination; the redirected header option is left out.
+        // RFC 4861, 4.5 and 4.6.3: target, destination, and the quote in units of eight bytes.
         Icmp::Redirect { gateway, quote } => {
             out.extend([0; 4]);
             out.extend(octets(*gateway));
             out.extend(octets(quote.dst));
+            let length = message.len() - out.len();
+            out.extend([4, (length / 8) as u8, 0, 0, 0, 0, 0, 0]);
+            quoted(quote, length - 8, &mut out);
+        }
+        Icmp::NeighbourSolicit { target, source_mac } => {
+            out.extend([0; 4]);
+            out.extend(target.octets());
+            link_address(1, *source_mac, &mut out);
+        }
+        Icmp::NeighbourAdvert { target, target_mac, router, solicited, replaces } => {
+            let flags = u8::from(*router) << 7 | u8::from(*solicited) << 6 | u8::from(*replaces) << 5;
+            out.extend([flags, 0, 0, 0]);
+            out.extend(target.octets());
+            link_address(2, *target_mac, &mut out);
         }
     }
     let right = if ipv4 {
@@ -236,27 +278,16 @@ fn icmp_message(packet: &IpPacket, message: &Icmp) -> Vec<u8> {
     out
 }
 
+/// RFC 4861, 4.6.1.
+fn link_address(kind: u8, mac: Option<MacAddr>, out: &mut Vec<u8>) {
+    if let Some(mac) = mac {
+        out.extend([kind, 1]);
+        out.extend(mac.0);
+    }
+}
+
 /// The beginning of the offending packet.
 fn quoted(quote: &IpPacket, most: usize, out: &mut Vec<u8>) {
     let bytes = encode_packet(quote, Checksums::Full);
     out.extend(&bytes[..most.min(bytes.len())]);
-}
-
-/// ICMPv6 type and code of the message with the same meaning (RFC 4443; RFC 7915, 4.2).
-const fn type_code_v6(message: &Icmp) -> (u8, u8) {
-    match message {
-        Icmp::EchoRequest { .. } => (128, 0),
-        Icmp::EchoReply { .. } => (129, 0),
-        Icmp::Redirect { .. } => (137, 0),
-        Icmp::Error { error, .. } => match error {
-            IcmpError::NetUnreachable => (1, 0),
-            IcmpError::NetProhibited | IcmpError::HostProhibited | IcmpError::AdminProhibited => (1, 1),
-            IcmpError::HostUnreachable => (1, 3),
-            IcmpError::PortUnreachable => (1, 4),
-            IcmpError::FragmentationNeeded { .. } => (2, 0),
-            IcmpError::TtlExceeded => (3, 0),
-            IcmpError::ReassemblyTimeout => (3, 1),
-            IcmpError::ProtocolUnreachable => (4, 1),
-        },
-    }
 }
