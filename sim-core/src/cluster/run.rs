@@ -38,8 +38,8 @@ impl Cluster {
         while self.agents.is_busy() && self.step(limit) {}
     }
 
-    /// Goes to the next instant at which something happens, `until` at the latest; whether anything happened.
-    fn step(&mut self, until: SimTime) -> bool {
+    /// Goes to the next instant at which something happens, `until` at the latest; whether there may be more before `until`.
+    pub fn step(&mut self, until: SimTime) -> bool {
         self.reconcile();
         let next = [self.timers.next_at(), self.apps.next_timer()].into_iter().flatten().min();
         let stop = next.map_or(until, |at| at.min(until)).max(self.now());

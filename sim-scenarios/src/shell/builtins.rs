@@ -3,7 +3,7 @@
 use sim_core::kube::node::files::{FileKind, Files};
 use sim_core::linux::Errno;
 
-use super::ShellKind;
+use super::{ShellKind, job_control};
 use super::eval::{Eval, Halt, Step};
 
 type Builtin = fn(&mut Eval<'_, '_>, &[String]) -> Step;
@@ -13,6 +13,7 @@ static BUILTINS: &[(&str, Builtin)] = &[
     (":", |_, _| Ok(0)),
     (".", source),
     ("alias", alias),
+    ("bg", job_control::bg),
     ("break", |eval, argv| Err(Halt::Break(eval.count(argv)))),
     ("cd", cd),
     ("command", command),
@@ -20,6 +21,9 @@ static BUILTINS: &[(&str, Builtin)] = &[
     ("eval", |eval, argv| eval.script(&argv[1..].join(" "))),
     ("exit", exit),
     ("export", export),
+    ("fg", job_control::fg),
+    ("jobs", job_control::jobs),
+    ("kill", job_control::kill),
     ("logout", exit),
     ("read", read),
     ("set", set),
@@ -28,12 +32,12 @@ static BUILTINS: &[(&str, Builtin)] = &[
     ("type", type_of),
     ("unalias", unalias),
     ("unset", unset),
+    ("wait", job_control::wait),
 ];
 
 /// Words of shells that are known and not modelled.
 const NOT_MODELLED: &[&str] = &[
-    "bg", "exec", "fg", "getopts", "jobs", "kill", "local", "readonly", "return", "trap", "ulimit", "umask",
-    "wait",
+    "disown", "exec", "getopts", "local", "readonly", "return", "trap", "ulimit", "umask",
 ];
 
 impl Eval<'_, '_> {
@@ -51,7 +55,7 @@ impl Eval<'_, '_> {
     }
 
     /// Prints a builtin's complaint; the line goes on.
-    fn complain(&mut self, status: i32, text: impl std::fmt::Display) -> Step {
+    pub(super) fn complain(&mut self, status: i32, text: impl std::fmt::Display) -> Step {
         let message = self.sh.message(text);
         self.io.out.err(message);
         Ok(status)

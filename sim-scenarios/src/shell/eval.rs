@@ -98,14 +98,15 @@ impl Eval<'_, '_> {
         let mut status = 0;
         for item in &list.0 {
             if matches!(item.1, SeparatorOperator::Async) {
-                return Err(self.not_modelled("background jobs (`&`)"));
+                status = self.in_background(&item.0)?;
+                continue;
             }
             status = self.and_or(&item.0)?;
         }
         Ok(status)
     }
 
-    fn and_or(&mut self, list: &AndOrList) -> Step {
+    pub(super) fn and_or(&mut self, list: &AndOrList) -> Step {
         let mut status = self.pipeline(&list.first)?;
         for next in &list.additional {
             status = match next {
@@ -259,7 +260,7 @@ impl Eval<'_, '_> {
         let mut status = 0;
         loop {
             self.check()?;
-            if endless && self.io.session.is_over(self.io.cluster.now(), self.io.out.expects_control_c()) {
+            if endless && self.io.out.link().is_none() && self.io.session.is_over(self.io.cluster.now(), self.io.out.expects_control_c()) {
                 self.io.session.note_endless("the loop");
                 return Err(Halt::Interrupted);
             }

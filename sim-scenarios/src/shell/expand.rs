@@ -341,7 +341,7 @@ impl Eval<'_, '_> {
                 SpecialParameter::CurrentOptionFlags => Some("himBHs".to_owned()),
                 SpecialParameter::ShellName => Some(self.shell_name()),
                 SpecialParameter::ProcessId => return Err(self.not_modelled("process numbers (`$$`)")),
-                SpecialParameter::LastBackgroundProcessId => None,
+                SpecialParameter::LastBackgroundProcessId => self.sh.jobs.last_pid().map(|p| p.to_string()),
             },
             _ => return Err(self.not_modelled("arrays")),
         })

@@ -1,7 +1,7 @@
 //! A POSIX shell over the tools: brush-parser reads, this module evaluates.
 //!
 //! Nothing leaves the simulation: programs are functions ([`crate::tools`]), files are in memory, time is virtual. What is not
-//! modelled (background jobs, functions, process substitution) is an error that says so.
+//! modelled (functions, process substitution) is an error that says so. Background jobs are threads that run one at a time ([`jobs`]).
 
 mod arith;
 mod braces;
@@ -9,6 +9,8 @@ mod builtins;
 mod eval;
 mod expand;
 mod glob;
+mod job_control;
+pub(crate) mod jobs;
 mod messages;
 mod parse;
 mod redirect;
@@ -44,6 +46,9 @@ pub struct Shell {
     line: usize,
     /// Shells within shells (`$(…)`, `sh -c`).
     depth: usize,
+    /// A person types into it: it speaks of its jobs.
+    pub(crate) interactive: bool,
+    jobs: job_control::Table,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,6 +116,8 @@ impl Shell {
             status: 0,
             line: 0,
             depth: 0,
+            interactive: false,
+            jobs: job_control::Table::default(),
         }
     }
 

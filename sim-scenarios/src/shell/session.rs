@@ -5,6 +5,7 @@ use std::time::Duration;
 use sim_core::kube::node::files::Files;
 use sim_core::time::SimTime;
 
+use super::jobs::Jobs;
 use crate::tools::{Cx, ENDLESS, HOME, PATIENCE, Place};
 
 /// Commands that one command line may run: a loop in a stranger's lab must not hang the runner.
@@ -52,6 +53,9 @@ pub struct SessionState {
     home: Files,
     /// Programs that run programs, at this moment.
     pub(crate) depth: usize,
+    /// The machine at whose terminal the running command was typed.
+    pub(crate) terminal: Option<Place>,
+    pub(crate) jobs: Jobs,
 }
 
 impl Default for SessionState {
@@ -65,6 +69,8 @@ impl Default for SessionState {
             commands: 0,
             home: Files::new().with_dir(HOME),
             depth: 0,
+            terminal: None,
+            jobs: Jobs::default(),
         }
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use sim_core::time::SimTime;
 
+use crate::shell::{Io, jobs};
+
 pub mod door;
 pub mod registry;
 
@@ -26,7 +28,7 @@ mod ipset;
 mod iptables;
 mod kubectl;
 mod nc;
-mod net;
+pub(crate) mod net;
 mod nft;
 mod nslookup;
 mod out;
@@ -35,6 +37,7 @@ mod printer;
 mod sh;
 mod ssh;
 mod sysctl;
+mod tcpdump;
 mod text;
 mod wget;
 
@@ -56,7 +59,7 @@ pub type Tool = fn(&mut Cx<'_>) -> i32;
 
 /// What a tool gets.
 ///
-/// Tools block: one that waits calls `cx.cluster.wait(…)`, and virtual time passes.
+/// Tools block: one that waits calls `cx.wait(…)` or `cx.pause(…)`, and virtual time passes.
 pub struct Cx<'a> {
     /// The cluster, with the whole network.
     pub cluster: &'a mut Cluster,
@@ -89,6 +92,18 @@ impl Cx<'_> {
         self.cluster.now()
     }
 
+    /// Lets virtual time pass until `done` or `until`, and background jobs run. Returns whether `done`.
+    pub fn wait(&mut self, until: SimTime, mut done: impl FnMut(&mut Cluster) -> bool) -> bool {
+        let mut io = Io { cluster: self.cluster, out: self.out, session: self.session };
+        jobs::wait(&mut io, until, |cluster, _| done(cluster))
+    }
+
+    /// Lets virtual time pass.
+    pub fn pause(&mut self, time: Duration) {
+        let until = self.now() + time;
+        self.wait(until, |_| false);
+    }
+
     /// A remark of ours for the runner's report. It never shows in a transcript.
     pub fn remark(&mut self, text: impl Into<String>) {
         self.session.remark(text.into());
@@ -110,6 +125,9 @@ impl Cx<'_> {
         if self.out.interrupted() {
             return true;
         }
+        if self.out.link().is_some() {
+            return false;
+        }
         let over = self.now() >= self.deadline();
         if over {
             self.session.note_endless(&self.args.join(" "));
@@ -120,6 +138,10 @@ impl Cx<'_> {
     /// The instant at which an endless tool is stopped at the latest: the longest it may wait for one thing.
     #[must_use]
     pub fn deadline(&self) -> SimTime {
+        // A background job runs as long as it likes.
+        if self.out.link().is_some() {
+            return SimTime::MAX;
+        }
         self.session.endless_until(self.out.expects_control_c())
     }
 }

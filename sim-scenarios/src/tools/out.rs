@@ -1,6 +1,11 @@
 //! What tools print: two streams over buffers, as file descriptors 1 and 2 point at a terminal, a pipe or a file.
 
+use sim_core::linux::tap::TapId;
+use sim_core::time::SimTime;
+use sim_core::trace::{NsId, SockId};
+
 use crate::lab::compare::Pattern;
+use crate::shell::jobs::Link;
 
 /// A transcript that grows beyond this many bytes ends its command: a lab is read by people.
 const LIMIT: usize = 16 << 20;
@@ -23,6 +28,33 @@ pub struct Out {
     overflow: bool,
     /// Buffer 0 is a terminal for the running program: not so behind `kubectl exec` and `ssh` without `-t`.
     tty: bool,
+    /// Of a background job: its way to the rest of the world.
+    link: Option<Box<Link>>,
+    /// What the job's programs have open and nobody else will close.
+    held: Vec<Held>,
+    /// When `timeout` ends the running program, and whether it has.
+    alarm: Option<SimTime>,
+    alarmed: bool,
+    /// The running program sees to SIGTERM and SIGHUP itself.
+    handles_signals: bool,
+    /// The running program sees to SIGINT itself.
+    handles_interrupt: bool,
+}
+
+/// Something that the kernel closes when its process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    Socket(NsId, SockId),
+    Tap(NsId, TapId),
+}
+
+impl Held {
+    pub(crate) fn close(self, cluster: &mut super::Cluster) {
+        match self {
+            Self::Socket(ns, sock) => cluster.world.close(ns, sock),
+            Self::Tap(ns, tap) => cluster.world.tap_close(ns, tap),
+        }
+    }
 }
 
 /// Where standard output and standard error go.
@@ -76,6 +108,12 @@ impl Out {
             echoed: false,
             overflow: false,
             tty: true,
+            link: None,
+            held: Vec::new(),
+            alarm: None,
+            alarmed: false,
+            handles_signals: false,
+            handles_interrupt: false,
         }
     }
 
@@ -89,6 +127,88 @@ impl Out {
             out.press_control_c();
         }
         out
+    }
+
+    /// The terminal of a background job, which writes by `link` on the one that this is.
+    pub(crate) fn for_job(&self, link: Link) -> Self {
+        let streams = Streams {
+            stdout: if self.streams.stdout == Stream::Null { Stream::Null } else { Stream::Buffer(0) },
+            stderr: if self.streams.stderr == Stream::Null { Stream::Null } else { Stream::Buffer(0) },
+        };
+        Self { link: Some(Box::new(link)), tty: self.tty, streams, ..Self::new() }
+    }
+
+    /// The job that writes here, if it is one.
+    pub(crate) fn link(&self) -> Option<&Link> {
+        self.link.as_deref()
+    }
+
+    pub(crate) fn link_mut(&mut self) -> Option<&mut Link> {
+        self.link.as_deref_mut()
+    }
+
+    /// Takes what a job has written on its terminal.
+    pub(crate) fn take_screen(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffers[0].bytes)
+    }
+
+    /// Writes on the terminal, wherever the streams go.
+    pub(crate) fn write_on_screen(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.put(Stream::Buffer(0), bytes);
+        }
+    }
+
+    /// Notes that something has to be closed if the program dies.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held.push(held);
+    }
+
+    pub(crate) fn take_held(&mut self) -> Vec<Held> {
+        std::mem::take(&mut self.held)
+    }
+
+    pub(crate) fn alarm(&self) -> Option<SimTime> {
+        self.alarm
+    }
+
+    /// Sets when the running program is ended, and returns what held before.
+    pub(crate) fn set_alarm(&mut self, at: Option<SimTime>) -> Option<SimTime> {
+        std::mem::replace(&mut self.alarm, at)
+    }
+
+    pub(crate) fn note_alarm(&mut self) {
+        self.alarmed = true;
+    }
+
+    /// Takes whether an alarm has rung; a program that it only interrupted goes on no more.
+    pub(crate) fn take_alarmed(&mut self) -> bool {
+        let alarmed = std::mem::take(&mut self.alarmed);
+        self.fired &= !alarmed;
+        alarmed
+    }
+
+    /// Says whether the running program sees to SIGTERM and SIGHUP itself, by stopping as on ^C.
+    pub(crate) fn set_handles_signals(&mut self, handles: bool) -> bool {
+        std::mem::replace(&mut self.handles_signals, handles)
+    }
+
+    pub(crate) fn handles_signals(&self) -> bool {
+        self.handles_signals
+    }
+
+    /// Says whether the running program prints something on SIGINT.
+    pub(crate) fn set_handles_interrupt(&mut self, handles: bool) -> bool {
+        std::mem::replace(&mut self.handles_interrupt, handles)
+    }
+
+    pub(crate) fn handles_interrupt(&self) -> bool {
+        self.handles_interrupt
+    }
+
+    /// A signal stops the running program, as ^C does; nothing echoes it.
+    pub(crate) fn interrupt(&mut self) {
+        self.fired = true;
     }
 
     /// Prints a line on standard output.

@@ -3,11 +3,10 @@
 use super::Tool;
 use super::text::{
     awk, cat, cut, date, echo, env, grep, head, hostname, ls, mkdir, printf, pwd, rm, sed, seq, sleep, sort,
-    tail, tee, test, touch, tr, uniq, wc, which, xargs, yes,
+    tail, tee, test, timeout, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-    bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh,
-    ssh, sysctl, wget,
+bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh, ssh, sysctl, tcpdump, wget,
 };
 
 /// Kinds of machines, as a set.
@@ -126,8 +125,10 @@ static TABLE: &[Entry] = &[
     row("sysctl",   On::MACHINES, sysctl::run_procps),
     row("sysctl",   On::BUSYBOX, sysctl::run_busybox),
     row("tail",     On::ALL, tail::run),
+    row("tcpdump",  On::MACHINES, tcpdump::run),
     row("tee",      On::ALL, tee::run),
     row("test",     On::ALL, test::run),
+    row("timeout",  On::ALL, timeout::run),
     row("touch",    On::ALL, touch::run),
     row("tr",       On::ALL, tr::run),
     row("true",     On::ALL, |_| 0),
@@ -145,7 +146,7 @@ static TABLE: &[Entry] = &[
 static KNOWN: &[(On, &[&str])] = &[
     (On::ALL, &["base64", "basename", "cksum", "comm", "expr", "expand", "fold", "install", "nl", "nohup", "od", "paste",
         "readlink", "realpath", "sha1sum", "shred", "shuf", "split", "stty", "sync", "tac", "truncate", "tsort", "unexpand", "chmod", "chown", "cp", "dd", "df", "diff", "dirname", "du", "find", "id", "ln", "md5sum",
-        "mktemp", "more", "mv", "nproc", "rmdir", "sha256sum", "stat", "timeout", "tty", "uname", "uptime", "whoami"]),
+        "mktemp", "more", "mv", "nproc", "rmdir", "sha256sum", "stat", "tty", "uname", "uptime", "whoami"]),
     (On::MACHINES.or(On::BUSYBOX), &["free", "kill", "less", "ps", "route", "ifconfig", "arp", "arping", "netstat", "telnet",
         "top", "vi", "watch", "traceroute", "nslookup", "ping", "wget", "nc", "ip", "brctl", "sysctl"]),
     (On::MACHINES, &["apt", "apt-get", "bridge", "containerd", "crictl", "ctr", "curl", "dig", "docker", "ethtool", "getent", "git",
@@ -153,7 +154,7 @@ static KNOWN: &[(On, &[&str])] = &[
         "iptables-translate", "iptables-restore-translate", "ip6tables-legacy", "ip6tables-legacy-restore", "ip6tables-legacy-save",
         "ip6tables-translate", "nfacct", "xtables-monitor", "iptables-restore", "iptables-save", "ip6tables", "ip6tables-save", "ipvsadm", "jq",
         "journalctl", "kubeadm", "kubelet", "conntrack", "lsmod", "make", "modprobe", "mount", "mtr", "nano", "nft",
-        "nsenter", "openssl", "pgrep", "pkill", "python", "python3", "scp", "ss", "su", "sudo", "systemctl", "tar", "tcpdump",
+        "nsenter", "openssl", "pgrep", "pkill", "python", "python3", "scp", "ss", "su", "sudo", "systemctl", "tar",
         "tracepath", "vim", "yum"]),
 ];
 

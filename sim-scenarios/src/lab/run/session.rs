@@ -5,6 +5,7 @@ use sim_core::kube::objects::Kind;
 
 use crate::lab::compare::Pattern;
 use crate::lab::parse::{Command, Prompt};
+use crate::shell::jobs::{look_at_terminal, turn};
 use crate::shell::session::Opening;
 use crate::shell::{Ended, Io, SessionState, Shell, ShellKind};
 use crate::tools::{Cx, HOME, Out};
@@ -190,12 +191,24 @@ impl Session {
         }
     }
 
+    /// Whose terminal a shell is used at: shells inside others are at that of the outermost.
+    fn terminal_of(&self, target: Target) -> Place {
+        match target {
+            Target::Base(i) => self.base[i].place.clone(),
+            Target::Inner(_) => self.inner.first().map_or(Place::Workstation, |i| i.outer.clone()),
+        }
+    }
+
     fn run(&mut self, target: Target, script: &str, mut out: Out) -> Answer {
         self.state.start_command(self.cluster.now());
+        self.state.terminal = Some(self.terminal_of(target));
+        look_at_terminal(&mut out, &mut self.state);
         let mut shell = self.shell(target).clone();
+        shell.interactive = true;
         let mut io = Io { cluster: &mut self.cluster, out: &mut out, session: &mut self.state };
         let ended = shell.run(script, b"", &mut io);
         let outer = shell.place.clone();
+        shell.report_jobs(&mut out, &self.state);
         *self.shell(target) = shell;
         let mut status = ended.status();
         if let Ended::Shell(_) = ended {
@@ -206,6 +219,7 @@ impl Session {
             self.inner.push(Inner { shell, opening, outer });
         }
         self.rest();
+        turn(&mut self.cluster, &mut out, &mut self.state);
         Answer {
             output: String::from_utf8_lossy(out.terminal()).into_owned(),
             status,

@@ -73,7 +73,7 @@ impl<'a, 'c> Ctl<'a, 'c> {
     /// Lets virtual time pass until `done` holds or `limit` is over. Returns whether it holds.
     pub(crate) fn wait(&mut self, limit: Duration, done: impl FnMut(&mut Cluster) -> bool) -> bool {
         let until = self.now() + limit;
-        self.cx.cluster.wait(until, done)
+        self.cx.wait(until, done)
     }
 
     pub(crate) fn line(&mut self, text: impl AsRef<str>) {

@@ -2,7 +2,7 @@
 
 mod busybox;
 mod openbsd;
-mod services;
+pub(crate) mod services;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn udp_probe(cx: &mut Cx<'_>, to: SocketAddr, times: u64) -> Result<(), Errno> {
             break;
         }
         if round > 1 {
-            cx.cluster.advance(Duration::from_secs(1));
+            cx.pause(Duration::from_secs(1));
         }
         result = cx.cluster.world.udp_send(ns, sock, to, b"X"[..].into());
     }

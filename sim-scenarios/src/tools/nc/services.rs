@@ -55,11 +55,11 @@ const fn has(over: Over, udp: bool) -> bool {
 }
 
 /// The name of a port (`getservbyport(3)`).
-pub(super) fn name(port: u16, udp: bool) -> Option<&'static str> {
+pub(crate) fn name(port: u16, udp: bool) -> Option<&'static str> {
     SERVICES.iter().find(|(p, _, over)| *p == port && has(*over, udp)).map(|(_, name, _)| *name)
 }
 
 /// The port of a name (`getservbyname(3)`).
-pub(super) fn port(name: &str, udp: bool) -> Option<u16> {
+pub(crate) fn port(name: &str, udp: bool) -> Option<u16> {
     SERVICES.iter().find(|(_, n, over)| *n == name && has(*over, udp)).map(|(p, ..)| *p)
 }

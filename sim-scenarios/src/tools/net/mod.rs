@@ -88,8 +88,11 @@ pub(crate) fn wait(
         return Err(Failure::Interrupted);
     }
     let limit = until.unwrap_or_else(|| cx.deadline());
-    if cx.cluster.wait(limit, ready) {
+    if cx.wait(limit, ready) {
         return Ok(());
+    }
+    if cx.out.control_c() {
+        return Err(Failure::Interrupted);
     }
     if until.is_some() {
         return Err(Failure::TimedOut);

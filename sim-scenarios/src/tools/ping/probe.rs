@@ -121,7 +121,7 @@ impl Probe {
                 got = cluster.world.recv(ns, sock).ok().flatten();
                 got.is_some()
             };
-            if !cx.cluster.wait(until, &mut look) {
+            if !cx.wait(until, &mut look) {
                 return None;
             }
             if let Some(answer) = got.and_then(|received| self.understand(&received, cx.now())) {

@@ -38,6 +38,16 @@ pub(in crate::tools) fn ctime(now: SimTime) -> String {
     render("%a %b %e %H:%M:%S %Y", START + since.as_secs(), since.subsec_nanos()).unwrap_or_default()
 }
 
+/// The date of an instant in seconds since 1970: `2026-01-01`.
+pub(in crate::tools) fn day_of(seconds: u64) -> String {
+    render("%F", seconds, 0).unwrap_or_default()
+}
+
+/// A virtual instant in nanoseconds since 1970.
+pub(in crate::tools) fn since_1970(now: SimTime) -> u64 {
+    START * 1_000_000_000 + u64::try_from(now.since_start().as_nanos()).unwrap_or(0)
+}
+
 fn render(format: &str, seconds: u64, nanos: u32) -> Result<String, char> {
     let day = Day::of(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);

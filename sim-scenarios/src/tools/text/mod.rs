@@ -26,6 +26,7 @@ pub(super) mod sort;
 pub(super) mod tail;
 pub(super) mod tee;
 pub(super) mod test;
+pub(super) mod timeout;
 pub(super) mod touch;
 pub(super) mod tr;
 pub(super) mod uniq;

@@ -36,13 +36,13 @@ pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
         }
         let step = if cx.out.expects_control_c() { Duration::from_secs(1) } else { total };
         let left = end.since(cx.now());
-        cx.cluster.advance(left.min(step));
+        cx.pause(left.min(step));
     }
     0
 }
 
 /// `1.5`, `2m`, `infinity`
-fn duration(word: &str) -> Option<Duration> {
+pub(super) fn duration(word: &str) -> Option<Duration> {
     if word == "infinity" || word == "inf" {
         return Some(Duration::MAX);
     }

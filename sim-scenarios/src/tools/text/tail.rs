@@ -48,7 +48,7 @@ fn modern(cx: &mut Cx<'_>) -> i32 {
 fn follow(cx: &mut Cx<'_>) -> i32 {
     while !cx.interrupted() {
         let left = cx.deadline().since(cx.now());
-        cx.cluster.advance(left.min(std::time::Duration::from_secs(1)));
+        cx.pause(left.min(std::time::Duration::from_secs(1)));
     }
     SIGINT_STATUS
 }

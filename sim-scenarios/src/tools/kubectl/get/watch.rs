@@ -36,7 +36,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>, wanted: &Wanted, output: &Output) -> Re
     while !ctl.cx.interrupted() {
         let until = ctl.cx.deadline();
         let fits = |c: &sim_core::kube::store::Change| filter.fits(&found(&c.object));
-        ctl.cx.cluster.wait(until, |cluster| cluster.store.changes_since(cursor).iter().any(fits));
+        ctl.cx.wait(until, |cluster| cluster.store.changes_since(cursor).iter().any(fits));
         let changes = ctl.store().changes_since(cursor).to_vec();
         cursor = changes.last().map_or(cursor, |c| c.cursor);
         for change in changes.iter().filter(|c| fits(c)) {
