@@ -24,7 +24,7 @@ use crate::kube::objects::{Kind, Object, Pod, manifest};
 use crate::kube::store::{Applied, Store};
 use crate::linux::{Errno, World};
 use crate::time::{EventQueue, SimTime};
-use crate::trace::{NsId, Trace};
+use crate::trace::{NsId, SockId, Trace};
 
 pub use crate::kube::node::files::{FileKind, Files};
 pub use crate::kube::node::machine::{Base, Libc, Machine, Machines, Place, ToolSet};
@@ -196,6 +196,12 @@ impl Cluster {
     #[must_use]
     pub fn exists(&self, kind: Kind, namespace: &str, name: &str) -> bool {
         self.store.find(kind, namespace, name).is_some()
+    }
+
+    /// The server process that holds a socket: its number, where it runs, and how many sockets it opened before this one.
+    #[must_use]
+    pub fn process_of(&self, ns: NsId, sock: SockId) -> Option<(u32, &Place, usize)> {
+        self.apps.owner(ns, sock)
     }
 
     /// A copy that goes its own way: for what-if questions.

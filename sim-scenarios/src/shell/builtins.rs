@@ -3,8 +3,8 @@
 use sim_core::kube::node::files::{FileKind, Files};
 use sim_core::linux::Errno;
 
-use super::{ShellKind, job_control};
 use super::eval::{Eval, Halt, Step};
+use super::{ShellKind, job_control};
 
 type Builtin = fn(&mut Eval<'_, '_>, &[String]) -> Step;
 
@@ -36,9 +36,8 @@ static BUILTINS: &[(&str, Builtin)] = &[
 ];
 
 /// Words of shells that are known and not modelled.
-const NOT_MODELLED: &[&str] = &[
-    "disown", "exec", "getopts", "local", "readonly", "return", "trap", "ulimit", "umask",
-];
+const NOT_MODELLED: &[&str] =
+    &["disown", "exec", "getopts", "local", "readonly", "return", "trap", "ulimit", "umask"];
 
 impl Eval<'_, '_> {
     /// Runs a builtin; none if the command is a program.

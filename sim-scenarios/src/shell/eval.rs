@@ -260,7 +260,10 @@ impl Eval<'_, '_> {
         let mut status = 0;
         loop {
             self.check()?;
-            if endless && self.io.out.link().is_none() && self.io.session.is_over(self.io.cluster.now(), self.io.out.expects_control_c()) {
+            if endless
+                && self.io.out.link().is_none()
+                && self.io.session.is_over(self.io.cluster.now(), self.io.out.expects_control_c())
+            {
                 self.io.session.note_endless("the loop");
                 return Err(Halt::Interrupted);
             }

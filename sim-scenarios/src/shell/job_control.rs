@@ -105,7 +105,9 @@ impl Eval<'_, '_> {
     pub(super) fn in_background(&mut self, list: &AndOrList) -> Step {
         self.check()?;
         if matches!(self.io.out.streams().stdout, Stream::Buffer(n) if n > 0) {
-            return Err(self.not_modelled("a background job whose output goes where the whole command's goes"));
+            return Err(
+                self.not_modelled("a background job whose output goes where the whole command's goes")
+            );
         }
         let work = list.clone();
         let started = jobs::start(self.sh, self.io, move |shell, io| {
@@ -228,8 +230,13 @@ pub(super) fn kill(eval: &mut Eval<'_, '_>, argv: &[String]) -> Step {
     }
     let operands: Vec<String> = words.cloned().collect();
     if operands.is_empty() {
-        let usage = "kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]";
-        eval.io.out.err(if eval.sh.kind == ShellKind::Bash { usage } else { "sh: you need to specify whom to kill" });
+        let usage =
+            "kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]";
+        eval.io.out.err(if eval.sh.kind == ShellKind::Bash {
+            usage
+        } else {
+            "sh: you need to specify whom to kill"
+        });
         return Ok(if eval.sh.kind == ShellKind::Bash { 2 } else { 1 });
     }
     let mut status = 0;

@@ -146,7 +146,6 @@ fn variables_reach_programs_when_exported() {
 
 #[test]
 fn what_is_not_modelled_says_so() {
-    assert_eq!(sh("sleep 1 &"), "ksim: not modelled: background jobs (`&`)\n? 69\n");
     assert_eq!(sh("f() { echo; }"), "ksim: not modelled: functions\n? 69\n");
     assert_eq!(sh("cat <(echo)"), "ksim: not modelled: process substitution\n? 69\n");
     assert_eq!(sh("[[ a == a ]]"), "ksim: not modelled: `[[ … ]]`; use `[ … ]`\n? 69\n");

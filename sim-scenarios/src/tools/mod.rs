@@ -35,10 +35,12 @@ mod out;
 mod ping;
 mod printer;
 mod sh;
+mod ss;
 mod ssh;
 mod sysctl;
 mod tcpdump;
 mod text;
+mod traceroute;
 mod wget;
 
 pub use crate::shell::session::{OnLeave, SessionState, ShellKind};

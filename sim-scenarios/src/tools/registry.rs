@@ -6,7 +6,7 @@ use super::text::{
     tail, tee, test, timeout, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh, ssh, sysctl, tcpdump, wget,
+bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
 };
 
 /// Kinds of machines, as a set.
@@ -121,6 +121,7 @@ static TABLE: &[Entry] = &[
     row("sh",       On::ALL, sh::run),
     row("sleep",    On::ALL, sleep::run),
     row("sort",     On::ALL, sort::run),
+    row("ss",       On::MACHINES, ss::run),
     row("ssh",      On::MACHINES, ssh::run),
     row("sysctl",   On::MACHINES, sysctl::run_procps),
     row("sysctl",   On::BUSYBOX, sysctl::run_busybox),
@@ -131,6 +132,9 @@ static TABLE: &[Entry] = &[
     row("timeout",  On::ALL, timeout::run),
     row("touch",    On::ALL, touch::run),
     row("tr",       On::ALL, tr::run),
+    row("tracepath",  On::MACHINES, traceroute::run_tracepath),
+    row("traceroute", On::MACHINES, traceroute::run_debian),
+    row("traceroute", On::BUSYBOX, traceroute::run_busybox),
     row("true",     On::ALL, |_| 0),
     row("uniq",     On::ALL, uniq::run),
     row("wc",       On::ALL, wc::run),
@@ -154,8 +158,8 @@ static KNOWN: &[(On, &[&str])] = &[
         "iptables-translate", "iptables-restore-translate", "ip6tables-legacy", "ip6tables-legacy-restore", "ip6tables-legacy-save",
         "ip6tables-translate", "nfacct", "xtables-monitor", "iptables-restore", "iptables-save", "ip6tables", "ip6tables-save", "ipvsadm", "jq",
         "journalctl", "kubeadm", "kubelet", "conntrack", "lsmod", "make", "modprobe", "mount", "mtr", "nano", "nft",
-        "nsenter", "openssl", "pgrep", "pkill", "python", "python3", "scp", "ss", "su", "sudo", "systemctl", "tar",
-        "tracepath", "vim", "yum"]),
+        "nsenter", "openssl", "pgrep", "pkill", "python", "python3", "scp",  "su", "sudo", "systemctl", "tar",
+        "vim", "yum"]),
 ];
 
 /// Whether a machine of kind `kind` really has a program, modelled or not.

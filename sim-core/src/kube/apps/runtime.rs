@@ -125,6 +125,15 @@ impl Apps {
         Ok(id)
     }
 
+    /// The process that holds a socket: its number, its place, and how many of its sockets are older.
+    #[must_use]
+    pub fn owner(&self, ns: NsId, sock: SockId) -> Option<(u32, &Place, usize)> {
+        let id = self.owners.get(&(ns, sock))?;
+        let app = self.running.get(id)?;
+        let older = app.open.iter().position(|s| *s == sock).unwrap_or(app.open.len());
+        Some((id.0, &app.place, older))
+    }
+
     /// Ends a process: its sockets are closed.
     pub fn stop(&mut self, world: &mut World, id: AppId) {
         let Some(app) = self.running.remove(&id) else { return };

@@ -64,7 +64,9 @@ pub(super) fn run(
     let mut io = Io { cluster: &mut cluster, out: &mut out, session: &mut session };
     let ended = catch_unwind(AssertUnwindSafe(|| work(&mut shell, &mut io)));
     let news = match ended {
-        Ok(Ok(status) | Err(Halt::Exit(status) | Halt::Fail(status))) => News::Ended(JobState::Exited(status)),
+        Ok(Ok(status) | Err(Halt::Exit(status) | Halt::Fail(status))) => {
+            News::Ended(JobState::Exited(status))
+        }
         Ok(Err(Halt::Break(_) | Halt::Continue(_))) => News::Ended(JobState::Exited(0)),
         Ok(Err(Halt::Interrupted)) => News::Ended(JobState::Exited(SIGINT_STATUS)),
         Err(why) => match why.downcast::<Dead>() {

@@ -110,7 +110,10 @@ struct Yield {
 
 enum News {
     /// It waits until then at the latest; whether it did anything before that.
-    Waits { until: SimTime, moved: bool },
+    Waits {
+        until: SimTime,
+        moved: bool,
+    },
     Ended(JobState),
     /// A defect of ours.
     Panicked(Box<dyn std::any::Any + Send>),

@@ -69,6 +69,7 @@ fn a_time_limit_ends_a_command() {
 fn control_c_reaches_a_job_in_the_foreground() {
     let mut session = Session::new(testbed::cluster());
     session.type_line(&Prompt::Workstation, "ping 192.168.100.100 > /dev/null &", Out::new());
-    let answer = session.type_line(&Prompt::Workstation, "fg", Out::with_interrupt(Pattern::new(["ping[..]"])));
+    let answer =
+        session.type_line(&Prompt::Workstation, "fg", Out::with_interrupt(Pattern::new(["ping[..]"])));
     assert_eq!(answer.output, "ping 192.168.100.100 > /dev/null\n^C");
 }

@@ -12,10 +12,10 @@ mod view;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use sim_core::linux::tap::{Seen, SeenKind, TapId};
 use sim_core::linux::link::IfKind;
-use sim_core::packet::bytes::{Checksums, encode};
+use sim_core::linux::tap::{Seen, SeenKind, TapId};
 use sim_core::packet::FrameBody;
+use sim_core::packet::bytes::{Checksums, encode};
 use sim_core::trace::NsId;
 
 use self::filter::{Filter, Problem, Subject};

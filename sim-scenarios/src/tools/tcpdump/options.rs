@@ -7,7 +7,8 @@ pub(super) const VERSION: &str = "tcpdump version 4.99.3
 libpcap version 1.10.3 (with TPACKET_V3)
 OpenSSL 3.0.15 3 Sep 2024";
 
-pub(super) const USAGE: &str = "Usage: tcpdump [-AbdDefhHIJKlLnNOpqStuUvxX#] [ -B size ] [ -c count ] [--count]
+pub(super) const USAGE: &str =
+    "Usage: tcpdump [-AbdDefhHIJKlLnNOpqStuUvxX#] [ -B size ] [ -c count ] [--count]
 		[ -C file_size ] [ -E algo:secret ] [ -F file ] [ -G seconds ]
 		[ -i interface ] [ --immediate-mode ] [ -j tstamptype ]
 		[ -M secret ] [ --number ] [ --print ] [ -Q in|out|inout ]
@@ -65,7 +66,9 @@ pub(super) fn parse(args: &[String]) -> Result<Request, Refusal> {
     let mut dump = Dump { hex: false, ascii: false, link_header: false };
     let mut any_dump = false;
     let mut words: Vec<&str> = Vec::new();
-    for word in getopt::parse(&args, "AbB:c:C:dDeE:fF:G:hHi:Ij:JKlLm:M:nNOpP:qQ:r:s:StT:uUvV:w:W:xXy:Y:z:Z:#3") {
+    for word in
+        getopt::parse(&args, "AbB:c:C:dDeE:fF:G:hHi:Ij:JKlLm:M:nNOpP:qQ:r:s:StT:uUvV:w:W:xXy:Y:z:Z:#3")
+    {
         let style = &mut request.style;
         match word {
             Word::Flag('n') => style.numeric = true,
@@ -103,7 +106,9 @@ pub(super) fn parse(args: &[String]) -> Result<Request, Refusal> {
             Word::Value('r', v) => request.read = Some(v.to_owned()),
             Word::Value('s', v) => {
                 let n = v.parse::<u32>().ok().filter(|n| *n <= SNAPLEN);
-                let n = n.ok_or_else(|| Refusal::Text(format!("invalid snaplen {v} (must be >= 0 and <= {SNAPLEN})")))?;
+                let n = n.ok_or_else(|| {
+                    Refusal::Text(format!("invalid snaplen {v} (must be >= 0 and <= {SNAPLEN})"))
+                })?;
                 request.snaplen = if n == 0 { SNAPLEN } else { n };
             }
             Word::Value('Q', v) => {

@@ -70,7 +70,10 @@ pub(super) fn write(link: Link, snaplen: u32, packets: &[Packet]) -> Vec<u8> {
 /// What a file holds: its link type, snapshot length, and packets. The error is the text that libpcap gives.
 pub(super) fn read(bytes: &[u8]) -> Result<(Link, u32, Vec<Packet>), String> {
     if bytes.len() < 24 {
-        return Err(format!("truncated dump file; tried to read 4 file header bytes, only got {}", bytes.len().min(4)));
+        return Err(format!(
+            "truncated dump file; tried to read 4 file header bytes, only got {}",
+            bytes.len().min(4)
+        ));
     }
     let little = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let (swap, nano) = match (little, little.swap_bytes()) {

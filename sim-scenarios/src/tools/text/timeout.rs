@@ -37,7 +37,9 @@ pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
                 };
                 match name.as_deref().and_then(Signal::parse) {
                     Some(s) => signal = s,
-                    None => return cx.not_modelled(format!("timeout: the signal {}", name.unwrap_or_default())),
+                    None => {
+                        return cx.not_modelled(format!("timeout: the signal {}", name.unwrap_or_default()));
+                    }
                 }
             }
         }

@@ -61,7 +61,11 @@ pub(super) enum Proto {
     Arp,
     Rarp,
     /// An IP protocol, over the families given.
-    Over { number: u8, v4: bool, v6: bool },
+    Over {
+        number: u8,
+        v4: bool,
+        v6: bool,
+    },
     EtherType(u16),
 }
 
@@ -75,7 +79,9 @@ pub(super) enum Test {
     Ports(Option<u8>, End, u16, u16),
     Mac(End, [u8; 6]),
     /// `broadcast` and `multicast`, of the link.
-    Group { broadcast: bool },
+    Group {
+        broadcast: bool,
+    },
     Relation(Arith, Relation, Arith),
     /// Seen going out, or coming in.
     Outbound(bool),
@@ -140,9 +146,7 @@ impl Test {
                 end.holds(within(0)?, within(2)?)
             }
             Self::Mac(end, mac) => match p.link {
-                Link::Ethernet => {
-                    end.holds(mac_at(p.bytes, 6)? == *mac, mac_at(p.bytes, 0)? == *mac)
-                }
+                Link::Ethernet => end.holds(mac_at(p.bytes, 6)? == *mac, mac_at(p.bytes, 0)? == *mac),
                 Link::Cooked => end.holds(mac_at(p.bytes, 12)? == *mac, false),
             },
             Self::Group { broadcast } => match p.link {

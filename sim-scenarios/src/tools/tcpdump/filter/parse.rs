@@ -36,7 +36,8 @@ fn tokens(text: &str) -> Vec<String> {
     while i < chars.len() {
         let c = chars[i];
         let inside = brackets > 0;
-        let is_word = |c: char| c.is_alphanumeric() || "._-".contains(c) || (!inside && ":/".contains(c)) || c == '\\';
+        let is_word =
+            |c: char| c.is_alphanumeric() || "._-".contains(c) || (!inside && ":/".contains(c)) || c == '\\';
         if c.is_whitespace() {
             i += 1;
         } else if is_word(c) && !(c == '-' || c == '/' || c == ':') {
@@ -152,7 +153,9 @@ impl Parser<'_> {
                 "src" | "dst" => {
                     self.at += 1;
                     let other = if word == "src" { "dst" } else { "src" };
-                    quals.end = if self.tokens.get(self.at + 1).is_some_and(|w| w == other) && self.take(&["and"]) {
+                    quals.end = if self.tokens.get(self.at + 1).is_some_and(|w| w == other)
+                        && self.take(&["and"])
+                    {
                         self.at += 1;
                         End::Both
                     } else if self.tokens.get(self.at + 1).is_some_and(|w| w == other) && self.take(&["or"]) {
@@ -210,7 +213,9 @@ impl Parser<'_> {
     fn simple(&mut self, any: bool, quals: Quals) -> Result<Option<Test>, Problem> {
         let word = self.peek().to_owned();
         let test = match word.as_str() {
-            "broadcast" | "multicast" if quals.kind.is_none() && !matches!(quals.proto, Some(Word::Proto(_))) => {
+            "broadcast" | "multicast"
+                if quals.kind.is_none() && !matches!(quals.proto, Some(Word::Proto(_))) =>
+            {
                 Test::Group { broadcast: word == "broadcast" }
             }
             "inbound" | "outbound" if !any => Test::Outbound(word == "outbound"),
@@ -220,8 +225,9 @@ impl Parser<'_> {
                 let relation = if word == "less" { Relation::LessEqual } else { Relation::GreaterEqual };
                 return Ok(Some(Test::Relation(Arith::Length, relation, Arith::Number(n))));
             }
-            "vlan" | "mpls" | "pppoed" | "pppoes" | "gateway" | "geneve" | "vxlan" | "ifname" | "on" | "protochain"
-            | "wlan" | "lat" | "decnet" | "iso" | "stp" | "ipx" | "netbeui" | "llc" | "broadcast" | "multicast" => {
+            "vlan" | "mpls" | "pppoed" | "pppoes" | "gateway" | "geneve" | "vxlan" | "ifname" | "on"
+            | "protochain" | "wlan" | "lat" | "decnet" | "iso" | "stp" | "ipx" | "netbeui" | "llc"
+            | "broadcast" | "multicast" => {
                 return Err(Problem::NotModelled(format!("tcpdump: the filter `{word}`")));
             }
             _ => return Ok(None),
@@ -255,16 +261,15 @@ impl Parser<'_> {
                 Ok(Test::Ports(transport(proto)?, quals.end, port, port))
             }
             Some(Kind::PortRange) => {
-                let (low, high) = id.split_once('-').ok_or_else(|| {
-                    Problem::Text(format!("illegal port range '{id}'"))
-                })?;
+                let (low, high) =
+                    id.split_once('-').ok_or_else(|| Problem::Text(format!("illegal port range '{id}'")))?;
                 let (low, high) = (port(low)?, port(high)?);
                 Ok(Test::Ports(transport(proto)?, quals.end, low.min(high), low.max(high)))
             }
             Some(Kind::Proto) => {
-                let n = number(&id).or_else(|| ip_protocol(&id).map(u32::from)).ok_or_else(|| {
-                    Problem::Text(format!("unknown ip proto '{id}'"))
-                })?;
+                let n = number(&id)
+                    .or_else(|| ip_protocol(&id).map(u32::from))
+                    .ok_or_else(|| Problem::Text(format!("unknown ip proto '{id}'")))?;
                 let (v4, v6) = (proto != Some(Proto::Ip6), proto != Some(Proto::Ip));
                 Ok(Test::Proto(Proto::Over { number: n as u8, v4, v6 }))
             }
@@ -289,8 +294,8 @@ impl Parser<'_> {
         let (addr, bits) = id.split_once('/').map_or((id, None), |(a, b)| (a, Some(b)));
         if let Ok(v6 @ IpAddr::V6(_)) = addr.parse::<IpAddr>() {
             let bits = bits.map_or(Ok(128), str::parse).map_err(|_| syntax())?;
-            let net = IpNet::new(v6, bits)
-                .map_err(|_| Problem::Text("mask length must be <= 128".to_owned()))?;
+            let net =
+                IpNet::new(v6, bits).map_err(|_| Problem::Text("mask length must be <= 128".to_owned()))?;
             return Ok(Test::Net(proto, end, net.trunc()));
         }
         let (base, own) = short_v4(addr).ok_or_else(|| Problem::Text(format!("unknown network '{id}'")))?;
@@ -381,7 +386,8 @@ impl Parser<'_> {
             return None;
         }
         let at = self.sum(0)?;
-        let size = if self.take(&[":"]) { self.next().parse().ok().filter(|n| matches!(n, 1 | 2 | 4))? } else { 1 };
+        let size =
+            if self.take(&[":"]) { self.next().parse().ok().filter(|n| matches!(n, 1 | 2 | 4))? } else { 1 };
         self.take(&["]"]).then(|| Arith::Bytes(base, Box::new(at), size))
     }
 }
@@ -431,8 +437,7 @@ fn transport(proto: Option<Proto>) -> Result<Option<u8>, Problem> {
 
 fn port(text: &str) -> Result<u16, Problem> {
     if let Ok(n) = text.parse::<u64>() {
-        return u16::try_from(n)
-            .map_err(|_| Problem::Text(format!("illegal port number {n} > 65535")));
+        return u16::try_from(n).map_err(|_| Problem::Text(format!("illegal port number {n} > 65535")));
     }
     let named = services::port(text, false).or_else(|| services::port(text, true));
     named.ok_or_else(|| Problem::Text(format!("unknown port '{text}'")))

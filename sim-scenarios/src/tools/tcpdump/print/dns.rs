@@ -5,8 +5,17 @@ use crate::tools::tcpdump::view::{u16_at, u32_at, v4_at, v6_at};
 
 const OPCODES: [&str; 6] = ["", " inv_q", " stat", " op3", " notify", " update"];
 const RCODES: [&str; 11] = [
-    "", " FormErr", " ServFail", " NXDomain", " NotImp", " Refused", " YXDomain", " YXRRSet", " NXRRSet",
-    " NotAuth", " NotZone",
+    "",
+    " FormErr",
+    " ServFail",
+    " NXDomain",
+    " NotImp",
+    " Refused",
+    " YXDomain",
+    " YXRRSet",
+    " NXRRSet",
+    " NotAuth",
+    " NotZone",
 ];
 
 /// Pointers in a name.

@@ -8,7 +8,8 @@ use crate::tools::tcpdump::view::{self, Ip, u16_at, v4_at};
 impl Printer<'_> {
     pub(super) fn icmp(&mut self, ip: &Ip<'_>) {
         let b = ip.body;
-        let (Some(&kind), Some(&code), Some(id), Some(seq)) = (b.first(), b.get(1), u16_at(b, 4), u16_at(b, 6))
+        let (Some(&kind), Some(&code), Some(id), Some(seq)) =
+            (b.first(), b.get(1), u16_at(b, 4), u16_at(b, 6))
         else {
             return self.put("[|icmp]");
         };
@@ -60,7 +61,12 @@ impl Printer<'_> {
                 let name = match q.protocol {
                     6 => "tcp",
                     17 => "udp",
-                    n => return format!("{dst} protocol {n} port {} unreachable", u16_at(q.body, 2).unwrap_or(0)),
+                    n => {
+                        return format!(
+                            "{dst} protocol {n} port {} unreachable",
+                            u16_at(q.body, 2).unwrap_or(0)
+                        );
+                    }
                 };
                 let port = self.port(u16_at(q.body, 2).unwrap_or(0), q.protocol == 17);
                 format!("{dst} {name} port {port} unreachable")

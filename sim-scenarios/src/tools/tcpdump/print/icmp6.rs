@@ -2,13 +2,14 @@
 
 use sim_core::packet::MacAddr;
 
-use super::Printer;
+use super::{Dump, Printer, hex};
 use crate::tools::tcpdump::view::{self, Ip, mac_at, u16_at, u32_at, v6_at};
 
 impl Printer<'_> {
     pub(super) fn icmp6(&mut self, ip: &Ip<'_>) {
         let b = ip.body;
-        let (Some(&kind), Some(&code), Some(id), Some(seq)) = (b.first(), b.get(1), u16_at(b, 4), u16_at(b, 6))
+        let (Some(&kind), Some(&code), Some(id), Some(seq)) =
+            (b.first(), b.get(1), u16_at(b, 4), u16_at(b, 6))
         else {
             return self.put("[|icmp6]");
         };
@@ -34,7 +35,8 @@ impl Printer<'_> {
             (1, 2) => format!("destination unreachable, beyond scope {dst}"),
             (1, 3) => format!("destination unreachable, unreachable address {dst}"),
             (1, 4) => {
-                let (protocol, port) = quoted.map_or((0, 0), |q| (q.protocol, u16_at(q.body, 2).unwrap_or(0)));
+                let (protocol, port) =
+                    quoted.map_or((0, 0), |q| (q.protocol, u16_at(q.body, 2).unwrap_or(0)));
                 let name = if protocol == 6 { "tcp" } else { "udp" };
                 let port = self.port(port, protocol == 17);
                 format!("destination unreachable, unreachable port, {dst} {name} port {port}")
@@ -111,6 +113,10 @@ impl Printer<'_> {
                 }
                 5 => self.put(format!(" {}", u32_at(b, 4).unwrap_or(0))),
                 _ => {}
+            }
+            if self.style.verbose > 1 {
+                let dump = hex::dump(&b[2..length], Dump { hex: true, ascii: false, link_header: false });
+                self.put(dump.replace("\n\t", "\n\t    "));
             }
             b = &b[length..];
         }

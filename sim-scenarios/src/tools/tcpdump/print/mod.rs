@@ -111,9 +111,8 @@ impl<'a> Printer<'a> {
 
     fn time(&mut self, at: u64) {
         let micros = at / 1000 % 1_000_000;
-        let clock = |seconds: u64| {
-            format!("{:02}:{:02}:{:02}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
-        };
+        let clock =
+            |seconds: u64| format!("{:02}:{:02}:{:02}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
         let first = *self.state.first.get_or_insert(at);
         let last = self.state.last.replace(at).unwrap_or(at);
         let text = match self.style.time {
@@ -130,7 +129,8 @@ impl<'a> Printer<'a> {
     }
 
     fn ethernet(&mut self, bytes: &[u8], length: usize) {
-        let (Some(dst), Some(src), Some(kind)) = (mac_at(bytes, 0), mac_at(bytes, 6), u16_at(bytes, 12)) else {
+        let (Some(dst), Some(src), Some(kind)) = (mac_at(bytes, 0), mac_at(bytes, 6), u16_at(bytes, 12))
+        else {
             return self.put("[|ether]");
         };
         let header = self.style.link || !is_known(kind);

@@ -44,7 +44,10 @@ impl Printer<'_> {
         }
         let (seq, ack) = self.relative(ip, (sport, dport), flags, seq, ack);
         self.put(format!("Flags [{}]", flag_letters(flags)));
-        if self.style.verbose > 0 && !self.style.unchecked && let Some(sum) = Self::sum(ip) {
+        if self.style.verbose > 0
+            && !self.style.unchecked
+            && let Some(sum) = Self::sum(ip)
+        {
             let is = u16_at(b, 16).unwrap_or(0);
             self.put(if sum == 0 {
                 format!(", cksum 0x{is:04x} (correct)")
@@ -174,7 +177,8 @@ fn http(data: &[u8], verbose: bool) -> String {
     if !starts {
         return "HTTP".to_owned();
     }
-    let line = |bytes: &[u8]| String::from_utf8_lossy(bytes.strip_suffix(b"\r").unwrap_or(bytes)).into_owned();
+    let line =
+        |bytes: &[u8]| String::from_utf8_lossy(bytes.strip_suffix(b"\r").unwrap_or(bytes)).into_owned();
     if !verbose {
         return format!("HTTP: {}", line(first));
     }

@@ -54,7 +54,10 @@ impl Printer<'_> {
         let letter = if flags & 8 != 0 { "I" } else { "." };
         let network = second >> 8;
         self.put(if otv {
-            format!("OTV, flags [{letter}] (0x{flags:02x}), overlay {}, instance {network}\n", first & 0xff_ffff)
+            format!(
+                "OTV, flags [{letter}] (0x{flags:02x}), overlay {}, instance {network}\n",
+                first & 0xff_ffff
+            )
         } else {
             format!("VXLAN, flags [{letter}] (0x{flags:02x}), vni {network}\n")
         });
