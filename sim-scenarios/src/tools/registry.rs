@@ -6,7 +6,8 @@ use super::text::{
     tail, tee, test, timeout, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
+    bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh,
+    ss, ssh, sysctl, tcpdump, traceroute, wget,
 };
 
 /// Kinds of machines, as a set.
