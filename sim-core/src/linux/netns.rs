@@ -653,6 +653,7 @@ impl Netns {
         }
         let master = iface.master;
         if !up {
+            self.conntrack.end_masquerade(id, None);
             self.neigh.flush(id, false);
             if let Some(b) = master.and_then(|m| self.bridge_mut(m)) {
                 b.flush_port(id);
@@ -935,6 +936,7 @@ impl Netns {
         };
         let gone: Vec<IpNet> = iface.addrs.extract_if(.., |a| sinks(a)).collect();
         gone.iter().for_each(|a| drop(iface.notes.addrs.remove(a)));
+        gone.iter().for_each(|a| self.conntrack.end_masquerade(id, Some(a.addr())));
         self.refresh_iface(id);
         self.main.remove(|r| gone.iter().any(|a| r.src == Some(a.addr())));
         // Without an address the interface has no IPv4 at all (`fib_disable_ip`).

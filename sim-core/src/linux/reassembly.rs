@@ -52,11 +52,28 @@ struct Waiting {
     first: Option<Box<Skb>>,
 }
 
+impl Waiting {
+    fn time(&self) -> Duration {
+        if self.key.0.is_ipv4() { TIMEOUT } else { TIMEOUT_V6 }
+    }
+}
+
 impl Reassembly {
+    /// When the first of them has waited long enough.
+    pub(super) fn next_timer(&self) -> Option<SimTime> {
+        self.waiting.iter().map(|w| w.since + w.time()).min()
+    }
+
+    /// Gives up what has waited too long: the first pieces of those packets of which it is here, whose senders may be told
+    /// (`ip_expire`).
+    pub(super) fn on_timer(&mut self, now: SimTime) -> Vec<Box<Skb>> {
+        let over = self.waiting.extract_if(.., |w| w.since + w.time() <= now);
+        over.filter_map(|w| w.first).collect()
+    }
+
     /// Takes a piece; gives back the packet once it is complete. What waited too long is forgotten.
     pub fn add(&mut self, skb: Box<Skb>, now: SimTime) -> Option<Box<Skb>> {
-        let time = |w: &Waiting| if w.key.0.is_ipv4() { TIMEOUT } else { TIMEOUT_V6 };
-        self.waiting.retain(|w| now.since(w.since) < time(w));
+        self.waiting.retain(|w| now.since(w.since) < w.time());
         let p = skb.ip()?;
         let (frag, len) = (p.frag?, p.body.len() as u16);
         let key = (p.src, p.dst, p.id, p.protocol());
@@ -130,6 +147,20 @@ mod tests {
             done = r.add(skb(p), SimTime::ZERO);
         }
         assert_eq!(done.and_then(|s| s.ip().cloned()), Some(whole));
+    }
+
+    #[test]
+    fn what_does_not_come_together_is_given_up_with_its_first_piece() {
+        let pieces = fragment(&big(), 1450);
+        let mut r = Reassembly::default();
+        assert!(r.add(skb(pieces[0].clone()), SimTime::from_secs(5)).is_none());
+        assert_eq!(r.next_timer(), Some(SimTime::from_secs(35)));
+        assert!(r.on_timer(SimTime::from_secs(34)).is_empty());
+        let given_up = r.on_timer(SimTime::from_secs(35));
+        assert_eq!(given_up.iter().filter_map(|s| s.ip()).collect::<Vec<_>>(), [&pieces[0]]);
+        assert!(r.add(skb(pieces[1].clone()), SimTime::from_secs(40)).is_none());
+        assert!(r.on_timer(SimTime::from_secs(70)).is_empty(), "nobody knows whose it was");
+        assert_eq!(r.next_timer(), None);
     }
 
     #[test]

@@ -304,6 +304,10 @@ impl fmt::Display for DropReason {
             Self::ConntrackFull => f.write_str("nf_conntrack: table full"),
             Self::NatRedirect => f.write_str("an ICMP redirect about a translated flow"),
             Self::NatExhausted => f.write_str("NAT found no free port"),
+            Self::NatNoAddress => f.write_str("NAT found no address on the interface"),
+            Self::MasqueradeMoved => {
+                f.write_str("masqueraded flow left by another interface; its entry is deleted")
+            }
             Self::BadChecksum => f.write_str("bad checksum"),
             Self::ReassemblyTimeout => f.write_str("a fragment never came"),
             Self::UnknownProtocol { protocol } => write!(f, "nobody handles protocol {protocol}"),

@@ -130,6 +130,10 @@ pub enum DropReason {
     ConntrackFull,
     /// NAT found no free tuple.
     NatExhausted,
+    /// MASQUERADE found no address on the interface that the packet leaves by.
+    NatNoAddress,
+    /// The packet leaves by another interface than the one whose address its flow was given.
+    MasqueradeMoved,
     /// An ICMP redirect about a translated flow: following it would go round the translation.
     NatRedirect,
     /// The checksum is wrong.

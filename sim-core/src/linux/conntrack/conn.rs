@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Direction, TcpTrack, Tuple};
 use crate::time::SimTime;
-use crate::trace::NatKind;
+use crate::trace::{IfId, NatKind};
 
 /// IANA protocol number of GRE, of which only the plain form without keys is tracked.
 pub(super) const GRE: u8 = 47;
@@ -30,6 +30,8 @@ pub struct Conn {
     pub expires: SimTime,
     /// What its protocol needs to remember.
     pub proto: ProtoState,
+    /// The interface whose address MASQUERADE gave it (`nf_conn_nat.masq_index`).
+    pub masqueraded: Option<IfId>,
     /// Packets and bytes in the original and the reply direction, if `nf_conntrack_acct` was on when the flow began.
     pub counters: Option<[Counter; 2]>,
 }

@@ -39,7 +39,7 @@ mod view;
 pub use conn::{Conn, ConnId, Counter, ProtoState, Status};
 pub use filter::{Filter, Nat};
 pub use nat::NatRange;
-pub use settings::{SctpTimeouts, Settings, TcpTimeouts, Timeouts};
+pub use settings::{Settings, TcpTimeouts, Timeouts};
 pub use stats::Stats;
 pub use tcp::{TcpState, TcpTrack};
 pub use track::Conntrack;

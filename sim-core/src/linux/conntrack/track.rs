@@ -286,6 +286,7 @@ impl Conntrack {
             mark: 0,
             expires: now,
             proto,
+            masqueraded: None,
             counters: self.settings.acct.then(|| [Counter::default(); 2]),
         });
         match conn.packet(Direction::Original, packet, &self.settings, now) {

@@ -46,6 +46,16 @@ impl Netns {
         }
     }
 
+    /// A packet whose pieces did not all come: only the host that it was for tells the sender (RFC 792, `ip_expire`).
+    pub(super) fn reassembly_failed<R: Recorder>(&mut self, piece: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let for_us = piece.ip().is_some_and(|p| self.is_local(p.dst));
+        if for_us {
+            self.refuse(piece, DropReason::ReassemblyTimeout, IcmpError::ReassemblyTimeout, cx);
+        } else {
+            self.drop(cx, piece, DropReason::ReassemblyTimeout);
+        }
+    }
+
     fn socket_input<R: Recorder>(&mut self, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
         let tcp_to_all = |p: &IpPacket| p.protocol() == proto::TCP && self.is_broadcast(p.dst);
         if skb.ip().is_some_and(tcp_to_all) {

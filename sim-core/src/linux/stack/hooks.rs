@@ -201,11 +201,17 @@ impl Netns {
         skb: &mut Skb,
         cx: &mut Cx<'_, R>,
     ) -> Result<(), Stop> {
+        if at.hook == Hook::Postrouting {
+            self.conntrack.check_masquerade(skb, at.oif).map_err(Stop::Drop)?;
+        }
         if self.conntrack.nat_pending(skb, kind) {
-            let range = self.ask_nat(family, at, skb, cx)?;
+            let (range, masquerade) = self.ask_nat(family, at, skb, cx)?.unzip();
             self.conntrack
                 .nat_setup(skb, kind, range.as_ref(), cx.dice, u64::from(self.id.0), cx.now)
                 .map_err(Stop::Drop)?;
+            if let Some(dev) = masquerade.flatten() {
+                self.conntrack.note_masquerade(skb, dev);
+            }
         }
         if let Some(kind) = self.conntrack.nat_apply(skb, at.hook).map_err(Stop::Drop)? {
             self.note(cx, skb, || Step::Nat { kind });
@@ -213,30 +219,36 @@ impl Netns {
         Ok(())
     }
 
-    /// Asks the nat chains in their order until one knows a translation.
+    /// Asks the nat chains in their order until one knows a translation; with it the interface whose address it takes, if it does.
     fn ask_nat<R: Recorder>(
         &mut self,
         family: Family,
         at: At,
         skb: &mut Skb,
         cx: &mut Cx<'_, R>,
-    ) -> Result<Option<NatRange>, Stop> {
+    ) -> Result<Option<(NatRange, Option<IfId>)>, Stop> {
         let mut n = 0;
         while let Some(call) = self.hooks.nat(family, at.hook, n) {
             n += 1;
             match self.walk(call, at, skb, cx) {
-                Some(WalkEnd::Nat { target, .. }) => return Ok(Some(self.nat_range(target, at, skb))),
+                Some(WalkEnd::Nat { target, .. }) => {
+                    let masquerade = at.oif.filter(|_| matches!(target, NatTarget::Masquerade(_)));
+                    let range =
+                        self.nat_range(target, at, skb).ok_or(Stop::Drop(DropReason::NatNoAddress))?;
+                    return Ok(Some((range, masquerade)));
+                }
                 end => go_on(end)?,
             }
         }
         Ok(None)
     }
 
-    /// Fills in the address that MASQUERADE and REDIRECT leave open.
-    fn nat_range(&self, target: NatTarget, at: At, skb: &Skb) -> NatRange {
-        let with = |range: NatRange, addr: Option<IpAddr>| NatRange { addrs: addr.map(|a| (a, a)), ..range };
+    /// Fills in the address that MASQUERADE and REDIRECT leave open; none if the interface has no address to give.
+    fn nat_range(&self, target: NatTarget, at: At, skb: &Skb) -> Option<NatRange> {
+        let with =
+            |range: NatRange, addr: Option<IpAddr>| Some(NatRange { addrs: Some((addr?, addr?)), ..range });
         match target {
-            NatTarget::Dnat(r) | NatTarget::Snat(r) => r,
+            NatTarget::Dnat(r) | NatTarget::Snat(r) => Some(r),
             NatTarget::Masquerade(r) => {
                 // The address towards the next hop on the outgoing interface (`inet_select_addr`).
                 let dst = skb.ip().map(|p| p.dst);

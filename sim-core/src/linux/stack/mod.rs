@@ -80,7 +80,7 @@ impl Netns {
 
     /// When this namespace wants to be woken.
     pub(super) fn next_timer(&self) -> Option<SimTime> {
-        let own = [self.neigh.next_timer(), self.sockets.next_timer()];
+        let own = [self.neigh.next_timer(), self.sockets.next_timer(), self.fragments.next_timer()];
         let timers = [self.exceptions.next_timer(), self.addr_expiry()].into_iter().chain(own);
         timers.flatten().min()
     }
@@ -97,6 +97,11 @@ impl Netns {
         }
         if self.addr_expiry().is_some_and(|t| t <= cx.now) {
             self.expire_addrs(cx.now);
+        }
+        if self.fragments.next_timer().is_some_and(|t| t <= cx.now) {
+            for piece in self.fragments.on_timer(cx.now) {
+                self.reassembly_failed(piece, cx);
+            }
         }
         while let Some(due) = self.neigh.on_timer(cx.now) {
             self.neighbour_due(due, cx);

@@ -20,6 +20,14 @@ const FIXED: &[(&str, &str)] = &[
     ("net.netfilter.nf_conntrack_events", "2"),
     ("net.netfilter.nf_conntrack_expect_max", "4096"),
     ("net.netfilter.nf_conntrack_log_invalid", "0"),
+    ("net.netfilter.nf_conntrack_sctp_timeout_closed", "10"),
+    ("net.netfilter.nf_conntrack_sctp_timeout_cookie_echoed", "3"),
+    ("net.netfilter.nf_conntrack_sctp_timeout_cookie_wait", "3"),
+    ("net.netfilter.nf_conntrack_sctp_timeout_established", "210"),
+    ("net.netfilter.nf_conntrack_sctp_timeout_heartbeat_sent", "30"),
+    ("net.netfilter.nf_conntrack_sctp_timeout_shutdown_ack_sent", "3"),
+    ("net.netfilter.nf_conntrack_sctp_timeout_shutdown_recd", "3"),
+    ("net.netfilter.nf_conntrack_sctp_timeout_shutdown_sent", "3"),
     ("net.netfilter.nf_conntrack_timestamp", "0"),
 ];
 
@@ -50,4 +58,35 @@ pub(super) fn fixed(name: &str, exists: impl Fn(&str) -> bool) -> Option<&'stati
 /// Whether a value that is written means the setting that is there, whatever blanks separate its numbers.
 pub(super) fn same(written: &str, fixed: &str) -> bool {
     written.split_whitespace().eq(fixed.split_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::linux::World;
+
+    #[test]
+    fn a_knob_with_one_setting_takes_that_and_no_other() {
+        let mut world = World::new(1);
+        let ns = world.add_netns("host");
+        let host = world.ns_mut(ns);
+        let range = "net.ipv4.ip_local_port_range";
+        assert_eq!(host.sysctl_get(range).as_deref(), Ok("32768\t60999"));
+        assert_eq!(host.sysctl_set(range, "32768 60999"), Ok(()));
+        let refused = host.sysctl_set(range, "1024 65535").unwrap_err().to_string();
+        assert!(refused.contains("not modelled"), "{refused}");
+        assert_eq!(host.sysctl_get("net.ipv4.neigh.lo.mcast_solicit").as_deref(), Ok("3"));
+        assert!(host.sysctl_get("net.ipv4.neigh.eth7.mcast_solicit").is_err());
+    }
+
+    #[test]
+    fn knobs_of_tcp_reach_the_sockets() {
+        let mut world = World::new(1);
+        let ns = world.add_netns("host");
+        let host = world.ns_mut(ns);
+        host.sysctl_set("net.ipv4.tcp_timestamps", "0").unwrap();
+        host.sysctl_set("net.ipv4.tcp_syn_retries", "2").unwrap();
+        let tcp = host.sockets.tcp_settings();
+        assert_eq!((tcp.timestamps, tcp.syn_retries), (false, 2));
+        assert_eq!(host.sysctl_get("net.ipv4.tcp_syn_retries").as_deref(), Ok("2"));
+    }
 }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::linux::conntrack::Status;
+use crate::linux::conntrack::{Filter, Status};
 
 /// A few addresses and ports only, so that flows meet.
 fn address() -> impl Strategy<Value = IpAddr> {
@@ -135,12 +135,18 @@ proptest! {
     /// No two flows share a reply tuple, so every answer finds its flow.
     #[test]
     fn every_reply_tuple_belongs_to_one_flow(
-        packets in prop::collection::vec((packet(), range(), range(), 0..3_000u64), 1..60)
+        packets in prop::collection::vec((packet(), range(), range(), 0..3_000u64, 0..12u8), 1..60)
     ) {
         let mut r = Router::new();
-        for (packet, dnat, snat, pause) in packets {
+        for (packet, dnat, snat, pause, delete) in packets {
             (r.dnat, r.snat) = (dnat, snat);
             r.wait(pause);
+            if delete == 0 {
+                let dst = Some(packet.dst.into());
+                let gone = r.ct.delete(&Filter { orig_dst: dst, ..Filter::default() });
+                prop_assert!(gone.iter().all(|c| c.orig.dst == packet.dst));
+                prop_assert!(r.ct.iter().all(|(_, c)| c.orig.dst != packet.dst));
+            }
             let _ = r.forward(packet);
             r.ct.expire(r.now);
             let mut tuples = BTreeSet::new();

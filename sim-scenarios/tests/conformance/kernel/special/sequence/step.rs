@@ -39,7 +39,7 @@ pub(super) struct Names<'a> {
 }
 
 /// Words that say nothing that would have to be done.
-const FILLERS: [&str; 42] = [
+const FILLERS: &[&str] = &[
     "flow",
     "same",
     "again",
@@ -82,6 +82,27 @@ const FILLERS: [&str; 42] = [
     "established",
     "existing",
     "->",
+    "gets",
+    "first",
+    "second",
+    "third",
+    "last",
+    "just",
+    "next",
+    "it",
+    "becomes",
+    "get",
+    "times",
+    "sends",
+    "sent",
+    "via",
+    "through",
+    "using",
+    "real",
+    "old",
+    "was",
+    "were",
+    "are",
 ];
 
 /// Reads a step. What happens around the flows comes first, whatever the order of the words.
@@ -172,6 +193,24 @@ fn phrase(words: &[&str], names: &Names<'_>) -> Option<Phrase> {
         ["server" | "backend", "closes", ..] => act(Act::ServerCloses, 2),
         ["new" | "another" | "second" | "third" | "fresh" | "other", "flow" | "socket" | "client", ..] => {
             act(Act::Send(None), 2)
+        }
+        [name, gone, ..] if names.services.iter().any(|s| s == name) && is_gone(gone) => {
+            act(Act::DeleteService, 2)
+        }
+        [name, "created" | "exists" | "added" | "back", ..] if names.services.iter().any(|s| s == name) => {
+            act(Act::CreateService, 2)
+        }
+        [owner, "pod", "is", gone, ..] if is_gone(gone) && is_pod(owner.trim_end_matches("'s")) => {
+            act(Act::Link(owner.trim_end_matches("'s").to_owned(), false), 4)
+        }
+        [pod, gone, "from", "endpoints" | "endpoint" | "service" | "endpointslice", ..]
+        | [pod, gone, "as", "endpoint", ..]
+            if is_pod(pod) && is_gone(gone) =>
+        {
+            act(Act::RemoveEndpoint(pod.to_owned()), 4)
+        }
+        ["replaced" | "changed", "by" | "with" | "to", pod, ..] if is_pod(pod) => {
+            act(Act::Endpoints(vec![pod.to_owned()]), 3)
         }
         [pod, "added", ..] if is_pod(pod) => act(Act::AddEndpoint(pod.to_owned()), 2),
         [pod, "listens" | "listening", ..] if is_pod(pod) => act(Act::Listen(pod.to_owned()), 2),
@@ -335,6 +374,15 @@ pub(super) fn self_test() -> Result<(), String> {
         ("endpoint web-1 added; F1 again", vec![Act::AddEndpoint(web(1)), f1()]),
         ("web-2's interface is down; flow F1", vec![Act::Link(web(2), false), f1()]),
         ("F1 before the Service exists", vec![f1(), Act::DeleteService]),
+        (
+            "endpoint web-2 replaced by web-1; F1",
+            vec![Act::Endpoints(vec![web(2)]), Act::Endpoints(vec![web(1)]), f1()],
+        ),
+        (
+            "svc-u created with endpoint web-2; F1",
+            vec![Act::CreateService, Act::Endpoints(vec![web(2)]), f1()],
+        ),
+        ("web-2 removed from endpoints; new flow", vec![Act::RemoveEndpoint(web(2)), Act::Send(None)]),
         ("35 s later; F1", vec![Act::Wait(35.0), f1()]),
         (
             "conntrack emptied on node1; F1",
