@@ -237,3 +237,18 @@ fn a_tap_sees_what_crosses_its_interface() {
     world.icmp_echo(pods[0], ping, ip("10.244.1.1"), 2, vec![1].into()).unwrap();
     assert!(world.tap_take(nodes[0], tap).is_empty());
 }
+
+#[test]
+fn a_namespace_whose_lo_is_down_still_answers_others() {
+    let mut world = World::new(1);
+    let (a, b) = (world.add_bare_netns("a"), world.add_bare_netns("b"));
+    world.add_veth((a, "eth0"), (b, "eth0")).unwrap();
+    for (ns, addr) in [(a, "10.0.0.1/24"), (b, "10.0.0.2/24")] {
+        world.ns_mut(ns).addr_add("eth0", addr.parse().unwrap()).unwrap();
+        world.ns_mut(ns).link_set("eth0", true).unwrap();
+    }
+    let sock = world.icmp_open(a, Some(7)).unwrap();
+    world.icmp_echo(a, sock, "10.0.0.2".parse().unwrap(), 1, Payload::Empty).unwrap();
+    assert!(world.run(SimTime::from_secs(1)));
+    assert!(world.recv(a, sock).unwrap().is_some());
+}

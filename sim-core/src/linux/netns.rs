@@ -1085,6 +1085,18 @@ impl Netns {
         Ok(())
     }
 
+    /// `bridge fdb del MAC dev DEV self` on a VXLAN device, also one that is a bridge port.
+    ///
+    /// # Errors
+    /// The device does not exist, is no VXLAN device, or has no such entry.
+    pub fn fdb_del_own(&mut self, dev: &str, mac: MacAddr) -> Result<(), NetError> {
+        let id = self.dev(dev)?;
+        let IfKind::Vxlan(v) = &mut self.iface_mut(id).kind else { return Err(NetError::NotSupported) };
+        let learned = v.learned.as_mut().and_then(|l| l.shift_remove(&mac)).is_some();
+        let set = v.fdb.shift_remove(&mac).is_some();
+        if set || learned { Ok(()) } else { Err(NetError::NoSuchEntry) }
+    }
+
     /// `bridge fdb del MAC dev DEV` on a VXLAN device, or with `master` on a bridge port.
     ///
     /// # Errors

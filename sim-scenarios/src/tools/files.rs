@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sim_core::kube::node::files::{FileKind, Files};
 use sim_core::linux::Errno;
 
-use super::{Cluster, Cx, Place, SessionState};
+use super::{Cluster, Cx, Place, SessionState, procfs};
 
 /// The working folder of the lab.
 pub const HOME: &str = "/root";
@@ -57,6 +57,12 @@ impl FileAccess<'_> {
         }
         if let Some(key) = sysctl_key(&path) {
             return self.sysctl(&key);
+        }
+        if let Some(node) = self.kernel(&path) {
+            return match node? {
+                procfs::Node::File(text) => Ok(Arc::from(text.into_bytes())),
+                procfs::Node::Folder(_) => Err(Errno::EISDIR),
+            };
         }
         self.look(&path).map_or(Err(Errno::ENOENT), |files| files.read(&path))
     }
@@ -108,6 +114,12 @@ impl FileAccess<'_> {
         if path == "/dev/null" || sysctl_key(&path).is_some_and(|key| self.sysctl(&key).is_ok()) {
             return Some(FileKind::File);
         }
+        match self.kernel(&path) {
+            Some(Ok(procfs::Node::File(_))) => return Some(FileKind::File),
+            Some(Ok(procfs::Node::Folder(_))) => return Some(FileKind::Dir),
+            Some(Err(_)) => return None,
+            None => {}
+        }
         self.look(&path)?.kind(&path)
     }
 
@@ -117,8 +129,20 @@ impl FileAccess<'_> {
     /// ENOENT, ENOTDIR.
     pub fn list(&self, path: &str) -> Result<Vec<(String, FileKind)>, Errno> {
         let path = Files::resolve(self.cwd, path);
+        if let Some(node) = self.kernel(&path) {
+            return match node? {
+                procfs::Node::Folder(names) => Ok(names.into_iter().map(|n| (n, FileKind::File)).collect()),
+                procfs::Node::File(_) => Err(Errno::ENOTDIR),
+            };
+        }
         let files = self.look(&path).ok_or(Errno::ENOENT)?;
         Ok(files.list(&path)?.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect())
+    }
+
+    /// A file that the kernel makes of the network.
+    fn kernel(&self, path: &str) -> Option<Result<procfs::Node, Errno>> {
+        let ns = self.cluster.machine(self.place)?.ns;
+        procfs::look(&self.cluster.world, ns, path)
     }
 
     fn look(&self, path: &str) -> Option<&Files> {
@@ -138,10 +162,18 @@ impl FileAccess<'_> {
         if let (Some(key), Some(value)) = (sysctl_key(&path), written) {
             return self.set_sysctl(&key, value);
         }
+        if let (Some(ns), Some(value)) = (self.cluster.netns(self.place), written)
+            && !matches!(self.place, Place::Container { .. })
+        {
+            let value = String::from_utf8_lossy(value);
+            if let Some(done) = procfs::write(&mut self.cluster.world, ns, &path, &value) {
+                return done;
+            }
+        }
         if is_shared(self.place, &path) {
             return change(self.session.home_mut(), &path);
         }
-        let machine = self.cluster.machine_mut(self.place).ok_or(Errno::ENOENT)?;
+        let machine = self.cluster.machine_mut(self.place.machine()).ok_or(Errno::ENOENT)?;
         change(&mut machine.files, &path)
     }
 
@@ -185,7 +217,7 @@ fn tree<'a>(cluster: &'a Cluster, session: &'a SessionState, place: &Place, path
     if is_shared(place, path) {
         return Some(session.home());
     }
-    cluster.machine(place).map(|m| &m.files)
+    cluster.machine(place.machine()).map(|m| &m.files)
 }
 
 fn is_shared(place: &Place, path: &str) -> bool {

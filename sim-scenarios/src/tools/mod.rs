@@ -34,6 +34,7 @@ mod nslookup;
 mod out;
 mod ping;
 mod printer;
+mod procfs;
 mod sh;
 mod ss;
 mod ssh;

@@ -142,7 +142,8 @@ impl Netns {
                 route: summary,
             });
         }
-        let lo = self.ifaces().find(|i| i.is_loopback()).filter(|lo| lo.up).ok_or(NONE)?;
+        // What comes in for this host is taken even while `lo` is down; what this host sends itself is lost there.
+        let lo = self.ifaces().find(|i| i.is_loopback()).ok_or(NONE)?;
         Ok(Path {
             dev: lo.id,
             next_hop: dst,

@@ -243,7 +243,7 @@ impl Session {
         };
         let Some(inner) = self.inner.drain(index..).next() else { return status };
         if inner.shell.kind == ShellKind::Bash {
-            let login = !matches!(inner.shell.place, Place::Container { .. });
+            let login = !matches!(inner.shell.place, Place::Container { .. } | Place::Netns { .. });
             out.err(if login { "logout" } else { "exit" });
         }
         let Some(on_leave) = inner.opening.on_leave else {

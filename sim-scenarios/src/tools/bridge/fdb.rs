@@ -194,7 +194,7 @@ impl Call<'_> {
                 if other {
                     return Err(refuse("RTNETLINK answers: No such file or directory"));
                 }
-                let result = ns.fdb_del(&dev, mac);
+                let result = ns.fdb_del_own(&dev, mac);
                 self.done(result)
             }
             (_, Some(dst)) => {
