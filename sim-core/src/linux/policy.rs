@@ -167,6 +167,12 @@ impl Netns {
         &self.policy.rules
     }
 
+    /// The rules that a namespace is born with.
+    #[must_use]
+    pub fn fresh_rules() -> Vec<Rule> {
+        Policy::fresh()
+    }
+
     /// A routing table by its number; none if nothing is in it.
     #[must_use]
     pub fn table(&self, number: u32) -> Option<&Table> {

@@ -8,7 +8,7 @@ use sim_core::linux::bridge::FdbKind;
 use sim_core::linux::conntrack::Settings;
 use sim_core::linux::link::{IfKind, Iface};
 use sim_core::linux::neigh::NudState;
-use sim_core::linux::netfilter::Ruleset;
+use sim_core::linux::policy::{self, Rule, RuleAction};
 use sim_core::linux::route::{Route, RouteKind, RouteProto};
 use sim_core::linux::{Netns, World, sysctl};
 use sim_core::packet::MacAddr;
@@ -21,13 +21,18 @@ pub(super) fn section(world: &World, ns: &Netns, name: &str, v6: bool) -> Result
     here(&mut out, "sysctl -q -p -", &quiet(ns, v6)?);
     here(&mut out, "ip -batch -", &(devices(ns)? + &addresses(ns, v6)?));
     here(&mut out, "bridge -batch -", &ports(ns)?);
-    here(&mut out, "ip -batch -", &(routes(ns, v6)? + &neighbours(world, ns)?));
+    here(&mut out, "ip -batch -", &(routes(ns, v6)? + &policy_rules(ns, false)? + &neighbours(world, ns)?));
+    if v6 {
+        here(&mut out, "ip -6 -batch -", &policy_rules(ns, true)?);
+    }
     here(&mut out, "bridge -batch -", &forwarding(ns)?);
     here(&mut out, "sysctl -q -p -", &switches(ns, v6)?);
-    here(&mut out, "iptables-restore", &rules(ns, ns.nf4())?);
+    here(&mut out, "ipset restore", &checked(ns, super::sets(world, ns)?)?);
+    here(&mut out, "iptables-restore", &checked(ns, ns.nf4().save(None, false))?);
     if v6 {
-        here(&mut out, "ip6tables-restore", &rules(ns, ns.nf6())?);
+        here(&mut out, "ip6tables-restore", &checked(ns, ns.nf6().save(None, false))?);
     }
+    here(&mut out, "nft -f -", &checked(ns, super::nftables(world, ns))?);
     Ok(format!("ip netns exec \"$P-{name}\" sh -eu <<'KSIM_HOST'\n{out}KSIM_HOST\n"))
 }
 
@@ -160,6 +165,58 @@ fn routes(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
     for route in direct.into_iter().chain(via) {
         let _ = writeln!(out, "route append {}", route_text(ns, route)?);
     }
+    for number in ns.tables().filter(|n| ![policy::MAIN, policy::LOCAL].contains(n)) {
+        let table =
+            ns.table(number).into_iter().flat_map(|t| t.iter()).filter(|r| v6 || r.dst.addr().is_ipv4());
+        let (via, direct): (Vec<&Route>, Vec<&Route>) = table.partition(|r| r.via.is_some());
+        for route in direct.into_iter().chain(via) {
+            let _ = writeln!(out, "route append {} table {number}", route_text(ns, route)?);
+        }
+    }
+    Ok(out)
+}
+
+/// The rules of policy routing of one family: those of a fresh namespace that are gone, and those that were added.
+fn policy_rules(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
+    let fresh = Netns::fresh_rules();
+    let mut out = String::new();
+    let family = |r: &&Rule| r.v6 == v6;
+    for rule in fresh.iter().filter(family).filter(|r| !ns.rules().contains(r)) {
+        let _ = writeln!(out, "{}", rule_text(ns, rule, "del")?);
+    }
+    for rule in ns.rules().iter().filter(family).filter(|r| !fresh.contains(r)) {
+        let _ = writeln!(out, "{}", rule_text(ns, rule, "add")?);
+    }
+    Ok(out)
+}
+
+fn rule_text(ns: &Netns, rule: &Rule, verb: &str) -> Result<String, NotExportable> {
+    let mut out = format!("rule {verb} priority {}", rule.priority);
+    if rule.not {
+        out.push_str(" not");
+    }
+    for (word, prefix) in [("from", rule.from), ("to", rule.to)] {
+        if let Some(prefix) = prefix {
+            let _ = write!(out, " {word} {prefix}");
+        }
+    }
+    for (word, name) in [("iif", &rule.iif), ("oif", &rule.oif)] {
+        if let Some(name) = name {
+            let _ = write!(out, " {word} {}", super::plain_name(ns, name)?);
+        }
+    }
+    if let Some((mark, mask)) = rule.mark {
+        let _ = write!(out, " fwmark {mark:#x}/{mask:#x}");
+    }
+    match rule.action {
+        RuleAction::Lookup(table) => drop(write!(out, " lookup {table}")),
+        RuleAction::Blackhole => out.push_str(" blackhole"),
+        RuleAction::Unreachable => out.push_str(" unreachable"),
+        RuleAction::Prohibit => out.push_str(" prohibit"),
+    }
+    if let Some(length) = rule.suppress_prefix {
+        let _ = write!(out, " suppress_prefixlength {length}");
+    }
     Ok(out)
 }
 
@@ -283,9 +340,8 @@ fn switches(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
     Ok(out)
 }
 
-/// A rule set as `iptables-save` prints it.
-fn rules(ns: &Netns, set: &Ruleset) -> Result<String, NotExportable> {
-    let text = set.save(None, false);
+/// A text, if the here-documents of a script can hold it.
+fn checked(ns: &Netns, text: String) -> Result<String, NotExportable> {
     let ends = |l: &str| l == END || l == "KSIM_HOST";
     if text.lines().any(ends) || text.contains('\0') {
         return Err(NotExportable::new(ns, "a rule that the script's here-documents cannot hold"));

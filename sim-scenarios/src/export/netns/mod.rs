@@ -15,6 +15,7 @@ use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 use sim_core::linux::link::{IfKind, Iface};
+use sim_core::linux::nftables::{Input, Style};
 use sim_core::linux::{Netns, World};
 use sim_core::trace::{IfId, NsId};
 
@@ -78,7 +79,26 @@ fn tools(world: &World) -> Vec<&'static str> {
     if world.namespaces().any(|ns| !ns.nf6().save(None, false).is_empty()) {
         tools.push("ip6tables-restore");
     }
+    if world.namespaces().any(|ns| !nftables(world, ns).is_empty()) {
+        tools.push("nft");
+    }
+    if world.namespaces().any(|ns| sets(world, ns).is_ok_and(|text| !text.is_empty())) {
+        tools.push("ipset");
+    }
     tools
+}
+
+/// What `nft -s list ruleset` prints.
+fn nftables(world: &World, ns: &Netns) -> String {
+    let input = Input { file: None, text: "list ruleset" };
+    let style = Style { stateless: true, now: world.now(), ..Style::default() };
+    ns.nft().clone().run(input, style, false, &ns.interface_names()).out
+}
+
+/// What `ipset save` prints.
+fn sets(world: &World, ns: &Netns) -> Result<String, NotExportable> {
+    let saved = ns.clone().ipset(&["save".to_owned()], "", world.now());
+    saved.map(|(text, _)| text).map_err(|e| NotExportable::new(ns, e.message))
 }
 
 /// Whether a namespace has anything of IPv6 but what the kernel gives every interface.
@@ -132,7 +152,10 @@ fn end(ns: &Netns, iface: &Iface, space: &str) -> Result<String, NotExportable> 
 
 /// The name of a device, if a shell script may hold it.
 fn device<'a>(ns: &Netns, iface: &'a Iface) -> Result<&'a str, NotExportable> {
-    let name = &*iface.name;
+    plain_name(ns, &iface.name)
+}
+
+fn plain_name<'a>(ns: &Netns, name: &'a str) -> Result<&'a str, NotExportable> {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     let special = matches!(name, "all" | "default" | "." | "..") || name.starts_with(['-', '.']);
     if plain && !special && !name.is_empty() {
