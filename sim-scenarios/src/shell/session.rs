@@ -1,11 +1,9 @@
 //! What lives as long as a lab: open shells, remarks, the clock of the running command.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sim_core::kube::node::files::Files;
 use sim_core::time::SimTime;
-use sim_core::trace::{NsId, SockId};
 
 use super::jobs::Jobs;
 use crate::tools::{Cx, ENDLESS, HOME, PATIENCE, Place};
@@ -58,8 +56,6 @@ pub struct SessionState {
     /// The machine at whose terminal the running command was typed.
     pub(crate) terminal: Option<Place>,
     pub(crate) jobs: Jobs,
-    /// Sockets of tools that run in the background, and whose they are.
-    pub(crate) owners: BTreeMap<(NsId, SockId), (u32, String)>,
 }
 
 impl Default for SessionState {
@@ -75,7 +71,6 @@ impl Default for SessionState {
             depth: 0,
             terminal: None,
             jobs: Jobs::default(),
-            owners: BTreeMap::new(),
         }
     }
 }
