@@ -167,7 +167,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of one command")]
+    #[expect(clippy::too_many_arguments, reason = "the parts of one command")]
     fn add_chain(
         &mut self,
         create: bool,

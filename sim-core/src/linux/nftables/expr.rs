@@ -231,7 +231,6 @@ impl Proto {
 
 /// What a field is, for the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as the field is in the protocol")]
 pub enum What {
     Version,
     HeaderLength,
@@ -367,7 +366,6 @@ impl Field {
 
 /// `meta …`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as in nft")]
 pub enum Meta {
     Length,
     Protocol,
@@ -440,7 +438,6 @@ pub struct Ct {
 
 /// What of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named as in nft")]
 pub enum CtKey {
     State,
     Direction,

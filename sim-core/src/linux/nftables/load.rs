@@ -16,7 +16,7 @@ use crate::trace::Hook;
 /// The parts of a key, at most as many as a concatenation may have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parts {
-    values: [u128; Parts::MAX],
+    values: [u128; Self::MAX],
     len: usize,
 }
 

@@ -7,7 +7,7 @@
 //! ```text
 //! parse   words, commands, statements          apply     commands, all or none
 //! model   tables, chains, rules, sets          validate  what the kernel checks at the end
-//! expr    what a rule asks a packet for        print     listings
+//! expr    what a rule asks a packet for        print     listings, with the order of things from listing
 //! load    … and what the packet answers        walk      a packet's way through a base chain
 //! ```
 //!
@@ -20,6 +20,7 @@ mod elements;
 mod env;
 mod expr;
 mod jhash;
+mod listing;
 mod load;
 mod model;
 mod near;

@@ -37,7 +37,10 @@ pub struct Answer {
 impl Nftables {
     /// `nft`: carries out the commands of a text, all of them or none. With `check` none (`-c`).
     pub fn run(&mut self, input: Input<'_>, style: Style, check: bool, interfaces: &Interfaces) -> Answer {
-        let parsed = parse::parse(input.text, interfaces);
+        // The words of a command line are a line.
+        let line = if input.file.is_none() { format!("{}\n", input.text) } else { String::new() };
+        let text = if input.file.is_none() { &line } else { input.text };
+        let parsed = parse::parse(text, interfaces);
         if !parsed.syntax.is_empty() {
             return refuse(input, &parsed.syntax);
         }

@@ -8,10 +8,11 @@ use super::raw::RawElement;
 use super::{Parser, Problem, Span, Syntax};
 use crate::linux::nftables::elements::Elements;
 use crate::linux::nftables::expr::Expr;
+use crate::linux::nftables::listing::PRIORITIES;
 use crate::linux::nftables::model::{
     BaseChain, ChainType, Counter, Family, ObjectState, Set, SetData, SetFlags, Statement,
 };
-use crate::linux::nftables::print::{PRIORITIES, expr_text};
+use crate::linux::nftables::print::expr_text;
 use crate::linux::nftables::types::Ty;
 use crate::trace::Hook;
 
@@ -323,7 +324,10 @@ impl Parser {
             if elements && p.is_sign("}") { Ok(()) } else { p.expect_separator() }
         })?;
         if !block.has_type {
-            self.meaning.push(Problem::new(at, "set definition does not specify key"));
+            let problem = Problem::new(at, "set definition does not specify key");
+            let broken = !self.parsed.syntax.is_empty();
+            let list = if broken { &mut self.parsed.syntax } else { &mut self.meaning };
+            list.push(problem);
         }
         block.set.flags.timeout |= block.set.timeout.is_some();
         if block.set.flags.dynamic {
@@ -379,7 +383,8 @@ impl Parser {
             block.has_type = true;
         }
         if !is_map {
-            return Ok(());
+            let ended = matches!(self.peek().kind, Kind::Newline | Kind::Sign(";"));
+            return if ended { Ok(()) } else { Err(self.unexpected(&["newline", "semicolon", "."])) };
         }
         self.expect_sign(":", &["colon", "."])?;
         if self.take_word("verdict") {

@@ -59,7 +59,6 @@ pub(in super::super) struct Command {
 
 /// What is to be done. `bool`s: `create` instead of `add`; `insert` instead of `add`; a map, not a set.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "commands are few and live shortly")]
 pub(in super::super) enum What {
     AddTable {
         create: bool,
@@ -199,6 +198,12 @@ impl Parser {
             "monitor" | "export" | "import" | "reset" | "describe" | "include" | "undefine" => {
                 return Err(Problem::not_modelled(start, &format!("nft: {word}")));
             }
+            "table" | "chain" | "rule" | "set" | "map" | "element" | "counter" | "quota" | "limit"
+            | "flowtable" | "ct" | "secmark" | "synproxy" | "ip" | "ip6" | "inet" | "bridge" | "arp"
+            | "netdev" => {
+                self.add(false, start)?;
+            }
+            _ if self.peek().name().is_none() => return Err(self.unexpected(&[])),
             _ => self.add(false, start)?,
         }
         let end = self.span();

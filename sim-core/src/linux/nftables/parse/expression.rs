@@ -396,17 +396,14 @@ impl Parser {
     fn fib(&mut self) -> Syntax<Expr> {
         let mut fib = Fib { source: false, mark: false, iif: false, oif: false, result: FibResult::Type };
         let mut any = false;
-        loop {
-            match &self.peek().kind {
-                Kind::Word(w) => match &**w {
-                    "saddr" => fib.source = true,
-                    "daddr" => fib.source = false,
-                    "mark" => fib.mark = true,
-                    "iif" => fib.iif = true,
-                    "oif" if self.peek_at(1).kind == Kind::Sign(".") || !any => fib.oif = true,
-                    _ if !any => return Err(self.unexpected(&[])),
-                    _ => break,
-                },
+        while let Kind::Word(word) = &self.peek().kind {
+            match &**word {
+                "saddr" => fib.source = true,
+                "daddr" => fib.source = false,
+                "mark" => fib.mark = true,
+                "iif" => fib.iif = true,
+                "oif" if self.peek_at(1).kind == Kind::Sign(".") || !any => fib.oif = true,
+                _ if !any => return Err(self.unexpected(&[])),
                 _ => break,
             }
             any = true;

@@ -83,7 +83,8 @@ const MAX_ERRORS: usize = 10;
 
 /// Reads a text.
 pub(super) fn parse(text: &str, interfaces: &Interfaces) -> Parsed {
-    let mut parser = Parser { interfaces: interfaces.clone(), ..Parser::default() };
+    let unended = !text.ends_with('\n');
+    let mut parser = Parser { interfaces: interfaces.clone(), unended, ..Parser::default() };
     parser.tokens = parser.expand(lex::tokens(text));
     parser.run();
     parser.parsed
@@ -108,6 +109,10 @@ struct Parser {
     /// The beginning of the statement that is being read.
     statement_at: Span,
     interfaces: Interfaces,
+    /// The text's last line has no end.
+    unended: bool,
+    /// Reading has been given up.
+    over: bool,
 }
 
 impl Parser {
@@ -175,12 +180,17 @@ impl Parser {
 
     /// Notes broken grammar and goes on behind the next separator, as the grammar's `error` rule does.
     fn fail(&mut self, problem: Problem) {
+        if self.over {
+            return;
+        }
         self.parsed.syntax.push(problem);
         self.meaning.clear();
         loop {
             match self.peek().kind {
                 Kind::End => return,
                 Kind::Newline | Kind::Sign(";") => {
+                    // Without a line's end there is nothing to go on behind.
+                    self.over = self.unended && self.peek_at(1).kind == Kind::End;
                     self.at += 1;
                     return;
                 }

@@ -30,6 +30,10 @@ impl Parser {
         let mut terminal: Option<Span> = None;
         while !self.ends_rule() {
             let at = self.span();
+            let begins = matches!(self.peek().kind, Kind::Word(_) | Kind::Quoted(_) | Kind::Number(_));
+            if !begins && !self.is_sign("@") && !self.is_sign("(") && !spec.statements.is_empty() {
+                break;
+            }
             if self.is_word("comment") && !spec.statements.is_empty() {
                 self.at += 1;
                 spec.comment = Some(self.comment()?);
