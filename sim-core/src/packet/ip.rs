@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::{Frame, Icmp, Tcp};
+use super::{Frame, Icmp, Sctp, Tcp};
 
 /// IANA protocol numbers.
 pub mod proto {
@@ -63,6 +63,8 @@ pub enum Transport {
     Udp(Udp),
     /// TCP segment.
     Tcp(Tcp),
+    /// SCTP packet.
+    Sctp(Sctp),
     /// ICMP or ICMPv6 message.
     Icmp(Icmp),
     /// A piece of a packet that was cut up; [`IpPacket::frag`] says which.
@@ -239,6 +241,7 @@ impl Transport {
         match self {
             Self::Udp(_) => proto::UDP,
             Self::Tcp(_) => proto::TCP,
+            Self::Sctp(_) => proto::SCTP,
             Self::Icmp(_) if ipv4 => proto::ICMP,
             Self::Icmp(_) => proto::ICMPV6,
             Self::Piece { whole, .. } => whole.protocol(ipv4),
@@ -252,6 +255,7 @@ impl Transport {
         match self {
             Self::Udp(u) => Some((u.sport, u.dport)),
             Self::Tcp(t) => Some((t.sport, t.dport)),
+            Self::Sctp(s) => Some((s.sport, s.dport)),
             Self::Piece { whole, .. } => whole.ports(),
             Self::Icmp(_) | Self::Other { .. } => None,
         }
@@ -264,6 +268,7 @@ impl Transport {
         match self {
             Self::Udp(u) => 8 + u.payload.len(),
             Self::Tcp(t) => t.header_len() + t.payload.len(),
+            Self::Sctp(s) => s.len(),
             Self::Icmp(i) => i.len(),
             Self::Piece { len, .. } => usize::from(*len),
             Self::Other { payload, .. } => payload.len(),
@@ -317,6 +322,7 @@ impl IpPacket {
             Transport::Tcp(t) => {
                 write!(f, "{} > {} tcp {}", self.source(), self.destination(), tcp_letters(t))
             }
+            Transport::Sctp(_) => write!(f, "{} > {} sctp", self.source(), self.destination()),
             Transport::Icmp(m) => self.fmt_icmp(m, f),
             Transport::Piece { .. } | Transport::Other { .. } => {
                 write!(f, "{} > {} {}", self.src, self.dst, proto_name(self.protocol()))

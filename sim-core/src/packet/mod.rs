@@ -9,10 +9,12 @@ mod frame;
 mod icmp;
 mod ip;
 mod mac;
+mod sctp;
 mod tcp;
 
 pub use frame::{Arp, ArpOp, Frame, FrameBody};
 pub use icmp::{Icmp, IcmpError};
 pub use ip::{Fragment, IpPacket, Payload, Transport, Udp, proto};
 pub use mac::MacAddr;
+pub use sctp::{Sctp, SctpChunk};
 pub use tcp::{Tcp, TcpFlags, TcpOptions};

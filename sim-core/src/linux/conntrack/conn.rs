@@ -4,7 +4,7 @@ use std::ops::{BitOr, BitOrAssign};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, TcpTrack, Tuple};
+use super::{Direction, SctpState, TcpTrack, Tuple};
 use crate::time::SimTime;
 use crate::trace::{IfId, NatKind};
 
@@ -55,6 +55,8 @@ pub enum ProtoState {
     },
     /// TCP.
     Tcp(TcpTrack),
+    /// SCTP.
+    Sctp(SctpState),
     /// ICMP and ICMPv6 echo.
     Icmp,
     /// GRE.

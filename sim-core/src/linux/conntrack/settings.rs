@@ -42,8 +42,31 @@ pub struct Timeouts {
     pub gre_stream: u32,
     /// Protocols that are not known.
     pub generic: u32,
+    /// SCTP by state.
+    pub sctp: SctpTimeouts,
     /// TCP by state.
     pub tcp: TcpTimeouts,
+}
+
+/// How long an SCTP entry lives in each state, in seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SctpTimeouts {
+    /// Closed.
+    pub closed: u32,
+    /// INIT seen.
+    pub cookie_wait: u32,
+    /// COOKIE ECHO seen.
+    pub cookie_echoed: u32,
+    /// COOKIE ACK seen.
+    pub established: u32,
+    /// SHUTDOWN seen from the opener.
+    pub shutdown_sent: u32,
+    /// SHUTDOWN seen from the other end.
+    pub shutdown_recd: u32,
+    /// SHUTDOWN ACK seen.
+    pub shutdown_ack_sent: u32,
+    /// Picked up at a HEARTBEAT.
+    pub heartbeat_sent: u32,
 }
 
 /// How long a TCP entry lives in each state, in seconds.
@@ -96,6 +119,16 @@ impl Default for Timeouts {
             gre: 30,
             gre_stream: 180,
             generic: 600,
+            sctp: SctpTimeouts {
+                closed: 10,
+                cookie_wait: 3,
+                cookie_echoed: 3,
+                established: 210,
+                shutdown_sent: 3,
+                shutdown_recd: 3,
+                shutdown_ack_sent: 3,
+                heartbeat_sent: 30,
+            },
             tcp: TcpTimeouts {
                 syn_sent: 120,
                 syn_recv: 60,
@@ -119,7 +152,7 @@ enum Knob<'a> {
 
 impl Settings {
     /// Names of all knobs below `net.netfilter.`, sorted.
-    pub const NAMES: [&'static str; 24] = [
+    pub const NAMES: [&'static str; 32] = [
         "nf_conntrack_acct",
         "nf_conntrack_checksum",
         "nf_conntrack_generic_timeout",
@@ -128,6 +161,14 @@ impl Settings {
         "nf_conntrack_icmp_timeout",
         "nf_conntrack_icmpv6_timeout",
         "nf_conntrack_max",
+        "nf_conntrack_sctp_timeout_closed",
+        "nf_conntrack_sctp_timeout_cookie_echoed",
+        "nf_conntrack_sctp_timeout_cookie_wait",
+        "nf_conntrack_sctp_timeout_established",
+        "nf_conntrack_sctp_timeout_heartbeat_sent",
+        "nf_conntrack_sctp_timeout_shutdown_ack_sent",
+        "nf_conntrack_sctp_timeout_shutdown_recd",
+        "nf_conntrack_sctp_timeout_shutdown_sent",
         "nf_conntrack_tcp_be_liberal",
         "nf_conntrack_tcp_ignore_invalid_rst",
         "nf_conntrack_tcp_loose",
@@ -184,6 +225,14 @@ impl Settings {
             "nf_conntrack_icmp_timeout" => Knob::Number(&mut t.icmp),
             "nf_conntrack_icmpv6_timeout" => Knob::Number(&mut t.icmpv6),
             "nf_conntrack_max" => Knob::Number(&mut self.max),
+            "nf_conntrack_sctp_timeout_closed" => Knob::Number(&mut t.sctp.closed),
+            "nf_conntrack_sctp_timeout_cookie_echoed" => Knob::Number(&mut t.sctp.cookie_echoed),
+            "nf_conntrack_sctp_timeout_cookie_wait" => Knob::Number(&mut t.sctp.cookie_wait),
+            "nf_conntrack_sctp_timeout_established" => Knob::Number(&mut t.sctp.established),
+            "nf_conntrack_sctp_timeout_heartbeat_sent" => Knob::Number(&mut t.sctp.heartbeat_sent),
+            "nf_conntrack_sctp_timeout_shutdown_ack_sent" => Knob::Number(&mut t.sctp.shutdown_ack_sent),
+            "nf_conntrack_sctp_timeout_shutdown_recd" => Knob::Number(&mut t.sctp.shutdown_recd),
+            "nf_conntrack_sctp_timeout_shutdown_sent" => Knob::Number(&mut t.sctp.shutdown_sent),
             "nf_conntrack_tcp_be_liberal" => Knob::Switch(&mut self.tcp_be_liberal),
             "nf_conntrack_tcp_ignore_invalid_rst" => Knob::Switch(&mut self.tcp_ignore_invalid_rst),
             "nf_conntrack_tcp_loose" => Knob::Switch(&mut self.tcp_loose),

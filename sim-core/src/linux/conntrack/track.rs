@@ -3,7 +3,7 @@
 use super::conn::{Conn, ConnId, GRE, ProtoState, Status};
 use super::table::Table;
 use super::tcp::{self, Outcome, TcpTrack};
-use super::{Counter, CtState, CtView, Direction, Filter, Settings, Stats, Tuple};
+use super::{Counter, CtState, CtView, Direction, Filter, SctpState, Settings, Stats, Tuple};
 use crate::linux::{Skb, SkbCt};
 use crate::packet::{IpPacket, Transport, proto};
 use crate::time::SimTime;
@@ -333,6 +333,7 @@ impl Conn {
         Some(match &packet.body {
             Transport::Udp(_) => ProtoState::Udp { stream_from: now + UDP_STREAM_AFTER },
             Transport::Tcp(tcp) => ProtoState::Tcp(TcpTrack::begin(tcp, settings)?),
+            Transport::Sctp(s) => ProtoState::Sctp(SctpState::begin(s.chunk)?),
             Transport::Icmp(_) if !orig.is_icmp_request() => return None,
             Transport::Icmp(_) => ProtoState::Icmp,
             Transport::Other { protocol: GRE, .. } => ProtoState::Gre,
@@ -349,6 +350,17 @@ impl Conn {
                 return tcp::packet(self, dir, segment, packet.len(), settings, now);
             }
             (ProtoState::Tcp(_), _) => return Outcome::Invalid,
+            (ProtoState::Sctp(before), Transport::Sctp(s)) => {
+                // The first packet has made the state.
+                let fresh = dir == Direction::Original && !self.status.has(Status::CONFIRMED);
+                let state = if fresh { *before } else { before.after(s.chunk, dir) };
+                self.proto = ProtoState::Sctp(state);
+                if state.assures(dir) {
+                    self.status |= Status::ASSURED;
+                }
+                state.timeout(&t.sctp)
+            }
+            (ProtoState::Sctp(_), _) => return Outcome::Invalid,
             (ProtoState::Udp { stream_from }, _) => {
                 let streaming = self.status.has(Status::SEEN_REPLY) && now > *stream_from;
                 if streaming && !self.status.has(Status::NAT_CLASH) {

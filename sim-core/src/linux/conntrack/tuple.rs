@@ -82,6 +82,7 @@ impl Tuple {
         let (sport, dport) = match body {
             Transport::Udp(u) => (u.sport, u.dport),
             Transport::Tcp(t) => (t.sport, t.dport),
+            Transport::Sctp(s) => (s.sport, s.dport),
             Transport::Icmp(Icmp::EchoRequest { id, .. }) => (*id, echo(protocol, true)),
             Transport::Icmp(Icmp::EchoReply { id, .. }) => (*id, echo(protocol, false)),
             Transport::Icmp(_) => return None,

@@ -55,6 +55,9 @@ fn write_flow(conn: &Conn, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if let ProtoState::Tcp(tcp) = &conn.proto {
         write!(f, "{} ", tcp.state().name())?;
     }
+    if let ProtoState::Sctp(state) = &conn.proto {
+        write!(f, "{} ", state.name())?;
+    }
     let counters = conn.counters.map(|[original, reply]| (original, reply));
     write_tuple(&conn.orig, f)?;
     write_counter(counters.map(|c| c.0), f)?;
@@ -76,7 +79,7 @@ fn write_tuple(t: &Tuple, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         proto::ICMP | proto::ICMPV6 => {
             write!(f, " type={} code={} id={}", t.icmp_type(), t.icmp_code(), t.sport)
         }
-        proto::TCP | proto::UDP => write!(f, " sport={} dport={}", t.sport, t.dport),
+        proto::TCP | proto::UDP | proto::SCTP => write!(f, " sport={} dport={}", t.sport, t.dport),
         GRE => f.write_str(" srckey=0x0 dstkey=0x0"),
         _ => Ok(()),
     }

@@ -77,8 +77,9 @@ impl Sockets {
             Transport::Icmp(message) => self.icmp_input(packet, message),
             // The stack reassembles before it asks.
             Transport::Piece { .. } => Input::Dropped { socket: None, reason: DropReason::ReassemblyTimeout },
-            Transport::Other { protocol, .. } => {
-                Input::Dropped { socket: None, reason: DropReason::UnknownProtocol { protocol: *protocol } }
+            other @ (Transport::Sctp(_) | Transport::Other { .. }) => {
+                let protocol = other.protocol(packet.dst.is_ipv4());
+                Input::Dropped { socket: None, reason: DropReason::UnknownProtocol { protocol } }
             }
         }
     }
@@ -96,7 +97,7 @@ impl Sockets {
             Transport::Tcp(segment) => self.tcp_icmp_error(*error, packet, quote, segment, now),
             Transport::Icmp(Icmp::EchoRequest { id, .. }) => self.icmp_icmp_error(*error, *id, packet, quote),
             Transport::Icmp(_) => None,
-            Transport::Piece { .. } | Transport::Other { .. } => None,
+            Transport::Sctp(_) | Transport::Piece { .. } | Transport::Other { .. } => None,
         }
     }
 

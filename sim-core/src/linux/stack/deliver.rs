@@ -38,7 +38,7 @@ impl Netns {
             Transport::Icmp(_) => self.icmp_input(skb, cx),
             Transport::Udp(Udp { payload: Payload::Vxlan { .. }, .. }) => self.tunnel_receive(skb, cx),
             Transport::Udp(_) | Transport::Tcp(_) => self.socket_input(skb, cx),
-            Transport::Piece { .. } | Transport::Other { .. } => {
+            Transport::Sctp(_) | Transport::Piece { .. } | Transport::Other { .. } => {
                 let protocol = p.protocol();
                 let reason = DropReason::UnknownProtocol { protocol };
                 self.refuse(skb, reason, IcmpError::ProtocolUnreachable, cx);

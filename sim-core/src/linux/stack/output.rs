@@ -115,7 +115,9 @@ impl Netns {
         match &p.body {
             Transport::Tcp(_) => true,
             Transport::Udp(_) => self.iface(path.dev).is_some_and(|i| p.len() <= i.mtu as usize),
-            Transport::Icmp(_) | Transport::Piece { .. } | Transport::Other { .. } => false,
+            Transport::Sctp(_) | Transport::Icmp(_) | Transport::Piece { .. } | Transport::Other { .. } => {
+                false
+            }
         }
     }
 

@@ -20,14 +20,6 @@ const FIXED: &[(&str, &str)] = &[
     ("net.netfilter.nf_conntrack_events", "2"),
     ("net.netfilter.nf_conntrack_expect_max", "4096"),
     ("net.netfilter.nf_conntrack_log_invalid", "0"),
-    ("net.netfilter.nf_conntrack_sctp_timeout_closed", "10"),
-    ("net.netfilter.nf_conntrack_sctp_timeout_cookie_echoed", "3"),
-    ("net.netfilter.nf_conntrack_sctp_timeout_cookie_wait", "3"),
-    ("net.netfilter.nf_conntrack_sctp_timeout_established", "210"),
-    ("net.netfilter.nf_conntrack_sctp_timeout_heartbeat_sent", "30"),
-    ("net.netfilter.nf_conntrack_sctp_timeout_shutdown_ack_sent", "3"),
-    ("net.netfilter.nf_conntrack_sctp_timeout_shutdown_recd", "3"),
-    ("net.netfilter.nf_conntrack_sctp_timeout_shutdown_sent", "3"),
     ("net.netfilter.nf_conntrack_timestamp", "0"),
 ];
 

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::write::pseudo_header;
+use super::write::{crc32c, pseudo_header};
 use super::{VXLAN_PORTS, checksum};
 use crate::packet::{
-    Arp, ArpOp, Fragment, Frame, FrameBody, Icmp, IcmpError, IpPacket, MacAddr, Payload, Tcp, TcpFlags,
-    TcpOptions, Transport, Udp, proto,
+    Arp, ArpOp, Fragment, Frame, FrameBody, Icmp, IcmpError, IpPacket, MacAddr, Payload, Sctp, SctpChunk,
+    Tcp, TcpFlags, TcpOptions, Transport, Udp, proto,
 };
 
 /// Reads a frame. None if it is cut short, is neither ARP nor IP, or has headers that the model has no words for. A fragment's payload is
@@ -134,6 +134,13 @@ fn fill(packet: &mut IpPacket, protocol: u8, bytes: &[u8], depth: usize) -> Opti
             packet.bad_checksum = !(zero && ipv4) && checksum(&[&pseudo, bytes]) != 0;
             Transport::Udp(udp(bytes, depth)?)
         }
+        proto::SCTP => match sctp(bytes) {
+            Some((packet_sctp, bad)) => {
+                packet.bad_checksum = bad;
+                Transport::Sctp(packet_sctp)
+            }
+            None => other(),
+        },
         proto::ICMP if ipv4 => {
             packet.bad_checksum = checksum(&[bytes]) != 0;
             Transport::Icmp(icmp(bytes, depth)?)
@@ -145,6 +152,21 @@ fn fill(packet: &mut IpPacket, protocol: u8, bytes: &[u8], depth: usize) -> Opti
         _ => other(),
     };
     Some(())
+}
+
+/// A packet of one chunk without flags, and whether its checksum is wrong.
+fn sctp(bytes: &[u8]) -> Option<(Sctp, bool)> {
+    let mut r = Reader(bytes);
+    let (sport, dport, tag, sum) = (r.u16()?, r.u16()?, r.u32()?, r.array::<4>()?);
+    let (chunk, flags, length) = (SctpChunk::of_number(r.u8()?)?, r.u8()?, usize::from(r.u16()?));
+    let payload = r.0.get(..length.checked_sub(4)?)?;
+    let padding = r.0.get(payload.len()..)?;
+    if flags != 0 || padding.iter().any(|b| *b != 0) || r.0.len() != payload.len().next_multiple_of(4) {
+        return None;
+    }
+    let blank = [bytes.get(..8)?, &[0; 4], bytes.get(12..)?].concat();
+    let bad = crc32c(&blank).to_le_bytes() != sum;
+    Some((Sctp { sport, dport, tag, chunk, payload: payload.into() }, bad))
 }
 
 fn tcp(bytes: &[u8]) -> Option<Tcp> {

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::packet::{
-    Arp, ArpOp, Fragment, Frame, FrameBody, Icmp, IcmpError, IpPacket, MacAddr, Payload, Tcp, TcpFlags,
-    TcpOptions, Transport, Udp,
+    Arp, ArpOp, Fragment, Frame, FrameBody, Icmp, IcmpError, IpPacket, MacAddr, Payload, Sctp, SctpChunk,
+    Tcp, TcpFlags, TcpOptions, Transport, Udp,
 };
 
 fn mac() -> impl Strategy<Value = MacAddr> {
@@ -52,6 +52,12 @@ fn simple_body() -> BoxedStrategy<Transport> {
     );
     let udp = (any::<u16>(), any::<u16>(), payload())
         .prop_map(|(sport, dport, payload)| Transport::Udp(Udp { sport, dport, payload }));
+    let sctp = (any::<u16>(), any::<u16>(), any::<u32>(), 0..15u8, payload()).prop_map(
+        |(sport, dport, tag, chunk, payload)| {
+            let chunk = SctpChunk::of_number(chunk).unwrap_or(SctpChunk::Data);
+            Transport::Sctp(Sctp { sport, dport, tag, chunk, payload })
+        },
+    );
     let echo =
         (any::<bool>(), any::<u16>(), any::<u16>(), payload()).prop_map(|(reply, id, seq, payload)| {
             Transport::Icmp(if reply {
@@ -62,7 +68,7 @@ fn simple_body() -> BoxedStrategy<Transport> {
         });
     let other =
         (100u8..200, payload()).prop_map(|(protocol, payload)| Transport::Other { protocol, payload });
-    prop_oneof![tcp, udp, echo, other].boxed()
+    prop_oneof![tcp, udp, sctp, echo, other].boxed()
 }
 
 fn packet_of(v4: bool, body: BoxedStrategy<Transport>) -> BoxedStrategy<IpPacket> {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::{checksum, sum};
 use crate::packet::{
-    Arp, ArpOp, Frame, FrameBody, Icmp, IcmpError, IpPacket, MacAddr, Payload, Tcp, TcpOptions, Transport,
-    Udp, proto,
+    Arp, ArpOp, Frame, FrameBody, Icmp, IcmpError, IpPacket, MacAddr, Payload, Sctp, Tcp, TcpOptions,
+    Transport, Udp, proto,
 };
 
 /// What stands in the checksum field of a TCP or UDP header.
@@ -129,10 +129,36 @@ fn transport(packet: &IpPacket, body: &Transport, checksums: Checksums) -> Vec<u
             out
         }
         Transport::Udp(udp) => udp_datagram(packet, udp, checksums),
+        Transport::Sctp(sctp) => sctp_packet(sctp),
         Transport::Icmp(message) => icmp_message(packet, message),
         Transport::Piece { whole, .. } => transport(packet, whole, checksums),
         Transport::Other { payload, .. } => payload.bytes().to_vec(),
     }
+}
+
+fn sctp_packet(sctp: &Sctp) -> Vec<u8> {
+    let mut out = Vec::with_capacity(sctp.len());
+    out.extend(sctp.sport.to_be_bytes());
+    out.extend(sctp.dport.to_be_bytes());
+    out.extend(sctp.tag.to_be_bytes());
+    out.extend([0; 4]);
+    out.extend([sctp.chunk as u8, 0]);
+    out.extend(u16::try_from(4 + sctp.payload.len()).unwrap_or(0).to_be_bytes());
+    out.extend(sctp.payload.bytes());
+    out.resize(sctp.len(), 0);
+    let sum = crc32c(&out);
+    out[8..12].copy_from_slice(&sum.to_le_bytes());
+    out
+}
+
+/// The checksum of SCTP (RFC 9260, appendix A).
+pub(super) fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc: u32, byte| {
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 },
+        )
+    })
 }
 
 fn tcp_segment(tcp: &Tcp) -> Vec<u8> {

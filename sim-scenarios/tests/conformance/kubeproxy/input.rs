@@ -90,13 +90,18 @@ impl Config<'_> {
         }
     }
 
+    /// The addresses of an interface of the node.
+    pub(super) fn interface_addresses(&self, name: &str) -> Vec<IpNet> {
+        let list = self.get(&format!("/interfaces/{name}")).as_array().into_iter().flatten();
+        list.filter_map(|a| a.as_str()?.parse().ok()).collect()
+    }
+
     /// The addresses of the node that a list of networks admits.
     fn admitted(&self, networks: &Value, family: Family) -> Option<Vec<IpAddr>> {
         let networks: Vec<IpNet> =
             networks.as_array()?.iter().filter_map(|n| n.as_str()?.parse().ok()).collect();
-        let interfaces = self.get("/interfaces").as_object().into_iter().flatten();
-        let addresses = interfaces.flat_map(|(_, list)| list.as_array().into_iter().flatten());
-        let addresses = addresses.filter_map(|a| a.as_str()?.parse::<IpNet>().ok()).map(|n| n.addr());
+        let addresses = self.interface_addresses("lo").into_iter().chain(self.interface_addresses("eth0"));
+        let addresses = addresses.map(|n| n.addr());
         let fits =
             |ip: &IpAddr| ip.is_ipv4() == (family == Family::V4) && networks.iter().any(|n| n.contains(ip));
         Some(addresses.filter(fits).collect())

@@ -1,6 +1,7 @@
 //! `kubeproxy/*`: what kube-proxy writes, which endpoints it uses, which flows it ends.
 
 mod cleanup;
+mod flows;
 mod input;
 mod rulesets;
 mod topology;
@@ -15,6 +16,7 @@ pub(crate) fn check(file: &str, list: &str) -> Option<Check> {
     match (file, list) {
         ("kubeproxy/rulesets", "cases") => Some(rulesets::case),
         ("kubeproxy/rulesets", "fragments") => Some(rulesets::fragment),
+        ("kubeproxy/packet-flows", "scenarios") => Some(flows::case),
         ("kubeproxy/topology", "cases") => Some(topology::case),
         ("kubeproxy/conntrack-cleanup", "cases") => Some(cleanup::case),
         _ => None,

@@ -104,6 +104,8 @@ fn port(body: &Transport, kind: NatKind) -> Option<u16> {
         (Transport::Udp(u), NatKind::Destination) => Some(u.dport),
         (Transport::Tcp(t), NatKind::Source) => Some(t.sport),
         (Transport::Tcp(t), NatKind::Destination) => Some(t.dport),
+        (Transport::Sctp(s), NatKind::Source) => Some(s.sport),
+        (Transport::Sctp(s), NatKind::Destination) => Some(s.dport),
         (Transport::Icmp(Icmp::EchoRequest { id, .. } | Icmp::EchoReply { id, .. }), _) => Some(*id),
         (Transport::Piece { whole, .. }, _) => port(whole, kind),
         (Transport::Icmp(_) | Transport::Other { .. }, _) => None,
@@ -116,6 +118,8 @@ fn set_port(body: &mut Transport, kind: NatKind, port: u16) {
         (Transport::Udp(u), NatKind::Destination) => u.dport = port,
         (Transport::Tcp(t), NatKind::Source) => t.sport = port,
         (Transport::Tcp(t), NatKind::Destination) => t.dport = port,
+        (Transport::Sctp(s), NatKind::Source) => s.sport = port,
+        (Transport::Sctp(s), NatKind::Destination) => s.dport = port,
         (Transport::Icmp(Icmp::EchoRequest { id, .. } | Icmp::EchoReply { id, .. }), _) => *id = port,
         (Transport::Piece { whole, .. }, _) => {
             // Shared with the other pieces and with earlier snapshots: change a copy.
