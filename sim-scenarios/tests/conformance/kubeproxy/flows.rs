@@ -113,8 +113,8 @@ fn outcome(node: &Node, trace: &Trace, sent: &IpPacket) -> Result<Outcome, Strin
     }
     // The node's own packets are masqueraded too, and keep their address.
     let masquerade = trace.events().any(|e| {
-        e.ns == node.ns
-            && matches!(e.step, Step::Rule { rule, .. } if rule.text.to_ascii_lowercase().contains("masquerade "))
+        let at = e.ns == node.ns;
+        at && matches!(e.step, Step::Rule { rule, .. } if rule.text.contains("-j MASQUERADE") || &*rule.chain == "masquerading" && rule.text.contains("masquerade"))
     });
     Ok(Outcome { verdict: "DNAT", endpoint: Some(SocketAddr::new(left.dst, ports(left).1)), masquerade })
 }

@@ -178,7 +178,10 @@ pub(super) fn end_of_nat(settings: &Settings, t: &mut String) {
         let _ = writeln!(t, "-A KUBE-SERVICES -m comment --comment \"{TO}\" {matches} -j KUBE-NODEPORTS");
     };
     match (&settings.node_port_addresses, settings.family) {
-        (Some(addresses), _) => addresses.iter().for_each(|ip| rule(&format!("-d {ip}"))),
+        (Some(addresses), _) => {
+            let served = addresses.iter().filter(|ip| settings.localhost() || !ip.is_loopback());
+            served.for_each(|ip| rule(&format!("-d {ip}")));
+        }
         (None, Family::V6) => rule("-m addrtype --dst-type LOCAL ! -d ::1/128"),
         (None, Family::V4) if settings.localhost_node_ports => rule("-m addrtype --dst-type LOCAL"),
         (None, Family::V4) => rule("-m addrtype --dst-type LOCAL ! -d 127.0.0.0/8"),
