@@ -9,6 +9,8 @@ use crate::play::Probe;
 pub(crate) struct Ground {
     pub(crate) seed: u64,
     pub(crate) cni: &'static str,
+    /// kube-proxy's mode.
+    pub(crate) proxy: &'static str,
     pub(crate) mtu: u32,
     pub(crate) nodes: Vec<Node>,
     pub(crate) hosts: Vec<Host>,
@@ -101,11 +103,9 @@ impl Ground {
     }
 
     fn cluster(&self, out: &mut String) {
-        let _ = writeln!(
-            out,
-            "seed: {}\nnetworking: {{cni: {}, mtu: {}}}\nnodes:",
-            self.seed, self.cni, self.mtu
-        );
+        let (seed, cni, proxy, mtu) = (self.seed, self.cni, self.proxy, self.mtu);
+        let mode = if proxy == "nftables" { "kubeProxyMode: nftables, " } else { "" };
+        let _ = writeln!(out, "seed: {seed}\nnetworking: {{cni: {cni}, {mode}mtu: {mtu}}}\nnodes:");
         for (i, node) in self.nodes.iter().enumerate() {
             let role = if i == 0 { ", role: control-plane, taints: []" } else { "" };
             let sysctl: Vec<String> = node.sysctl.iter().map(|(k, v)| format!("{k}: {v}")).collect();

@@ -82,6 +82,9 @@ const fn machine(command: &Command) -> Option<&String> {
     }
 }
 
+/// How late a kernel may tell that a carrier is gone.
+const LINKWATCH: Duration = Duration::from_millis(1200);
+
 /// Long after everything, with empty tables and without limits of ICMP errors, which a kernel counts over all probes.
 fn at_rest(mut world: World) -> World {
     let until = world.now() + Duration::from_secs(1000);
@@ -181,6 +184,10 @@ impl Stand {
         for (id, command) in &self.typed {
             spaces.run(*id, command)?;
         }
+        if self.typed.iter().any(|(_, command)| command.ends_with(" down")) {
+            // The other end of a link that goes down learns of it within a second (`linkwatch`).
+            std::thread::sleep(LINKWATCH);
+        }
         let mut real = Real::new(spaces)?;
         // In the same order, the sockets have the same numbers.
         let _ = play::open(&mut real, &self.servers);
@@ -247,4 +254,4 @@ pub(crate) struct Divergence {
 }
 
 /// How many draws are tried until it is the kernel's.
-const DRAWS: u64 = 24;
+const DRAWS: u64 = 40;

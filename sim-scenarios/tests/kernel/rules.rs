@@ -93,7 +93,7 @@ fn device(rule: &mut Vec<String>, chain: &str, g: &Ground, d: &mut Draw) {
 
 fn matching(protocol: &str, chain: &str, table: &str, d: &mut Draw) -> String {
     let ported = matches!(protocol, "tcp" | "udp");
-    match d.below(9) {
+    match d.below(13) {
         0 if ported => {
             format!("{}--dport {}", not(d), d.of(&["8080", "5353", "80", "7070:7071", "30000:32767", "81"]))
         }
@@ -128,6 +128,10 @@ fn matching(protocol: &str, chain: &str, table: &str, d: &mut Draw) -> String {
             format!("-m addrtype {}--dst-type {}", not(d), d.of(&types))
         }
         7 => format!("-m addrtype {}--src-type {}", not(d), d.of(&["LOCAL", "UNICAST"])),
+        8 => format!("-m length {}--length {}", not(d), d.of(&["0:60", "44", "1000:1500"])),
+        9 => format!("-m ttl {}", d.of(&["--ttl-gt 63", "--ttl-lt 3", "--ttl-eq 64"])),
+        10 => format!("-m iprange {}--src-range 10.244.0.1-10.244.1.11", not(d)),
+        11 => format!("-m pkttype {}--pkt-type {}", not(d), d.of(&["unicast", "broadcast"])),
         _ if matches!(chain, "FORWARD" | "INPUT" | "PREROUTING") => {
             format!("-m physdev {}--physdev-in veth+", not(d))
         }
@@ -168,7 +172,9 @@ fn target(table: &str, chain: &str, protocol: &str, g: &Ground, d: &mut Draw) ->
             _ => "-j ACCEPT".to_owned(),
         },
         ("raw", _) => (*d.of(&["-j CT --notrack", "-j DROP", "-j ACCEPT"])).to_owned(),
-        _ => match d.below(6) {
+        _ => match d.below(8) {
+            6 => format!("-j TTL {}", d.of(&["--ttl-set 9", "--ttl-inc 1", "--ttl-dec 1"])),
+            7 if protocol == "tcp" => "--tcp-flags SYN,RST SYN -j TCPMSS --set-mss 500".to_owned(),
             0 => "-j DROP".to_owned(),
             1 => format!("-j MARK --set-xmark {}", d.of(&mark)),
             2 => "-j CONNMARK --save-mark".to_owned(),

@@ -109,6 +109,7 @@ fn without(g: &Ground, probe: &Probe, at: usize) -> Option<Ground> {
     match at {
         0 => g.mtu = 1500,
         1 => g.cni = "flannel-host-gw",
+        2 => g.proxy = "iptables",
         _ => return None,
     }
     Some(g)

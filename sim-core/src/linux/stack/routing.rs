@@ -292,8 +292,8 @@ impl Netns {
             Ok(p) if p.broadcast => return MARTIAN,
             Ok(p) if p.local => return if accept_local { Ok(()) } else { MARTIAN },
             Ok(p) => filter != 1 || p.dev == iface.id,
-            Err(no) if no.kind == "none" => filter == 0,
-            Err(_) => return MARTIAN,
+            // No way back, or one that refuses, is of interest to the filter only (`last_resort`).
+            Err(_) => filter == 0,
         };
         if way { Ok(()) } else { Err(BadInput::Drop(DropReason::RpFilter)) }
     }
