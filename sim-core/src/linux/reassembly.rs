@@ -66,9 +66,9 @@ impl Reassembly {
 
     /// Gives up what has waited too long: the first pieces of those packets of which it is here, whose senders may be told
     /// (`ip_expire`).
-    pub(super) fn on_timer(&mut self, now: SimTime) -> Vec<Box<Skb>> {
+    pub(super) fn on_timer(&mut self, now: SimTime) -> Vec<Skb> {
         let over = self.waiting.extract_if(.., |w| w.since + w.time() <= now);
-        over.filter_map(|w| w.first).collect()
+        over.filter_map(|w| w.first).map(|first| *first).collect()
     }
 
     /// Takes a piece; gives back the packet once it is complete. What waited too long is forgotten.

@@ -23,7 +23,7 @@ pub(super) fn counterpart(ip: Ipv4Addr) -> Ipv6Addr {
     // A decimal octet read as hexadecimal digits.
     let group = |octet: u8| {
         let octet = u16::from(octet);
-        (octet / 100) << 8 | (octet / 10 % 10) << 4 | octet % 10
+        ((octet / 100) << 8) | ((octet / 10 % 10) << 4) | (octet % 10)
     };
     let [a, b, c, d] = ip.octets().map(group);
     Ipv6Addr::new(0xfd00, a, b, c, 0, 0, 0, d)

@@ -100,7 +100,7 @@ impl Netns {
         }
         if self.fragments.next_timer().is_some_and(|t| t <= cx.now) {
             for piece in self.fragments.on_timer(cx.now) {
-                self.reassembly_failed(piece, cx);
+                self.reassembly_failed(Box::new(piece), cx);
             }
         }
         while let Some(due) = self.neigh.on_timer(cx.now) {

@@ -116,10 +116,10 @@ fn moved(io: &mut Io<'_>) {
 fn give_way(io: &mut Io<'_>, until: SimTime) -> Option<Signal> {
     let output = io.out.take_screen();
     let depth = io.session.depth;
-    let Some(link) = io.out.link_mut() else { return None };
+    let link = io.out.link_mut()?;
     let moved = std::mem::take(&mut link.moved);
     let spare = link.spare.take();
-    let Some(mut cluster) = spare else { return None };
+    let mut cluster = spare?;
     std::mem::swap(io.cluster, &mut *cluster);
     let token = Token { cluster, session: Box::new(std::mem::take(io.session)) };
     let sent = link.reports.send(Yield { token, output, news: News::Waits { until, moved } });
