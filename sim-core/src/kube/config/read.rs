@@ -172,7 +172,7 @@ fn proxy_mode(r: &mut Reader<'_>, node: &Node) -> Option<ProxyMode> {
         ("none", ProxyMode::None),
     ];
     let mode = r.choice(node, "kubeProxyMode", &words)?;
-    if matches!(mode, ProxyMode::Nftables | ProxyMode::Ipvs) {
+    if mode == ProxyMode::Ipvs {
         r.not_modelled(node.at, format!("kubeProxyMode: {}", word(&words, mode)));
     }
     Some(mode)

@@ -8,8 +8,11 @@ use rustc_hash::FxHashMap;
 use super::cni;
 use super::kubelet::{Kubelet, Step};
 use super::machine::{Machines, Place};
-use super::proxy::agent::{NodeProxy, ServiceMap};
+use super::proxy::agent::NodeProxy;
 use super::proxy::iptables::{Settings, base_rules};
+use super::proxy::mode::{Iptables, Mode, Nftables, Shared};
+use super::proxy::nftables;
+use super::proxy::services::ServiceMap;
 use crate::kube::apps::runtime::Apps;
 use crate::kube::config::{ClusterConfig, Cni, NodeConfig, ProxyMode};
 use crate::kube::objects::{Kind, Object, Pod};
@@ -71,6 +74,8 @@ pub enum Timer {
     },
     /// kube-proxy writes its rules on every node.
     Proxy,
+    /// kube-proxy looks after what it had to leave for a while.
+    ProxyPeriod,
 }
 
 /// The agents of every node.
@@ -79,8 +84,9 @@ pub struct NodeAgents {
     kubelets: IndexMap<String, Kubelet>,
     /// kube-proxy's instances: one per address family of the cluster.
     families: Vec<ProxyFamily>,
-    proxy_on: bool,
+    proxy_mode: ProxyMode,
     proxy_armed: bool,
+    period_armed: bool,
     proxy_last: Option<SimTime>,
     /// Timers that the cluster is not at rest before.
     awaited: usize,
@@ -94,7 +100,9 @@ pub struct NodeAgents {
 #[derive(Clone, Debug)]
 struct ProxyFamily {
     services: ServiceMap,
+    /// By node; none if there is no kube-proxy.
     proxies: IndexMap<String, NodeProxy>,
+    /// What the kubelet's rules follow, and kube-proxy's in iptables mode.
     settings: Settings,
 }
 
@@ -102,6 +110,8 @@ struct ProxyFamily {
 const PROXY_DELAY: Duration = Duration::from_millis(20);
 /// The least time between two writings (`minSyncPeriod`).
 const PROXY_PERIOD_MIN: Duration = Duration::from_secs(1);
+/// When it writes without any change (`syncPeriod`).
+const PROXY_PERIOD: Duration = Duration::from_secs(30);
 
 impl NodeAgents {
     /// The agents of the nodes of a cluster block, before they have done anything.
@@ -117,15 +127,18 @@ impl NodeAgents {
             let ns = machines.get(&Place::Node(node.name.clone())).map_or(NsId(0), |m| m.ns);
             let zone = node.labels.get("topology.kubernetes.io/zone").map_or("", String::as_str);
             kubelets.insert(node.name.clone(), Kubelet::new(node, ns, config));
-            for family in &mut families {
-                family.proxies.insert(node.name.clone(), NodeProxy::new(&node.name, zone, ns));
+            for (i, family) in families.iter_mut().enumerate() {
+                if let Some(mode) = mode(config, node, i, &family.settings) {
+                    family.proxies.insert(node.name.clone(), NodeProxy::new(&node.name, zone, ns, mode));
+                }
             }
         }
         Self {
             kubelets,
             families,
-            proxy_on: config.networking.proxy_mode == ProxyMode::Iptables,
+            proxy_mode: config.networking.proxy_mode,
             proxy_armed: false,
+            period_armed: false,
             proxy_last: None,
             awaited: 0,
             cursor: 0,
@@ -172,7 +185,7 @@ impl NodeAgents {
         hands: &mut Hands<'_>,
     ) -> Result<(), String> {
         let networking = &hands.config.networking;
-        let base = base_rules(settings, self.proxy_on);
+        let base = base_rules(settings, self.proxy_mode == ProxyMode::Iptables);
         for node in nodes {
             let Some(kubelet) = self.kubelets.get(node.name) else { continue };
             let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", node.name);
@@ -228,6 +241,10 @@ impl NodeAgents {
                 self.proxy_armed = false;
                 self.write_rules(hands);
             }
+            Timer::ProxyPeriod => {
+                self.period_armed = false;
+                self.write_rules(hands);
+            }
             Timer::Pod { node, uid, pod, step, awaited } => {
                 self.awaited -= usize::from(awaited);
                 if let Some(kubelet) = self.kubelets.get_mut(&node) {
@@ -256,7 +273,7 @@ impl NodeAgents {
     }
 
     fn arm_proxy(&mut self, hands: &mut Hands<'_>) {
-        if !self.proxy_on || self.proxy_armed {
+        if self.proxy_mode == ProxyMode::None || self.proxy_armed {
             return;
         }
         let soon = hands.now() + PROXY_DELAY;
@@ -269,15 +286,41 @@ impl NodeAgents {
     /// Writes the rules of changed Services on every node.
     fn write_rules(&mut self, hands: &mut Hands<'_>) {
         self.proxy_last = Some(hands.now());
-        for ProxyFamily { services, proxies, settings } in &mut self.families {
+        let mut more = false;
+        for ProxyFamily { services, proxies, .. } in &mut self.families {
             let changed = services.take_changed();
-            let mut shared = None;
+            let mut shared = Shared::default();
             for proxy in proxies.values_mut() {
-                if let Err(e) = proxy.sync(services, settings, &changed, &mut shared, hands.world) {
+                if let Err(e) = proxy.sync(services, &changed, &mut shared, hands.world) {
                     hands.remarks.push(format!("kube-proxy on {}: {e}", proxy.node()));
                 }
+                more |= proxy.has_more();
             }
         }
+        if more && !self.period_armed {
+            self.period_armed = true;
+            hands.timers.push(hands.now() + PROXY_PERIOD, Timer::ProxyPeriod);
+        }
+    }
+}
+
+/// kube-proxy's mode on a node for the address family number `i`, before it has written anything.
+fn mode(config: &ClusterConfig, node: &NodeConfig, i: usize, settings: &Settings) -> Option<Mode> {
+    let node_ip = node.ips().nth(i);
+    match config.networking.proxy_mode {
+        ProxyMode::None | ProxyMode::Ipvs => None,
+        ProxyMode::Iptables => {
+            Some(Mode::Iptables(Box::new(Iptables::new(Settings { node_ip, ..settings.clone() }))))
+        }
+        ProxyMode::Nftables => Some(Mode::Nftables(Box::new(Nftables::new(nftables::Settings {
+            family: settings.family,
+            detector: settings.detector.clone(),
+            masquerade_all: settings.masquerade_all,
+            mark: settings.mark,
+            node_port_addresses: node_ip.into_iter().collect(),
+            node_ip,
+            service_subnets: config.networking.service_subnets().nth(i).into_iter().collect(),
+        })))),
     }
 }
 

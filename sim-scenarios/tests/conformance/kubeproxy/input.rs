@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde_json::Value;
-use sim_core::kube::node::proxy::agent::{endpoints, service_ports};
 use sim_core::kube::node::proxy::iptables::{self, Detector, Dialect};
 use sim_core::kube::node::proxy::model::{Endpoint, ServicePort};
 use sim_core::kube::node::proxy::nftables;
+use sim_core::kube::node::proxy::services::{endpoints, service_ports};
 use sim_core::kube::objects::{EndpointSlice, Object, Resource, Service};
 use sim_core::trace::Family;
 
@@ -122,6 +122,7 @@ impl Config<'_> {
             mark: self.mark()?,
             node_port_addresses: addresses,
             node_ip: self.node_ip(name),
+            large_cluster: false,
             dialect: Dialect::TODAY,
         })
     }

@@ -1,285 +1,35 @@
-//! kube-proxy as an agent: keeps count of Services and endpoints, and writes the rules of its node.
+//! kube-proxy as an agent: writes the rules of its node in the mode that the cluster has chosen.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-
-use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
+use std::time::Duration;
 
 use super::cleanup::clean_up;
-use super::iptables::{Block, Changes, Settings, block, sync};
-use super::model::{Endpoint, PortKey, ServicePort};
-use super::select::{Viewpoint, depends_on_node, select};
-use crate::kube::node::agents::restore;
-use crate::kube::objects::endpoint_slice::AddressType;
-use crate::kube::objects::service::TrafficPolicy;
-use crate::kube::objects::{self, EndpointSlice, Object, Protocol, Service, ServiceType};
-use crate::kube::store::{Change, Store};
+use super::mode::{Mode, Round, Shared, SyncError};
+use super::model::PortKey;
+use super::select::Viewpoint;
+use super::services::ServiceMap;
 use crate::linux::World;
-use crate::linux::netfilter::RestoreError;
-use crate::trace::{Family, NsId};
+use crate::time::SimTime;
+use crate::trace::NsId;
 
-/// Label that takes a Service out of kube-proxy's hands.
-const LABEL_PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
+/// After this time everything is written again.
+const FULL_SYNC_PERIOD: Duration = Duration::from_secs(3600);
 
-/// The service ports of the cluster with their endpoints: the same on every node.
-#[derive(Clone, Debug)]
-pub struct ServiceMap {
-    /// Addresses of the other family are not looked at.
-    family: Family,
-    ports: BTreeMap<PortKey, Arc<Entry>>,
-    /// Names of the slices of each Service, by namespace and name.
-    slices: BTreeMap<(String, String), BTreeSet<String>>,
-    changed: BTreeSet<PortKey>,
-    /// Service ports whose rules differ from node to node.
-    uneven: BTreeSet<PortKey>,
-}
-
-/// A service port with its endpoints.
-#[derive(Clone, Debug, PartialEq)]
-struct Entry {
-    service: ServicePort,
-    /// In the order of their texts, each once.
-    endpoints: Vec<Endpoint>,
-}
-
-impl ServiceMap {
-    /// No Services yet, for one family.
-    #[must_use]
-    pub fn new(family: Family) -> Self {
-        Self {
-            family,
-            ports: BTreeMap::new(),
-            slices: BTreeMap::new(),
-            changed: BTreeSet::new(),
-            uneven: BTreeSet::new(),
-        }
-    }
-
-    /// Takes in changes of the store; whether anything that shows in rules is different.
-    pub fn sync(&mut self, store: &Store, changes: &[Change]) -> bool {
-        let mut affected: BTreeSet<(String, String)> = BTreeSet::new();
-        for change in changes {
-            match &*change.object {
-                Object::Service(s) => {
-                    affected.insert((s.metadata.namespace.clone(), s.metadata.name.clone()));
-                }
-                Object::EndpointSlice(slice) => {
-                    affected.extend(self.slice_changed(slice, store));
-                }
-                _ => {}
-            }
-        }
-        for key in affected {
-            self.recompute(&key, store);
-        }
-        !self.changed.is_empty()
-    }
-
-    /// The service ports that changed since the last call.
-    pub fn take_changed(&mut self) -> Vec<PortKey> {
-        std::mem::take(&mut self.changed).into_iter().collect()
-    }
-
-    fn slice_changed(&mut self, slice: &EndpointSlice, store: &Store) -> Option<(String, String)> {
-        let key = (slice.metadata.namespace.clone(), slice.service_name()?.to_owned());
-        let names = self.slices.entry(key.clone()).or_default();
-        if store.read::<EndpointSlice>(&slice.metadata.namespace, &slice.metadata.name).is_some() {
-            names.insert(slice.metadata.name.clone());
-        } else {
-            names.remove(&slice.metadata.name);
-        }
-        Some(key)
-    }
-
-    fn recompute(&mut self, key: &(String, String), store: &Store) {
-        let first = PortKey {
-            namespace: key.0.clone(),
-            name: key.1.clone(),
-            port: String::new(),
-            protocol: Protocol::Tcp,
-        };
-        let mut old: BTreeMap<PortKey, Arc<Entry>> = self
-            .ports
-            .range(first..)
-            .take_while(|(k, _)| (&k.namespace, &k.name) == (&key.0, &key.1))
-            .map(|(k, e)| (k.clone(), e.clone()))
-            .collect();
-        let service = store.read::<Service>(&key.0, &key.1);
-        let slices: Vec<&EndpointSlice> = self
-            .slices
-            .get(key)
-            .into_iter()
-            .flatten()
-            .filter_map(|name| store.read::<EndpointSlice>(&key.0, name))
-            .filter(|slice| slice.address_type == address_type(self.family))
-            .collect();
-        for service in service.map(|s| service_ports_of(s, self.family)).unwrap_or_default() {
-            let entry = Entry { endpoints: endpoints(&slices, &service.key), service };
-            let port = entry.service.key.clone();
-            if old.remove(&port).is_none_or(|o| *o != entry) {
-                if depends_on_node(&entry.service, &entry.endpoints) {
-                    self.uneven.insert(port.clone());
-                } else {
-                    self.uneven.remove(&port);
-                }
-                self.changed.insert(port.clone());
-                self.ports.insert(port, Arc::new(entry));
-            }
-        }
-        for gone in old.into_keys() {
-            self.ports.remove(&gone);
-            self.uneven.remove(&gone);
-            self.changed.insert(gone);
-        }
-    }
-}
-
-/// The service ports of a Service that kube-proxy handles.
-#[must_use]
-pub fn service_ports(service: &Service) -> Vec<ServicePort> {
-    let family = match lenient_ip(&service.spec.cluster_ip) {
-        Some(IpAddr::V6(_)) => Family::V6,
-        _ => Family::V4,
-    };
-    service_ports_of(service, family)
-}
-
-const fn address_type(family: Family) -> AddressType {
-    match family {
-        Family::V4 => AddressType::V4,
-        Family::V6 => AddressType::V6,
-    }
-}
-
-/// The same for one address family.
-#[must_use]
-pub fn service_ports_of(service: &Service, family: Family) -> Vec<ServicePort> {
-    let spec = &service.spec;
-    let skip = spec.service_type() == ServiceType::ExternalName
-        || service.is_headless()
-        || service.metadata.labels.contains_key(LABEL_PROXY_NAME);
-    let own = |ip: &IpAddr| ip.is_ipv4() == (family == Family::V4);
-    let mut ips = [&spec.cluster_ip].into_iter().chain(&spec.cluster_ips).filter_map(|ip| lenient_ip(ip));
-    let Some(cluster_ip) = ips.find(own).filter(|_| !skip) else { return Vec::new() };
-    let same_family = |ip: &IpAddr| ip.is_ipv4() == cluster_ip.is_ipv4();
-    let ingress = service.status.load_balancer.ingress.iter();
-    let load_balancer_ips: SmallVec<[IpAddr; 1]> = ingress
-        .filter(|i| i.ip_mode.as_deref() != Some("Proxy"))
-        .filter_map(|i| lenient_ip(&i.ip))
-        .filter(same_family)
-        .collect();
-    let is_load_balancer = spec.service_type() == ServiceType::LoadBalancer;
-    let external_local = spec.external_traffic_policy == Some(TrafficPolicy::Local);
-    spec.ports
-        .iter()
-        .map(|port| ServicePort {
-            key: PortKey {
-                namespace: service.metadata.namespace.clone(),
-                name: service.metadata.name.clone(),
-                port: port.name.clone(),
-                protocol: port.protocol,
-            },
-            cluster_ip,
-            port: port.port,
-            node_port: port.node_port.filter(|p| *p != 0),
-            external_ips: spec
-                .external_ips
-                .iter()
-                .filter_map(|ip| lenient_ip(ip))
-                .filter(same_family)
-                .collect(),
-            load_balancer_ips: load_balancer_ips.clone(),
-            source_ranges: spec
-                .load_balancer_source_ranges
-                .iter()
-                .filter_map(|r| lenient_net(r))
-                .filter(|net| own(&net.addr()))
-                .collect(),
-            affinity_seconds: spec.affinity_seconds(),
-            external_local,
-            internal_local: spec.internal_traffic_policy == Some(TrafficPolicy::Local),
-            health_check_port: spec
-                .health_check_node_port
-                .filter(|p| *p != 0 && is_load_balancer && external_local),
-        })
-        .collect()
-}
-
-/// The endpoints of a service port in all slices of its Service.
-#[must_use]
-pub fn endpoints(slices: &[&EndpointSlice], key: &PortKey) -> Vec<Endpoint> {
-    let mut all: BTreeMap<String, Endpoint> = BTreeMap::new();
-    for slice in slices.iter().filter(|s| s.address_type != AddressType::Fqdn) {
-        let port = slice.ports.iter().find(|p| {
-            p.name.as_deref().unwrap_or_default() == key.port
-                && p.protocol.unwrap_or_default() == key.protocol
-        });
-        let Some(port) = port.and_then(|p| p.port) else { continue };
-        for e in &slice.endpoints {
-            if let Some(ip) = e.addresses.first().and_then(|a| lenient_ip(a)) {
-                let at = SocketAddr::new(ip, port);
-                all.insert(at.to_string(), endpoint(e, at));
-            }
-        }
-    }
-    all.into_values().collect()
-}
-
-fn endpoint(e: &objects::Endpoint, at: SocketAddr) -> Endpoint {
-    let hints = e.hints.as_ref();
-    let names = |list: &[objects::endpoint_slice::NamedHint]| list.iter().map(|h| h.name.clone()).collect();
-    Endpoint {
-        at,
-        node: e.node_name.clone(),
-        ready: e.conditions.is_ready(),
-        serving: e.conditions.is_serving(),
-        terminating: e.conditions.is_terminating(),
-        zone_hints: hints.map(|h| names(&h.for_zones)).unwrap_or_default(),
-        node_hints: hints.map(|h| names(&h.for_nodes)).unwrap_or_default(),
-    }
-}
-
-/// An address that may have leading zeros, which the API accepted once: `172.30.0.041` is 172.30.0.41.
-fn lenient_ip(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
-    if let Ok(ip) = text.parse() {
-        return Some(ip);
-    }
-    let octets: Vec<u8> = text.split('.').map(|o| o.parse().ok()).collect::<Option<_>>()?;
-    <[u8; 4]>::try_from(octets).ok().map(IpAddr::from)
-}
-
-fn lenient_net(text: &str) -> Option<ipnet::IpNet> {
-    let (ip, prefix) = text.trim().split_once('/')?;
-    ipnet::IpNet::new(lenient_ip(ip)?, prefix.parse().ok()?).ok().map(|n| n.trunc())
-}
-
-/// kube-proxy on one node.
+/// kube-proxy on one node, for one address family.
 #[derive(Clone, Debug)]
 pub struct NodeProxy {
     node: String,
     zone: String,
     ns: NsId,
-    blocks: BTreeMap<PortKey, Arc<Block>>,
-    synced: bool,
-}
-
-/// What nodes that see the same Services share while they are written.
-#[derive(Clone, Debug, Default)]
-pub struct Shared {
-    /// Blocks that are the same on every node; for look-ups only.
-    blocks: FxHashMap<PortKey, Arc<Block>>,
-    /// The text, if all of it is the same.
-    text: Option<String>,
+    mode: Mode,
+    /// When everything was last written; none before that, or if the last sync failed.
+    full_sync: Option<SimTime>,
 }
 
 impl NodeProxy {
     /// A proxy that has written nothing yet.
     #[must_use]
-    pub fn new(node: &str, zone: &str, ns: NsId) -> Self {
-        Self { node: node.to_owned(), zone: zone.to_owned(), ns, blocks: BTreeMap::new(), synced: false }
+    pub fn new(node: &str, zone: &str, ns: NsId, mode: Mode) -> Self {
+        Self { node: node.to_owned(), zone: zone.to_owned(), ns, mode, full_sync: None }
     }
 
     /// The node's name.
@@ -288,54 +38,50 @@ impl NodeProxy {
         &self.node
     }
 
-    /// Writes the rules of service ports that changed; all rules the first time.
+    /// Takes in the node's zone; another one than before makes the next sync a full one.
+    pub fn set_zone(&mut self, zone: &str) -> bool {
+        let changed = self.zone != zone;
+        if changed {
+            zone.clone_into(&mut self.zone);
+            self.full_sync = None;
+        }
+        changed
+    }
+
+    /// Whether something is to be taken away that had to be left for a while, or the last sync failed.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.full_sync.is_none() || self.mode.has_stale()
+    }
+
+    /// Writes the rules of service ports that changed; all rules the first time, after a failure and once an hour. Then UDP flows
+    /// follow.
     ///
     /// # Errors
     /// The rules are refused.
     pub fn sync(
         &mut self,
         services: &ServiceMap,
-        settings: &Settings,
         changed: &[PortKey],
-        shared: &mut Option<Shared>,
+        shared: &mut Shared,
         world: &mut World,
-    ) -> Result<(), RestoreError> {
-        let shared = shared.get_or_insert_default();
-        let before: BTreeSet<String> = self.chains(changed);
-        for key in changed {
-            match services.ports.get(key) {
-                Some(entry) => self.write(key, entry, settings, shared),
-                None => {
-                    self.blocks.remove(key);
-                }
-            }
-        }
-        let after = self.chains(changed);
-        let stale: Vec<String> = before.difference(&after).cloned().collect();
-        let changed_keys = changed;
-        let changed = self.synced.then_some(changed);
-        self.synced = true;
-        let text = || sync(settings, &self.blocks, Changes { changed, stale: &stale });
-        if services.uneven.is_empty() {
-            restore(world, self.ns, settings.family, shared.text.get_or_insert_with(text))?;
+    ) -> Result<(), SyncError> {
+        let now = world.now();
+        let full = self.full_sync.is_none_or(|last| now >= last + FULL_SYNC_PERIOD);
+        let all: Vec<PortKey>;
+        let changed = if full {
+            let gone = changed.iter().filter(|key| services.get(key).is_none());
+            all = services.iter().map(|(key, _)| key).chain(gone).cloned().collect();
+            &all[..]
         } else {
-            restore(world, self.ns, settings.family, &text())?;
-        }
-        let ports = changed_keys.iter().filter_map(|k| services.ports.get(k));
+            changed
+        };
+        let here = Viewpoint { node: &self.node, zone: &self.zone };
+        let last = self.full_sync.take();
+        self.mode.sync(&mut Round { services, changed, full, here, ns: self.ns, shared, world })?;
+        self.full_sync = if full { Some(now) } else { last };
+        let ports = changed.iter().filter_map(|k| services.get(k));
         clean_up(&mut world.ns_mut(self.ns).conntrack, ports.map(|e| (&e.service, &e.endpoints[..])));
         Ok(())
-    }
-
-    fn write(&mut self, key: &PortKey, entry: &Entry, settings: &Settings, shared: &mut Shared) {
-        let here = Viewpoint { node: &self.node, zone: &self.zone };
-        let make =
-            || Arc::new(block(settings, &entry.service, &select(&entry.service, &entry.endpoints, here)));
-        let own = depends_on_node(&entry.service, &entry.endpoints);
-        let block = if own { make() } else { shared.blocks.entry(key.clone()).or_insert_with(make).clone() };
-        self.blocks.insert(key.clone(), block);
-    }
-
-    fn chains(&self, keys: &[PortKey]) -> BTreeSet<String> {
-        keys.iter().filter_map(|k| self.blocks.get(k)).flat_map(|b| b.chains.iter().cloned()).collect()
     }
 }

@@ -214,10 +214,19 @@ impl Writer<'_> {
         iptables_endpoint_chain(&self.name, self.proto, &e.at.to_string())
     }
 
+    /// In a large cluster comments would take up too much.
+    const fn endpoint_comment(&self) -> EndpointComment {
+        if self.settings.large_cluster {
+            EndpointComment::None
+        } else {
+            self.settings.dialect.endpoint_comment
+        }
+    }
+
     /// First whoever was sent somewhere before, then one of the rest with equal chances: 1/n, 1/(n-1), …, 1.
     fn balance(&mut self, chain: &str, set: &[&Endpoint]) {
         let name = self.name.clone();
-        let style = self.settings.dialect.endpoint_comment;
+        let style = self.endpoint_comment();
         self.balance_with(chain, set, |_, at| match style {
             EndpointComment::None => String::new(),
             EndpointComment::Name => format!("-m comment --comment {name}"),
@@ -259,7 +268,7 @@ impl Writer<'_> {
         let sep = self.endpoint_chain_name(e);
         self.out.chains.push(sep.clone());
         let (name, proto, at) = (self.name.clone(), self.proto, e.at);
-        let comment = match self.settings.dialect.endpoint_comment {
+        let comment = match self.endpoint_comment() {
             EndpointComment::None => String::new(),
             EndpointComment::Name | EndpointComment::Arrow => format!("-m comment --comment {name} "),
         };

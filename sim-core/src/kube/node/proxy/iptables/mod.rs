@@ -52,6 +52,8 @@ pub struct Settings {
     pub node_port_addresses: Option<Vec<std::net::IpAddr>>,
     /// The node's own address.
     pub node_ip: Option<std::net::IpAddr>,
+    /// More than 1,000 endpoints: rules that lead to endpoints go without comments.
+    pub large_cluster: bool,
     /// The layout.
     pub dialect: Dialect,
 }
@@ -74,6 +76,7 @@ impl Settings {
             mark: 0x4000,
             node_port_addresses: None,
             node_ip: None,
+            large_cluster: false,
             dialect: Dialect::TODAY,
         }
     }

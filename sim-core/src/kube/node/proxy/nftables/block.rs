@@ -45,8 +45,17 @@ impl Block {
     /// The lines that add all of it. What others refer to comes first: sets and chains, then rules, then elements.
     #[must_use]
     pub fn text(&self, settings: &Settings) -> String {
-        let (ip, addr) = (settings.ip(), settings.address_type());
         let mut t = String::new();
+        self.chains_text(settings, &mut t);
+        for e in &self.elements {
+            let _ = writeln!(t, "add element {} kube-proxy {} {{ {e} }}", settings.ip(), e.set);
+        }
+        t
+    }
+
+    /// The lines that add its sets, chains and rules.
+    pub fn chains_text(&self, settings: &Settings, t: &mut String) {
+        let (ip, addr) = (settings.ip(), settings.address_type());
         for (name, seconds) in &self.affinity_sets {
             let flags = "flags dynamic,timeout ;";
             let _ = writeln!(
@@ -62,10 +71,6 @@ impl Block {
                 let _ = writeln!(t, "add rule {ip} kube-proxy {} {rule}", chain.name);
             }
         }
-        for e in &self.elements {
-            let _ = writeln!(t, "add element {ip} kube-proxy {} {{ {e} }}", e.set);
-        }
-        t
     }
 }
 

@@ -1,0 +1,99 @@
+//! The modes of kube-proxy: each knows what it has programmed, and changes what has to be changed.
+//!
+//! A mode is a file here: its state on one node for one address family, with a `sync` that takes a [`Round`]. What it writes (texts of
+//! rules) stands in a module of its own next to this one.
+
+mod iptables;
+mod nftables;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+pub use iptables::Iptables;
+pub use nftables::Nftables;
+
+use super::model::PortKey;
+use super::select::{Selection, Viewpoint, select};
+use super::services::{Entry, ServiceMap};
+use crate::linux::World;
+use crate::linux::netfilter::RestoreError;
+use crate::trace::NsId;
+
+/// kube-proxy's way of programming a node, and what it has programmed.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    /// Chains of iptables rules.
+    Iptables(Box<Iptables>),
+    /// Maps of nftables.
+    Nftables(Box<Nftables>),
+}
+
+/// What one sync works with.
+#[derive(Debug)]
+pub struct Round<'a> {
+    /// The service ports of the cluster.
+    pub services: &'a ServiceMap,
+    /// Those that changed or are gone; in a full sync all that there are, too.
+    pub changed: &'a [PortKey],
+    /// Everything is written, whatever was written before.
+    pub full: bool,
+    /// The node.
+    pub here: Viewpoint<'a>,
+    /// Its network namespace.
+    pub ns: NsId,
+    /// What nodes share in this round.
+    pub shared: &'a mut Shared,
+    /// Where the rules go.
+    pub world: &'a mut World,
+}
+
+impl Round<'_> {
+    /// The endpoints of a service port that count on this node.
+    fn select<'e>(&self, entry: &'e Entry) -> Selection<'e> {
+        select(&entry.service, &entry.endpoints, self.here)
+    }
+}
+
+/// What nodes that see the same Services share while they are written.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    iptables: iptables::Texts,
+    nftables: Blocks<super::nftables::Block>,
+}
+
+/// Blocks that are the same on every node; for look-ups only.
+type Blocks<B> = FxHashMap<PortKey, Arc<B>>;
+
+/// Why a sync failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// `iptables-restore` refused the rules.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// `nft` refused the rules; what it wrote.
+    #[error("nft: {0}")]
+    Nft(String),
+}
+
+impl Mode {
+    /// Brings the node's rules up to date.
+    ///
+    /// # Errors
+    /// The rules are refused.
+    pub fn sync(&mut self, round: &mut Round<'_>) -> Result<(), SyncError> {
+        match self {
+            Self::Iptables(mode) => mode.sync(round),
+            Self::Nftables(mode) => mode.sync(round),
+        }
+    }
+
+    /// Whether chains are left that nobody uses any more, to be deleted later.
+    #[must_use]
+    pub fn has_stale(&self) -> bool {
+        match self {
+            Self::Iptables(mode) => mode.has_stale(),
+            Self::Nftables(mode) => mode.has_stale(),
+        }
+    }
+}
