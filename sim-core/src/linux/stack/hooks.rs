@@ -258,7 +258,10 @@ impl Netns {
                 let next_hop = dst.and_then(|d| self.path_to(d).ok()).map(|p| p.next_hop);
                 let addr =
                     at.oif.and_then(|o| self.iface(o)).zip(next_hop).and_then(|(i, n)| i.source_for(n));
-                with(r, addr)
+                // An address of host scope is not for others: that of another interface stands in.
+                let wider = |a: &IpAddr| a.is_ipv4() && !a.is_loopback();
+                let others = || self.ifaces().flat_map(|i| &i.addrs).map(ipnet::IpNet::addr).find(wider);
+                with(r, addr.filter(wider).or_else(others))
             }
             NatTarget::Redirect(r) => {
                 let v4 = skb.ip().is_none_or(|p| p.dst.is_ipv4());

@@ -137,7 +137,8 @@ impl Netns {
         if let Err(stop) = self.hook(at, &mut skb, cx) {
             return self.stopped(skb, stop, cx);
         }
-        self.ip_output(path, skb, cx);
+        // Nobody here waits for the answer.
+        let _ = self.ip_output(path, skb, cx);
     }
 
     /// A hook ended the packet: tells the sender, if the rule says so.

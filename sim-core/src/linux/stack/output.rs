@@ -104,8 +104,7 @@ impl Netns {
             }
             self.note_path(&mut skb, &path, cx);
         }
-        self.ip_output(path, skb, cx);
-        Ok(())
+        self.ip_output(path, skb, cx)
     }
 
     /// Whether the network card is left to compute the checksum of a socket's packet: of all TCP segments, and of datagrams that are
@@ -194,28 +193,40 @@ impl Netns {
     }
 
     /// POSTROUTING, then fragments, then the neighbour.
-    pub(super) fn ip_output<R: Recorder>(&mut self, path: Path, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+    ///
+    /// # Errors
+    /// `EPERM` if a rule of POSTROUTING drops it, which a sender on this host is told.
+    pub(super) fn ip_output<R: Recorder>(
+        &mut self,
+        path: Path,
+        mut skb: Box<Skb>,
+        cx: &mut Cx<'_, R>,
+    ) -> Result<(), Errno> {
         let at = At { hook: Hook::Postrouting, iif: None, oif: Some(path.dev) };
         // A bridged frame that is routed is on no bridge any more.
         if let Some(b) = &mut skb.bridge_nf {
             b.physout = None;
         }
         if let Err(stop) = self.hook(at, &mut skb, cx) {
-            return self.stopped(skb, stop, cx);
+            self.stopped(skb, stop, cx);
+            return Err(Errno::EPERM);
         }
-        let Some(p) = skb.ip() else { return };
+        let Some(p) = skb.ip() else { return Ok(()) };
         let mtu = if skb.iif.is_some() { self.link_mtu(&path) } else { self.path_mtu(&path, p.dst, cx.now) };
         if p.len() <= mtu as usize && skb.frag_max.is_none() {
-            return self.send_to_next_hop(&path, skb, cx);
+            self.send_to_next_hop(&path, skb, cx);
+            return Ok(());
         }
         // Routers cut up IPv6 packets only if they put them together.
         if p.df || (p.dst.is_ipv6() && skb.iif.is_some() && !skb.joined) {
             let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
-            return self.refuse(skb, DropReason::PacketTooBig { mtu }, error, cx);
+            self.refuse(skb, DropReason::PacketTooBig { mtu }, error, cx);
+            return Ok(());
         }
         for part in pieces(&skb, mtu) {
             self.send_to_next_hop(&path, part, cx);
         }
+        Ok(())
     }
 
     fn send_to_next_hop<R: Recorder>(&mut self, path: &Path, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
