@@ -1,7 +1,7 @@
 //! A POSIX shell over the tools: brush-parser reads, this module evaluates.
 //!
 //! Nothing leaves the simulation: programs are functions ([`crate::tools`]), files are in memory, time is virtual. What is not
-//! modelled (functions, process substitution) is an error that says so. Background jobs are threads that run one at a time ([`jobs`]).
+//! modelled (functions, process substitution) is an error that says so. Background jobs are threads that run one at a time (`jobs`).
 
 mod arith;
 mod braces;

@@ -129,14 +129,14 @@ fn transport(packet: &IpPacket, body: &Transport, checksums: Checksums) -> Vec<u
             out
         }
         Transport::Udp(udp) => udp_datagram(packet, udp, checksums),
-        Transport::Sctp(sctp) => sctp_packet(sctp),
+        Transport::Sctp(sctp) => sctp_packet(packet, sctp),
         Transport::Icmp(message) => icmp_message(packet, message),
         Transport::Piece { whole, .. } => transport(packet, whole, checksums),
         Transport::Other { payload, .. } => payload.bytes().to_vec(),
     }
 }
 
-fn sctp_packet(sctp: &Sctp) -> Vec<u8> {
+fn sctp_packet(packet: &IpPacket, sctp: &Sctp) -> Vec<u8> {
     let mut out = Vec::with_capacity(sctp.len());
     out.extend(sctp.sport.to_be_bytes());
     out.extend(sctp.dport.to_be_bytes());
@@ -146,7 +146,8 @@ fn sctp_packet(sctp: &Sctp) -> Vec<u8> {
     out.extend(u16::try_from(4 + sctp.payload.len()).unwrap_or(0).to_be_bytes());
     out.extend(sctp.payload.bytes());
     out.resize(sctp.len(), 0);
-    let sum = crc32c(&out);
+    let right = crc32c(&out);
+    let sum = if packet.bad_checksum { !right } else { right };
     out[8..12].copy_from_slice(&sum.to_le_bytes());
     out
 }
