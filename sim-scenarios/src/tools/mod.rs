@@ -13,6 +13,7 @@ use crate::shell::{Io, jobs};
 pub mod door;
 pub mod registry;
 
+mod arping;
 mod bind;
 mod brctl;
 mod bridge;

@@ -6,8 +6,8 @@ use super::text::{
     tail, tee, test, timeout, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-    bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup, ping, sh,
-    ss, ssh, sysctl, tcpdump, traceroute, wget,
+    arping, bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup,
+    ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
 };
 
 /// Kinds of machines, as a set.
@@ -65,6 +65,8 @@ const fn row(name: &'static str, on: On, tool: Tool) -> Entry {
 #[rustfmt::skip]
 static TABLE: &[Entry] = &[
     row("[",        On::ALL, test::bracket),
+    row("arping",   On::MACHINES, arping::run_machine),
+    row("arping",   On::BUSYBOX, arping::run_busybox),
     row("ash",      On::BUSYBOX, sh::run),
     row("awk",      On::ALL, awk::run),
     row("bash",     On::MACHINES.or(On::DEBIAN), sh::run),

@@ -257,7 +257,8 @@ impl Netns {
     pub(super) fn check_martian(&self, src: IpAddr, dst: IpAddr, dev: IfId) -> Result<(), BadInput> {
         let localnet = self.conf_or(dev, |c: &IfConf| c.route_localnet);
         let zero = |a: IpAddr| a.is_unspecified();
-        if src.is_multicast() || zero(src) || (src.is_loopback() && !localnet) {
+        let everybody = src == IpAddr::V4(Ipv4Addr::BROADCAST);
+        if src.is_multicast() || everybody || zero(src) || (src.is_loopback() && !localnet) {
             return Err(BadInput::Drop(DropReason::MartianSource));
         }
         if zero(dst) || (dst.is_loopback() && !localnet) {
