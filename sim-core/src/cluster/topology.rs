@@ -87,11 +87,12 @@ fn store_config(config: &ClusterConfig) -> StoreConfig {
     });
     let services = config.pins.services.iter().map(|(name, pin)| {
         let cluster_ips = pin.cluster_ip.into_iter().collect();
-        (name.clone(), ServicePin { cluster_ips, node_port: pin.node_port })
+        (name.clone(), ServicePin { cluster_ips, node_port: pin.node_port.clone() })
     });
     StoreConfig {
         service_subnets: config.networking.service_subnets().collect(),
         pins: Pins { pods: pods.collect(), services: services.collect() },
+        version: config.kubernetes_version,
     }
 }
 

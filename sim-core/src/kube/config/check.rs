@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::reader::Reader;
 use super::yaml::Position;
-use super::{ClusterConfig, NodeConfig, PodPin, families};
+use super::{ClusterConfig, NodeConfig, NodePortPin, PodPin, families};
 use crate::diagnostic::Diagnostic;
 use crate::kube::objects::nearest::nearest;
 
@@ -248,8 +248,15 @@ fn service_pins(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
         (config.kubernetes_service(), "default/kubernetes"),
         (config.networking.cluster_dns, "kube-system/kube-dns"),
     ]);
+    let mut ports: BTreeMap<u16, &String> = BTreeMap::new();
     for (i, (name, pin)) in config.pins.services.iter().enumerate() {
         let at = marks.services.get(i).copied().unwrap_or_default();
+        for number in pin.node_port.iter().flat_map(NodePortPin::numbers) {
+            if let Some(other) = ports.insert(number, name) {
+                let owners = if other == name { name.to_owned() } else { format!("{other} and {name}") };
+                r.error(at, format!("node port {number} is used twice: by Services {owners}"), None);
+            }
+        }
         let Some(ip) = pin.cluster_ip else { continue };
         let subnet = net.service_subnets().find(|s| s.contains(&ip)).unwrap_or(net.service_subnet);
         if !subnet.contains(&ip) || ip == subnet.network() || ip == subnet.broadcast() {

@@ -19,6 +19,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::diagnostic::Diagnostic;
 use crate::kube::objects::Protocol;
+pub use crate::kube::store::NodePortPin;
 use crate::kube::version::Version;
 
 /// A cluster block, every value checked.
@@ -215,12 +216,12 @@ pub struct PodPin {
 }
 
 /// What is decided of a Service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServicePin {
     /// Its cluster IP.
     pub cluster_ip: Option<IpAddr>,
-    /// Node port of its first port.
-    pub node_port: Option<u16>,
+    /// Its node ports.
+    pub node_port: Option<NodePortPin>,
 }
 
 /// The block's `loadBalancer`.

@@ -1,5 +1,7 @@
 //! The block's fields, one after the other.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
 use super::check::{Marks, PinMarks};
@@ -7,8 +9,8 @@ use super::machines::{hosts, listen, nodes};
 use super::reader::{Reader, set, set_pair};
 use super::yaml::{self, Node, Position};
 use super::{
-    ClusterConfig, Cni, ImageConfig, IpFamily, LoadBalancerMode, Networking, PodPin, ProxyMode, ServicePin,
-    check, families,
+    ClusterConfig, Cni, ImageConfig, IpFamily, LoadBalancerMode, Networking, NodePortPin, PodPin, ProxyMode,
+    ServicePin, check, families,
 };
 use crate::diagnostic::Diagnostic;
 use crate::kube::version::Version;
@@ -278,11 +280,24 @@ fn service_pin(r: &mut Reader<'_>, node: &Node) -> (ServicePin, Position) {
             mark = field.node.at;
             pin.cluster_ip = r.ip(&field.node);
         } else {
-            pin.node_port = r.number(&field.node, "nodePort", 30000..=32767);
-            r.not_modelled(field.key_at, "nodePort in a pin");
+            pin.node_port = node_port_pin(r, &field.node);
         }
     }
     (pin, mark)
+}
+
+/// A number, or a number for each name of a port.
+fn node_port_pin(r: &mut Reader<'_>, node: &Node) -> Option<NodePortPin> {
+    if !matches!(node.value, yaml::Value::Map(_)) {
+        return r.number(node, "nodePort", 30000..=32767).map(NodePortPin::First);
+    }
+    let mut ports = BTreeMap::new();
+    for entry in r.entries(node, "nodePort") {
+        if let Some(number) = r.number(&entry.node, "nodePort", 30000..=32767) {
+            ports.insert(entry.key.clone(), number);
+        }
+    }
+    Some(NodePortPin::ByName(ports))
 }
 
 pub(super) fn sysctl(r: &mut Reader<'_>, node: &Node) -> IndexMap<String, String> {

@@ -137,6 +137,11 @@ impl PortRange {
         if self.taken.insert(port) { Ok(()) } else { Err(AllocError::PortTaken) }
     }
 
+    /// Takes a certain port; one that is pinned to another Service is as good as taken.
+    pub(super) fn take_unless(&mut self, port: u16, pinned: &BTreeSet<u16>) -> Result<(), AllocError> {
+        if pinned.contains(&port) { Err(AllocError::PortTaken) } else { self.take(port) }
+    }
+
     pub(super) fn take_any(
         &mut self,
         reserved: &BTreeSet<u16>,

@@ -47,9 +47,10 @@ fn refusals(document: &Document, object: &Object) -> Vec<Diagnostic> {
     let mut causes = Vec::new();
     if let Object::Service(service) = &mut object {
         // Of the ranges only the families matter here; a cluster may have others.
-        causes.extend(Ranges::new(&StoreConfig::default().service_subnets).init(service));
+        causes.extend(Ranges::new(&StoreConfig::default().service_subnets).init(service, None));
     }
-    causes.extend(validate(&object));
+    let known = causes.clone();
+    causes.extend(validate(&object).into_iter().filter(|cause| !known.contains(cause)));
     let told = causes.iter().map(|cause| {
         // The server speaks of the list even if only its first element was written, under its older name.
         let singular =

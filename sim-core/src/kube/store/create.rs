@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::service::told_in_order;
 use super::{ApiError, Cause, Store, defaults, names_given, validate};
 use crate::kube::objects::decode::{self, FaultKind};
 use crate::kube::objects::{Kind, Namespace, Object, Timestamp};
@@ -65,19 +66,22 @@ impl Store {
             let suffix = names_given::suffix(&mut self.dice, place);
             defaults::grant_service_account(pod, &suffix);
         }
-        if let Object::Service(service) = &mut object {
-            causes.extend(self.ranges.init(service));
-        }
-        causes.extend(validate(&object));
         let name = object.meta().name.clone();
+        // All or nothing: the ranges change only if everything could be had and the rest is right too.
+        let mut ranges = None;
+        if let Object::Service(service) = &mut object {
+            let ranges = ranges.insert(self.ranges.clone());
+            self.allocate(ranges, service, None, &mut causes)?;
+        }
+        let causes = told_in_order(&object, causes, validate(&object));
         if !causes.is_empty() {
-            return Err(ApiError::invalid(kind, &name, causes));
+            return Err(self.invalid(kind, &name, causes));
         }
         if self.find(kind, &object.meta().namespace, &name).is_some() {
             return Err(ApiError::already_exists(kind, &name));
         }
-        if let Object::Service(service) = &mut object {
-            self.ranges.allocate(service, None, &self.config.pins, &mut self.dice)?;
+        if let Some(ranges) = ranges {
+            self.ranges = ranges;
         }
         Ok(self.put(object))
     }

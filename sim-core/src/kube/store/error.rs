@@ -24,6 +24,8 @@ pub enum Reason {
     Invalid,
     /// 500.
     InternalError,
+    /// 500, of a fault that the server has no word for; kubectl then names no reason.
+    Unknown,
 }
 
 impl Reason {
@@ -36,7 +38,7 @@ impl Reason {
             Self::NotFound => 404,
             Self::AlreadyExists | Self::Conflict => 409,
             Self::Invalid => 422,
-            Self::InternalError => 500,
+            Self::InternalError | Self::Unknown => 500,
         }
     }
 }
@@ -143,6 +145,12 @@ impl ApiError {
         Self::plain(Reason::InternalError, format!("Internal error occurred: {message}"))
     }
 
+    /// A fault that the server passes on as it is.
+    #[must_use]
+    pub(super) fn unknown(message: String) -> Self {
+        Self::plain(Reason::Unknown, message)
+    }
+
     /// An object whose fields do not hold together. Equal causes are told once, as the server's aggregate does.
     #[must_use]
     pub fn invalid(kind: Kind, name: &str, causes: Vec<Cause>) -> Self {
@@ -176,7 +184,11 @@ impl ApiError {
             return self.kubectl_invalid();
         }
         let source = doing.map(|(verb, file)| format!("error when {verb} {file:?}: ")).unwrap_or_default();
-        format!("Error from server ({}): {source}{}", self.reason, self.message)
+        let reason = match self.reason {
+            Reason::Unknown => String::new(),
+            reason => format!(" ({reason})"),
+        };
+        format!("Error from server{reason}: {source}{}", self.message)
     }
 
     /// The list form of kubectl: one cause behind the colon, several below it.

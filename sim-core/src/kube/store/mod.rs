@@ -17,6 +17,7 @@ mod names;
 pub(crate) mod names_given;
 mod pins;
 mod ranges;
+mod service;
 mod shelf;
 mod update;
 mod validate;
@@ -29,6 +30,7 @@ use ipnet::IpNet;
 
 use crate::chance::Dice;
 use crate::kube::objects::{Kind, Namespace, Object, ObjectMeta, ObjectReference, Resource};
+use crate::kube::version::Version;
 use crate::time::SimTime;
 
 pub use apply::{Applied, LAST_APPLIED, PatchType};
@@ -36,8 +38,9 @@ pub use check::check_manifest;
 pub use delete::{DeleteOptions, Deleted};
 pub use error::{ApiError, Cause, Reason};
 pub use events::{EventLog, EventRecord, EventType};
-pub use pins::{Pins, PodPin, ServicePin};
+pub use pins::{NodePortPin, Pins, PodPin, ServicePin};
 use ranges::Ranges;
+pub(crate) use ranges::needs_health_check;
 use shelf::Shelf;
 pub use update::{set_condition, set_pod_condition};
 pub use validate::{validate, validate_update};
@@ -51,12 +54,14 @@ pub struct StoreConfig {
     pub service_subnets: Vec<IpNet>,
     /// What a person fixed in advance.
     pub pins: Pins,
+    /// What the server says it is: how it prints values in refusals.
+    pub version: Version,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
         let v4 = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 96, 0, 0), 12);
-        Self { service_subnets: vec![IpNet::V4(v4)], pins: Pins::default() }
+        Self { service_subnets: vec![IpNet::V4(v4)], pins: Pins::default(), version: Version::new(1, 34, 0) }
     }
 }
 

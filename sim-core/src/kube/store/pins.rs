@@ -26,8 +26,40 @@ pub struct PodPin {
 pub struct ServicePin {
     /// Virtual addresses, at most one per family.
     pub cluster_ips: Vec<IpAddr>,
-    /// Node port of the first port.
-    pub node_port: Option<u16>,
+    /// Node ports.
+    pub node_port: Option<NodePortPin>,
+}
+
+/// Node ports that are fixed of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodePortPin {
+    /// That of the first port that is given one.
+    First(u16),
+    /// Those of ports by their names.
+    ByName(BTreeMap<String, u16>),
+}
+
+impl NodePortPin {
+    /// Every number.
+    pub fn numbers(&self) -> impl Iterator<Item = u16> + '_ {
+        let (first, named) = match self {
+            Self::First(number) => (Some(*number), None),
+            Self::ByName(ports) => (None, Some(ports.values().copied())),
+        };
+        first.into_iter().chain(named.into_iter().flatten())
+    }
+
+    /// Takes the number for a port of this name.
+    pub(super) fn take(&mut self, name: &str) -> Option<u16> {
+        match self {
+            Self::First(number) => {
+                let number = *number;
+                *self = Self::ByName(BTreeMap::new());
+                Some(number)
+            }
+            Self::ByName(ports) => ports.remove(name),
+        }
+    }
 }
 
 impl Pins {

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{ApiError, Cause, Store, defaults, validate};
+use super::{ApiError, Cause, Store, defaults, service, validate};
 use crate::kube::objects::meta::Condition;
-use crate::kube::objects::service::TrafficPolicy;
-use crate::kube::objects::{
-    Kind, Object, ObjectMeta, Pod, PodCondition, Resource, Service, ServiceType, Timestamp,
-};
+use crate::kube::objects::{Kind, Object, ObjectMeta, Pod, PodCondition, Resource, Timestamp};
 use crate::time::SimTime;
 
 impl Store {
@@ -35,18 +32,19 @@ impl Store {
         keep_what_the_server_keeps(object.meta_mut(), old.meta());
         keep_status(&mut object, &old);
         defaults::fill(&mut object);
+        let mut ranges = None;
         if let (Object::Service(new), Object::Service(old)) = (&mut object, &*old) {
-            keep_allocated(new, old);
-            drop_what_the_type_has_not(new, old);
-            defaults::fill_service(new);
-            causes.extend(self.ranges.init(new));
+            service::keep_allocated(new, old);
+            service::drop_what_the_type_has_not(new, old);
+            let ranges = ranges.insert(self.ranges.clone());
+            self.allocate(ranges, new, Some(old), &mut causes)?;
         }
-        causes.extend(validate::validate_update(&object, &old));
+        let causes = service::told_in_order(&object, causes, validate::validate_update(&object, &old));
         if !causes.is_empty() {
-            return Err(ApiError::invalid(kind, &name, causes));
+            return Err(self.invalid(kind, &name, causes));
         }
-        if let (Object::Service(new), Object::Service(old)) = (&mut object, &*old) {
-            self.ranges.allocate(new, Some(old), &self.config.pins, &mut self.dice)?;
+        if let Some(ranges) = ranges {
+            self.ranges = ranges;
         }
         Ok(self.write(object, &old, now))
     }
@@ -196,80 +194,6 @@ fn keep_status(new: &mut Object, old: &Object) {
             new.spec.clone_from(&old.spec);
         }
         _ => {}
-    }
-}
-
-fn has_cluster_ip(service: &Service) -> bool {
-    service.spec.service_type() != ServiceType::ExternalName
-}
-
-fn has_node_ports(service: &Service) -> bool {
-    matches!(service.spec.service_type(), ServiceType::NodePort | ServiceType::LoadBalancer)
-}
-
-/// Who replaces a Service without repeating what was allocated for it means to keep it.
-fn keep_allocated(new: &mut Service, old: &Service) {
-    if has_cluster_ip(new) && has_cluster_ip(old) {
-        if new.spec.cluster_ip.is_empty() && new.spec.cluster_ips.is_empty() {
-            new.spec.cluster_ip.clone_from(&old.spec.cluster_ip);
-            new.spec.cluster_ips.clone_from(&old.spec.cluster_ips);
-        }
-        // Of two forms of the same thing, the changed one is what was meant.
-        if new.spec.cluster_ip != old.spec.cluster_ip && new.spec.cluster_ips == old.spec.cluster_ips {
-            new.spec.cluster_ips =
-                if new.spec.cluster_ip.is_empty() { Vec::new() } else { vec![new.spec.cluster_ip.clone()] };
-        }
-        if new.spec.ip_family_policy.is_none() {
-            new.spec.ip_family_policy = old.spec.ip_family_policy;
-        }
-        if new.spec.ip_families.is_empty() {
-            new.spec.ip_families.clone_from(&old.spec.ip_families);
-        }
-    }
-    if has_node_ports(new) && has_node_ports(old) {
-        for port in new.spec.ports.iter_mut().filter(|p| p.node_port.is_none()) {
-            let before = old.spec.ports.iter().find(|o| (o.port, o.protocol) == (port.port, port.protocol));
-            port.node_port = before.and_then(|o| o.node_port);
-        }
-        if new.spec.health_check_node_port.is_none() {
-            new.spec.health_check_node_port = old.spec.health_check_node_port;
-        }
-    }
-}
-
-/// A change of type drops the fields that belong to the old type, as long as the person did not change them too.
-fn drop_what_the_type_has_not(new: &mut Service, old: &Service) {
-    if has_cluster_ip(old) && !has_cluster_ip(new) && new.spec.cluster_ips == old.spec.cluster_ips {
-        new.spec.cluster_ip.clear();
-        new.spec.cluster_ips.clear();
-        new.spec.ip_families.clear();
-        new.spec.ip_family_policy = None;
-        new.spec.internal_traffic_policy = None;
-    }
-    if has_node_ports(old) && !has_node_ports(new) {
-        let ports = |s: &Service| s.spec.ports.iter().map(|p| p.node_port).collect::<Vec<_>>();
-        if ports(new) == ports(old) {
-            new.spec.ports.iter_mut().for_each(|p| p.node_port = None);
-        }
-    }
-    let balanced = new.spec.service_type() == ServiceType::LoadBalancer;
-    if !balanced {
-        if new.spec.allocate_load_balancer_node_ports == old.spec.allocate_load_balancer_node_ports {
-            new.spec.allocate_load_balancer_node_ports = None;
-        }
-        if new.spec.load_balancer_class == old.spec.load_balancer_class {
-            new.spec.load_balancer_class = None;
-        }
-        new.status.load_balancer = Default::default();
-    }
-    let local = new.spec.external_traffic_policy == Some(TrafficPolicy::Local);
-    if !(balanced && local) && new.spec.health_check_node_port == old.spec.health_check_node_port {
-        new.spec.health_check_node_port = None;
-    }
-    if !validate::externally_accessible(&new.spec)
-        && new.spec.external_traffic_policy == old.spec.external_traffic_policy
-    {
-        new.spec.external_traffic_policy = None;
     }
 }
 

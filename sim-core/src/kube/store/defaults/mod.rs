@@ -9,7 +9,7 @@ use crate::kube::objects::endpoint_slice::SlicePort;
 use crate::kube::objects::{Object, Protocol};
 
 pub(super) use pod::{grant_service_account, qos_class};
-pub(super) use service::{fill as fill_service, init_families};
+pub(super) use service::init_families;
 
 /// Label by which a namespace can be selected by name.
 const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";

@@ -5,7 +5,7 @@ use crate::kube::objects::service::{
 };
 use crate::kube::objects::{IntOrString, IpFamily, Service, ServiceType};
 use crate::kube::store::Cause;
-use crate::kube::store::validate::externally_accessible;
+use crate::kube::store::validate::{cluster_ip_faults, externally_accessible};
 
 /// Default of `sessionAffinityConfig.clientIP.timeoutSeconds`: three hours.
 const AFFINITY_SECONDS: i32 = 10_800;
@@ -44,35 +44,83 @@ pub(crate) fn fill(service: &mut Service) {
     }
 }
 
-/// Settles `ipFamilies` and `ipFamilyPolicy` from what was asked for and what the cluster has (`families`, the primary
-/// one first).
-pub(crate) fn init_families(service: &mut Service, families: &[IpFamily]) -> Vec<Cause> {
-    let dual_by_nature = service.is_headless() && service.spec.selector.is_empty();
-    let spec = &mut service.spec;
-    if spec.service_type() == ServiceType::ExternalName {
+/// Settles `ipFamilies` and `ipFamilyPolicy` from what was asked for, what `old` had, and what the cluster has (`families`, the
+/// primary one first). What it refuses is the whole answer: nothing else is looked at.
+pub(crate) fn init_families(
+    service: &mut Service,
+    old: Option<&Service>,
+    families: &[IpFamily],
+) -> Vec<Cause> {
+    if service.spec.service_type() == ServiceType::ExternalName
+        || old.is_some_and(|old| prefers_as_before(service, old))
+    {
         return Vec::new();
     }
-    let policy = *spec.ip_family_policy.get_or_insert(if dual_by_nature {
-        IpFamilyPolicy::RequireDualStack
-    } else {
-        IpFamilyPolicy::SingleStack
-    });
-    let mut causes = one_stack_has_one_of_each(spec, policy);
+    let dual_by_nature = service.is_headless() && service.spec.selector.is_empty();
+    let spec = &mut service.spec;
+    let default = if dual_by_nature { IpFamilyPolicy::RequireDualStack } else { IpFamilyPolicy::SingleStack };
+    let before = old.and_then(|old| old.spec.ip_family_policy);
+    let policy = *spec.ip_family_policy.get_or_insert(before.unwrap_or(default));
+    let mut causes = cluster_ip_faults(service);
+    if !causes.is_empty() {
+        return causes;
+    }
+    let spec = &mut service.spec;
+    if let Some(old) = old {
+        causes.extend(narrow(spec, &old.spec, policy));
+    }
+    causes.extend(one_stack_has_one_of_each(spec, policy));
     causes.extend(infer_families(spec, families));
     if !causes.is_empty() {
         return causes;
     }
-    let primary = families.first().copied().unwrap_or(IpFamily::V4);
-    let other = |family: IpFamily| if family == IpFamily::V4 { IpFamily::V6 } else { IpFamily::V4 };
     if !dual_by_nature {
         causes = not_configured(spec, policy, families);
     }
+    let primary = families.first().copied().unwrap_or(IpFamily::V4);
+    let other = |family: IpFamily| if family == IpFamily::V4 { IpFamily::V6 } else { IpFamily::V4 };
     if spec.ip_families.is_empty() {
         spec.ip_families.push(primary);
     }
     let has_two = dual_by_nature || families.len() == 2;
     if policy != IpFamilyPolicy::SingleStack && spec.ip_families.len() == 1 && has_two {
         spec.ip_families.push(other(spec.ip_families[0]));
+    }
+    causes
+}
+
+/// `PreferDualStack` follows no change of the cluster: as long as nobody touches these fields they stay.
+fn prefers_as_before(new: &Service, old: &Service) -> bool {
+    let prefers = Some(IpFamilyPolicy::PreferDualStack);
+    new.spec.service_type() == old.spec.service_type()
+        && new.spec.ip_family_policy == prefers
+        && old.spec.ip_family_policy == prefers
+        && new.spec.cluster_ips == old.spec.cluster_ips
+        && new.spec.ip_families == old.spec.ip_families
+}
+
+/// Who asks for one family gives the second one back; who leaves the second one out has to ask.
+fn narrow(spec: &mut ServiceSpec, old: &ServiceSpec, policy: IpFamilyPolicy) -> Vec<Cause> {
+    if policy == IpFamilyPolicy::SingleStack {
+        if spec.cluster_ips == old.cluster_ips {
+            spec.cluster_ips.truncate(1);
+        }
+        if spec.ip_families == old.ip_families {
+            spec.ip_families.truncate(1);
+        }
+        return Vec::new();
+    }
+    let mut causes = Vec::new();
+    for (what, now, before) in [
+        ("cluster IP", spec.cluster_ips.len(), old.cluster_ips.len()),
+        ("IP family", spec.ip_families.len(), old.ip_families.len()),
+    ] {
+        if (1..before).contains(&now) {
+            let shown = serde_json::json!(policy);
+            let message =
+                format!("Invalid value: {shown}: must be 'SingleStack' to release the secondary {what}");
+            causes.push(fault("spec.ipFamilyPolicy", message));
+        }
     }
     causes
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::Cause;
 use super::names;
 use crate::kube::objects::Object;
-pub(crate) use service::externally_accessible;
+pub(crate) use service::{HEALTH_CHECK_MISUSE, cluster_ip_faults, externally_accessible};
 
 /// Faults of an object that is to be created.
 #[must_use]

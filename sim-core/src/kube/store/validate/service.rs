@@ -3,17 +3,22 @@
 use std::collections::BTreeSet;
 
 use ipnet::IpNet;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::super::names;
+use super::super::{Cause, names, needs_health_check};
 use super::{Faults, probe};
-use crate::kube::objects::service::{ServiceSpec, SessionAffinity, TrafficPolicy};
+use crate::kube::objects::service::{IpFamilyPolicy, ServiceSpec, SessionAffinity};
 use crate::kube::objects::{IpFamily, Service, ServicePort, ServiceType};
+
+/// What is wrong with a `healthCheckNodePort` that nobody asks for.
+pub(crate) const HEALTH_CHECK_MISUSE: &str =
+    "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
 
 pub(super) fn check(service: &Service, faults: &mut Faults) {
     let spec = &service.spec;
     let kind = spec.service_type();
     let headless = service.is_headless();
+    check_topology_annotations(service, faults);
     if spec.ports.is_empty() && !headless && kind != ServiceType::ExternalName {
         faults.required("spec.ports", "");
     }
@@ -24,18 +29,51 @@ pub(super) fn check(service: &Service, faults: &mut Faults) {
     }
     faults.labels("spec.selector", &spec.selector);
     check_affinity(spec, faults);
-    check_cluster_ips(spec, kind, faults);
+    check_cluster_ips(service, faults);
     for (i, ip) in spec.external_ips.iter().enumerate() {
         faults.endpoint_address(format!("spec.externalIPs[{i}]"), ip);
     }
-    check_port_pairs(spec, faults);
     check_node_ports(spec, kind, faults);
+    check_port_pairs(spec, faults);
+    check_source_ranges(service, faults);
     check_load_balancer(spec, kind, faults);
-    if matches!(spec.external_traffic_policy, Some(p) if p == TrafficPolicy::Local)
+    check_external_policy(service, faults);
+    check_traffic_distribution(spec, faults);
+}
+
+/// Two annotations for one thing must agree.
+fn check_topology_annotations(service: &Service, faults: &mut Faults) {
+    let annotation = |name: &str| service.metadata.annotations.get(name);
+    let (mode, hints) = ("service.kubernetes.io/topology-mode", "service.kubernetes.io/topology-aware-hints");
+    if let (Some(now), Some(before)) = (annotation(mode), annotation(hints))
+        && now != before
+    {
+        let detail = format!("must match annotations[{hints}] when both are specified");
+        faults.invalid(format!("metadata.annotations[{mode}]"), now.as_str(), &detail);
+    }
+}
+
+fn check_external_policy(service: &Service, faults: &mut Faults) {
+    let spec = &service.spec;
+    if let Some(policy) = spec.external_traffic_policy
         && !externally_accessible(spec)
     {
         let detail = "may only be set for externally-accessible services";
-        faults.invalid("spec.externalTrafficPolicy", "Local", detail);
+        faults.invalid("spec.externalTrafficPolicy", format!("{policy:?}"), detail);
+    }
+    if let Some(port) = spec.health_check_node_port
+        && !needs_health_check(service)
+    {
+        faults.invalid("spec.healthCheckNodePort", port, HEALTH_CHECK_MISUSE);
+    }
+}
+
+fn check_traffic_distribution(spec: &ServiceSpec, faults: &mut Faults) {
+    const KNOWN: [&str; 3] = ["PreferClose", "PreferSameZone", "PreferSameNode"];
+    if let Some(wanted) = spec.traffic_distribution.as_deref().filter(|wanted| !KNOWN.contains(wanted)) {
+        let list = KNOWN.map(|known| format!("{known:?}")).join(", ");
+        let message = format!("Unsupported value: {wanted:?}: supported values: {list}");
+        faults.add("spec.trafficDistribution", message);
     }
 }
 
@@ -57,8 +95,15 @@ fn check_type(spec: &ServiceSpec, kind: ServiceType, faults: &mut Faults) {
             faults.invalid("spec.clusterIPs[0]", "None", &detail);
         }
         ServiceType::ExternalName => {
-            if !spec.cluster_ips.is_empty() {
-                faults.forbidden("spec.clusterIPs", "may not be set for ExternalName services");
+            let detail = "may not be set for ExternalName services";
+            for (field, is_set) in [
+                ("spec.clusterIPs", !spec.cluster_ips.is_empty()),
+                ("spec.ipFamilies", !spec.ip_families.is_empty()),
+                ("spec.ipFamilyPolicy", spec.ip_family_policy.is_some()),
+            ] {
+                if is_set {
+                    faults.forbidden(field, detail);
+                }
             }
             let name = spec.external_name.strip_suffix('.').unwrap_or(&spec.external_name);
             if name.is_empty() {
@@ -119,46 +164,80 @@ fn check_affinity(spec: &ServiceSpec, faults: &mut Faults) {
     }
 }
 
-fn check_cluster_ips(spec: &ServiceSpec, kind: ServiceType, faults: &mut Faults) {
-    if kind == ServiceType::ExternalName {
+/// What is wrong with addresses and families of a Service (`ValidateServiceClusterIPsRelatedFields`).
+pub(crate) fn cluster_ip_faults(service: &Service) -> Vec<Cause> {
+    let mut faults = Faults::default();
+    check_cluster_ips(service, &mut faults);
+    faults.causes
+}
+
+fn check_cluster_ips(service: &Service, faults: &mut Faults) {
+    let spec = &service.spec;
+    if spec.service_type() == ServiceType::ExternalName {
         return;
     }
-    if spec.cluster_ips.len() > 2 {
-        let shown = json!(spec.cluster_ips);
-        faults.invalid("spec.clusterIPs", shown, "may only hold up to 2 values");
+    let list = || json!(spec.cluster_ips);
+    match (spec.cluster_ip.as_str(), spec.cluster_ips.first()) {
+        ("", Some(_)) => {
+            faults.invalid("spec.clusterIPs", list(), "must be empty when `clusterIP` is not specified");
+        }
+        (one, Some(first)) if one != first => {
+            faults.invalid("spec.clusterIPs", list(), "first value must match `clusterIP`");
+        }
+        (one, None) if !one.is_empty() => faults.required("spec.clusterIPs", ""),
+        _ => {}
     }
+    for (i, family) in spec.ip_families.iter().enumerate() {
+        if spec.ip_families[..i].contains(family) {
+            faults.duplicate(format!("spec.ipFamilies[{i}]"), family.to_string());
+        }
+    }
+    if readable_cluster_ips(spec, faults) {
+        check_pair_of_ips(spec, faults);
+    }
+}
+
+/// Whether each is an address, or the only one is `None`.
+fn readable_cluster_ips(spec: &ServiceSpec, faults: &mut Faults) -> bool {
+    let mut readable = true;
     for (i, ip) in spec.cluster_ips.iter().enumerate() {
-        let at = format!("spec.clusterIPs[{i}]");
-        if ip == "None" {
-            if i > 0 || spec.cluster_ips.len() > 1 {
-                faults.invalid(at, ip.as_str(), "'None' must be the first and only value");
+        if i == 0 && ip == "None" {
+            if spec.cluster_ips.len() > 1 {
+                readable = false;
+                let detail = "'None' must be the first and only value";
+                faults.invalid("spec.clusterIPs", json!(spec.cluster_ips), detail);
             }
-            continue;
-        }
-        let Some(parsed) = faults.address(&at, ip) else { continue };
-        let family = if parsed.is_ipv4() { IpFamily::V4 } else { IpFamily::V6 };
-        if spec.ip_families.get(i).is_some_and(|wanted| *wanted != family) {
-            let detail =
-                format!("expected an {} value as indicated by `ipFamilies[{i}]`", spec.ip_families[i]);
-            faults.invalid(at, ip.as_str(), &detail);
+        } else {
+            readable &= faults.address(format!("spec.clusterIPs[{i}]"), ip).is_some();
         }
     }
-    if let [a, b] = spec.cluster_ips.as_slice() {
-        let v4 = |ip: &str| ip.parse::<std::net::Ipv4Addr>().is_ok();
-        if v4(a) == v4(b) {
-            let detail = "may specify no more than one IP for each IP family";
-            faults.invalid("spec.clusterIPs", json!(spec.cluster_ips), detail);
+    if spec.cluster_ips.len() > 2 {
+        faults.invalid("spec.clusterIPs", json!(spec.cluster_ips), "may only hold up to 2 values");
+    }
+    readable
+}
+
+/// One address for each family, in the order of the families.
+fn check_pair_of_ips(spec: &ServiceSpec, faults: &mut Faults) {
+    let v4 = |ip: &str| ip.parse::<std::net::Ipv4Addr>().is_ok();
+    let count = spec.cluster_ips.iter().filter(|ip| v4(ip)).count();
+    if spec.cluster_ips.len() > 1 && (count == 0 || count == spec.cluster_ips.len()) {
+        let detail = "may specify no more than one IP for each IP family";
+        faults.invalid("spec.clusterIPs", json!(spec.cluster_ips), detail);
+    }
+    for (i, (ip, family)) in spec.cluster_ips.iter().zip(&spec.ip_families).enumerate() {
+        if ip != "None" && v4(ip) != (*family == IpFamily::V4) {
+            let detail = format!("expected an {family} value as indicated by `ipFamilies[{i}]`");
+            faults.invalid(format!("spec.clusterIPs[{i}]"), ip.as_str(), &detail);
         }
     }
 }
 
 /// The server's own struct has no JSON names, so its Go names are printed.
-fn go_port(port: &ServicePort, with_node_port: bool) -> String {
-    let node_port = port.node_port.filter(|_| with_node_port).unwrap_or(0);
-    let number = if with_node_port { 0 } else { port.port };
-    let protocol = port.protocol;
+fn go_port(port: &ServicePort) -> String {
+    let (protocol, number) = (port.protocol, port.port);
     format!(
-        "{{\"Name\":\"\",\"Protocol\":\"{protocol}\",\"AppProtocol\":null,\"Port\":{number},\"TargetPort\":0,\"NodePort\":{node_port}}}"
+        "{{\"Name\":\"\",\"Protocol\":\"{protocol}\",\"AppProtocol\":null,\"Port\":{number},\"TargetPort\":0,\"NodePort\":0}}"
     )
 }
 
@@ -166,81 +245,141 @@ fn check_port_pairs(spec: &ServiceSpec, faults: &mut Faults) {
     let mut seen = BTreeSet::new();
     for (i, port) in spec.ports.iter().enumerate() {
         if !seen.insert((port.protocol, port.port)) {
-            faults.add(format!("spec.ports[{i}]"), format!("Duplicate value: {}", go_port(port, false)));
+            faults.add(format!("spec.ports[{i}]"), format!("Duplicate value: {}", go_port(port)));
         }
     }
 }
 
 fn check_node_ports(spec: &ServiceSpec, kind: ServiceType, faults: &mut Faults) {
+    let numbered = || spec.ports.iter().enumerate().filter_map(|(i, p)| Some((i, p.protocol, p.node_port?)));
+    if kind == ServiceType::ClusterIp {
+        for (i, ..) in numbered() {
+            let detail = "may not be used when `type` is 'ClusterIP'";
+            faults.forbidden(format!("spec.ports[{i}].nodePort"), detail);
+        }
+    }
     let mut seen = BTreeSet::new();
-    for (i, port) in spec.ports.iter().enumerate() {
-        let Some(number) = port.node_port else { continue };
-        let at = format!("spec.ports[{i}].nodePort");
-        if kind == ServiceType::ClusterIp {
-            faults.forbidden(at, "may not be used when `type` is 'ClusterIP'");
-        } else if kind != ServiceType::ExternalName && !seen.insert((port.protocol, number)) {
-            faults.add(at, format!("Duplicate value: {}", go_port(port, true)));
+    for (i, protocol, number) in numbered() {
+        if !seen.insert((protocol, number)) {
+            faults.duplicate(format!("spec.ports[{i}].nodePort"), number);
+        }
+    }
+}
+
+/// The annotation that was there before the field.
+const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
+
+/// The field, or the annotation where the field is empty. The name in refusals has its capital letter in the server too.
+fn check_source_ranges(service: &Service, faults: &mut Faults) {
+    let spec = &service.spec;
+    let annotation = service.metadata.annotations.get(SOURCE_RANGES);
+    let (at, ranges): (String, Vec<(String, &str)>) = if !spec.load_balancer_source_ranges.is_empty() {
+        let at = "spec.LoadBalancerSourceRanges";
+        let ranges = spec.load_balancer_source_ranges.iter().enumerate();
+        (at.to_owned(), ranges.map(|(i, range)| (format!("{at}[{i}]"), range.trim())).collect())
+    } else if let Some(list) = annotation {
+        let at = format!("metadata.annotations[{SOURCE_RANGES}]");
+        let ranges = list.split(',').filter(|_| !list.trim().is_empty());
+        (at.clone(), ranges.map(|range| (at.clone(), range.trim())).collect())
+    } else {
+        return;
+    };
+    if spec.service_type() != ServiceType::LoadBalancer {
+        faults.forbidden(at, "may only be used when `type` is 'LoadBalancer'");
+    }
+    for (at, range) in ranges {
+        if range.parse::<IpNet>().is_err() {
+            faults.invalid(at, range, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
         }
     }
 }
 
 fn check_load_balancer(spec: &ServiceSpec, kind: ServiceType, faults: &mut Faults) {
     let balanced = kind == ServiceType::LoadBalancer;
-    if !spec.load_balancer_source_ranges.is_empty() {
-        if !balanced {
-            faults
-                .forbidden("spec.LoadBalancerSourceRanges", "may only be used when `type` is 'LoadBalancer'");
-        }
-        for (i, range) in spec.load_balancer_source_ranges.iter().enumerate() {
-            if range.trim().parse::<IpNet>().is_err() {
-                let detail = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-                let at = format!("spec.loadBalancerSourceRanges[{i}]");
-                faults.invalid(at, range.as_str(), detail);
-            }
-        }
-    }
-    if spec.load_balancer_class.is_some() && !balanced {
-        faults.forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'");
-    }
+    let detail = "may only be used when `type` is 'LoadBalancer'";
     if spec.allocate_load_balancer_node_ports.is_some() && !balanced {
-        let detail = "may only be used when `type` is 'LoadBalancer'";
         faults.forbidden("spec.allocateLoadBalancerNodePorts", detail);
     }
-    if let Some(port) = spec.health_check_node_port {
-        let wanted = balanced && spec.external_traffic_policy == Some(TrafficPolicy::Local);
-        if !wanted {
-            let detail =
-                "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
-            faults.invalid("spec.healthCheckNodePort", port, detail);
-        }
+    match &spec.load_balancer_class {
+        Some(class) if balanced => faults.text("spec.loadBalancerClass", class, names::qualified_name),
+        Some(_) => faults.forbidden("spec.loadBalancerClass", detail),
+        None => {}
     }
 }
 
-/// The primary address stays for good, except on the way to and from `ExternalName`.
+/// What a Service has been given stays for good, except on the way to and from `ExternalName`
+/// (`validateUpgradeDowngradeClusterIPs`, `validateUpgradeDowngradeIPFamilies`).
 pub(super) fn check_update(new: &Service, old: &Service, faults: &mut Faults) {
     let external = |s: &Service| s.spec.service_type() == ServiceType::ExternalName;
-    if external(new) || external(old) {
-        return;
-    }
-    let list = |s: &Service| Value::from(s.spec.cluster_ips.clone());
-    if let Some(before) = old.spec.cluster_ips.first() {
-        match new.spec.cluster_ips.first() {
-            None => faults.invalid("spec.clusterIPs[0]", list(new), "primary clusterIP can not be unset"),
-            Some(now) if now != before => {
-                faults.invalid("spec.clusterIPs[0]", list(new), "may not change once set");
-            }
-            Some(_) => {}
+    if !external(new) && !external(old) {
+        if !(new.is_headless() && old.is_headless()) {
+            cluster_ips_stay(&new.spec, &old.spec, faults);
+        }
+        if !new.is_headless() && !old.is_headless() {
+            families_stay(&new.spec, &old.spec, faults);
         }
     }
-    if let (Some(before), Some(now)) = (old.spec.ip_families.first(), new.spec.ip_families.first())
-        && before != now
-    {
-        let shown = serde_json::to_value(&new.spec.ip_families).unwrap_or_default();
-        faults.invalid("spec.ipFamilies[0]", shown, "may not change once set");
+    let balanced = |s: &Service| s.spec.service_type() == ServiceType::LoadBalancer;
+    if balanced(new) && balanced(old) && new.spec.load_balancer_class != old.spec.load_balancer_class {
+        faults.invalid(
+            "spec.loadBalancerClass",
+            json!(new.spec.load_balancer_class),
+            "may not change once set",
+        );
     }
-    if new.spec.load_balancer_class != old.spec.load_balancer_class && old.spec.load_balancer_class.is_some()
+    if needs_health_check(new)
+        && needs_health_check(old)
+        && new.spec.health_check_node_port != old.spec.health_check_node_port
     {
-        let shown = json!(new.spec.load_balancer_class);
-        faults.invalid("spec.loadBalancerClass", shown, "may not change once set");
+        faults.forbidden("spec.healthCheckNodePort", "field is immutable");
+    }
+}
+
+fn cluster_ips_stay(new: &ServiceSpec, old: &ServiceSpec, faults: &mut Faults) {
+    let (now, before) = (&new.cluster_ips, &old.cluster_ips);
+    let shown = || json!(now);
+    let changed = "may not change once set";
+    if now.len() == before.len() {
+        for (i, _) in now.iter().zip(before).enumerate().filter(|(_, (a, b))| a != b) {
+            faults.invalid(format!("spec.clusterIPs[{i}]"), shown(), changed);
+        }
+        return;
+    }
+    if now.is_empty() {
+        faults.invalid("spec.clusterIPs[0]", shown(), "primary clusterIP can not be unset");
+    } else if !before.is_empty() && now[0] != before[0] {
+        faults.invalid("spec.clusterIPs[0]", shown(), changed);
+    }
+    if now.len() == 1 && before.len() > 1 {
+        single_stack_releases(new, "clusterIP", faults);
+    }
+}
+
+fn families_stay(new: &ServiceSpec, old: &ServiceSpec, faults: &mut Faults) {
+    let (now, before) = (&new.ip_families, &old.ip_families);
+    let changed = "may not change once set";
+    if now.len() == before.len() {
+        for _ in now.iter().zip(before).filter(|(a, b)| a != b) {
+            faults.invalid("spec.ipFamilies[0]", json!(now), changed);
+        }
+        return;
+    }
+    if now.len() < before.len() && new.cluster_ips.is_empty() {
+        faults.invalid("spec.ipFamilies[0]", json!(now), "primary ipFamily can not be unset");
+    }
+    if let (Some(a), Some(b)) = (now.first(), before.first())
+        && a != b
+    {
+        faults.invalid("spec.ipFamilies[0]", json!(new.cluster_ips), changed);
+    }
+    if now.len() == 1 && before.len() > 1 {
+        single_stack_releases(new, "ipFamily", faults);
+    }
+}
+
+fn single_stack_releases(spec: &ServiceSpec, what: &str, faults: &mut Faults) {
+    if spec.ip_family_policy != Some(IpFamilyPolicy::SingleStack) {
+        let detail = format!("must be set to 'SingleStack' when releasing the secondary {what}");
+        faults.invalid("spec.ipFamilyPolicy", json!(spec.ip_family_policy), &detail);
     }
 }

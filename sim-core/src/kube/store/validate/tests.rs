@@ -65,11 +65,11 @@ fn a_service_needs_good_ports() {
         service(json!({"ports": [{"port": 80}, {"port": 70000}, {"port": 80, "name": "a", "nodePort": 30080}]})),
         @r#"
     The Service "x" is invalid: 
-    * spec.ports[1].port: Invalid value: 70000: must be between 1 and 65535, inclusive
     * spec.ports[0].name: Required value
     * spec.ports[1].name: Required value
-    * spec.ports[2]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,"NodePort":0}
+    * spec.ports[1].port: Invalid value: 70000: must be between 1 and 65535, inclusive
     * spec.ports[2].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'
+    * spec.ports[2]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,"NodePort":0}
     "#
     );
 }
