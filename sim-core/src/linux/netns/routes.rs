@@ -1,0 +1,106 @@
+//! Routes of the tables `main` and `local`, and route exceptions. The other tables and the rules are in [`policy`](crate::linux::policy).
+
+use std::net::IpAddr;
+
+use super::{NetError, Netns};
+use crate::linux::exception::Exception;
+use crate::linux::ipv6;
+use crate::linux::route::{Route, RouteKind, Table};
+use crate::time::SimTime;
+
+impl Netns {
+    /// The routes of the main table, best first.
+    #[must_use]
+    pub const fn routes(&self) -> &Table {
+        &self.main
+    }
+
+    /// The routes of the local table, best first.
+    #[must_use]
+    pub const fn local_routes(&self) -> &Table {
+        &self.local
+    }
+
+    /// What ICMP has said about a destination: the `cache` of `ip route get`.
+    #[must_use]
+    pub fn route_exception(&self, dst: IpAddr, now: SimTime) -> Option<&Exception> {
+        self.exceptions.get(dst, now)
+    }
+
+    /// `ip route flush cache`: forgets what ICMP has said.
+    pub fn flush_exceptions(&mut self) {
+        self.exceptions.forget(|_| true);
+    }
+
+    /// Whether `addr` is one of this host's addresses.
+    #[must_use]
+    pub fn is_local(&self, addr: IpAddr) -> bool {
+        self.local.lookup(addr).is_some_and(|r| r.kind == RouteKind::Local)
+    }
+
+    /// Whether `addr` is a broadcast address of one of this host's links.
+    pub(in crate::linux) fn is_broadcast(&self, addr: IpAddr) -> bool {
+        self.local.lookup(addr).is_some_and(|r| r.kind == RouteKind::Broadcast)
+    }
+
+    /// `ip route add`.
+    ///
+    /// # Errors
+    /// The route exists, its interface is down, or its gateway is not on a link.
+    pub fn route_add(&mut self, route: Route) -> Result<(), NetError> {
+        let route = self.checked(route)?;
+        self.main.add(route).map_err(|_| NetError::Exists)
+    }
+
+    /// `ip route replace`.
+    ///
+    /// # Errors
+    /// The route's interface is down, or its gateway is not on a link.
+    pub fn route_replace(&mut self, route: Route) -> Result<(), NetError> {
+        let route = self.checked(route)?;
+        let (main, dst) = (&self.main, route.dst);
+        self.exceptions.forget(|d| main.lookup(d).is_some_and(|r| r.dst == dst));
+        self.main.replace(route);
+        Ok(())
+    }
+
+    /// `ip route del`.
+    ///
+    /// # Errors
+    /// No route matches.
+    pub fn route_del(&mut self, gone: impl Fn(&Route) -> bool) -> Result<(), NetError> {
+        let main = &self.main;
+        self.exceptions.forget(|dst| main.lookup(dst).is_some_and(&gone));
+        if self.main.remove(gone) == 0 { Err(NetError::NoSuchRoute) } else { Ok(()) }
+    }
+
+    /// Fills in the interface from the gateway, as the kernel does, and checks that the gateway can be reached directly.
+    pub(in crate::linux) fn checked(&self, mut route: Route) -> Result<Route, NetError> {
+        if route.dst.addr().is_ipv6() && route.metric == 0 {
+            route.metric = V6_METRIC;
+        }
+        if let Some(via) = route.via
+            && ipv6::is_link_local(via)
+        {
+            // Every link has such an address; which one is meant must be said.
+            if route.dev.is_none() {
+                return Err(NetError::Invalid);
+            }
+        } else if let Some(via) = route.via
+            && !route.onlink
+        {
+            let on_link = self.main.lookup(via).filter(|r| r.kind == RouteKind::Unicast && r.via.is_none());
+            let dev = on_link.and_then(|r| r.dev).ok_or(NetError::InvalidGateway)?;
+            if *route.dev.get_or_insert(dev) != dev || self.is_local(via) {
+                return Err(NetError::InvalidGateway);
+            }
+        }
+        let Some(dev) = route.dev else {
+            return if route.kind == RouteKind::Unicast { Err(NetError::Invalid) } else { Ok(route) };
+        };
+        if self.iface(dev).is_some_and(|i| i.up) { Ok(route) } else { Err(NetError::NetworkDown) }
+    }
+}
+
+/// Metric of an IPv6 route that somebody adds without one (`IP6_RT_PRIO_USER`).
+const V6_METRIC: u32 = 1024;
