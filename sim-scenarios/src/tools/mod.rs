@@ -30,6 +30,7 @@ mod iptables;
 mod kubectl;
 mod nc;
 pub(crate) mod net;
+mod nettools;
 mod nft;
 mod nslookup;
 mod out;

@@ -157,11 +157,7 @@ fn routes(ns: &Netns) -> String {
             Some(IpAddr::V4(via)) => via,
             _ => std::net::Ipv4Addr::UNSPECIFIED,
         };
-        let up = if matches!(r.kind, RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit) {
-            0x200
-        } else {
-            0
-        };
+        let up = if matches!(r.kind, RouteKind::Unreachable | RouteKind::Prohibit) { 0x200 } else { 0 };
         let flags = 1 | up | if r.via.is_some() { 2 } else { 0 } | if dst.prefix_len() == 32 { 4 } else { 0 };
         let line = format!(
             "{dev}\t{}\t{}\t{flags:04X}\t0\t0\t{}\t{}\t{}\t0\t0",

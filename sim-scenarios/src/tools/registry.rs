@@ -6,8 +6,8 @@ use super::text::{
     tail, tee, test, timeout, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-    arping, bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nft, nslookup,
-    ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
+    arping, bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nettools, nft,
+    nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
 };
 
 /// Kinds of machines, as a set.
@@ -65,6 +65,8 @@ const fn row(name: &'static str, on: On, tool: Tool) -> Entry {
 #[rustfmt::skip]
 static TABLE: &[Entry] = &[
     row("[",        On::ALL, test::bracket),
+    row("arp",      On::MACHINES, nettools::arp),
+    row("arp",      On::BUSYBOX, nettools::arp_busybox),
     row("arping",   On::MACHINES, arping::run_machine),
     row("arping",   On::BUSYBOX, arping::run_busybox),
     row("ash",      On::BUSYBOX, sh::run),
@@ -108,6 +110,8 @@ static TABLE: &[Entry] = &[
     row("mkdir",    On::ALL, mkdir::run),
     row("nc",       On::MACHINES, nc::run_openbsd),
     row("nc",       On::BUSYBOX, nc::run_busybox),
+    row("netstat",  On::MACHINES, nettools::netstat),
+    row("netstat",  On::BUSYBOX, nettools::netstat_busybox),
     row("nft",      On::NODE.or(On::HOST), nft::run),
     row("nslookup", On::BUSYBOX, nslookup::run_busybox),
     row("nslookup", On::MACHINES, bind::nslookup),
@@ -119,6 +123,8 @@ static TABLE: &[Entry] = &[
     row("printf",   On::ALL, printf::run),
     row("pwd",      On::ALL, pwd::run),
     row("rm",       On::ALL, rm::run),
+    row("route",    On::MACHINES, nettools::route),
+    row("route",    On::BUSYBOX, nettools::route_busybox),
     row("sed",      On::ALL, sed::run),
     row("seq",      On::ALL, seq::run),
     row("sh",       On::ALL, sh::run),

@@ -1,7 +1,7 @@
 //! `ss` of iproute2 6.1: TCP and UDP sockets. Netlink, packet and Unix sockets are not in the model, and are not listed.
 
 mod filter;
-mod owner;
+pub(super) mod owner;
 mod table;
 
 use std::net::{IpAddr, SocketAddr};
