@@ -7,6 +7,7 @@ use std::time::Duration;
 use sim_core::kube::dns::resolver::Family;
 use sim_core::linux::Errno;
 
+use super::listen::{Listen, Style, client, listen};
 use super::{talk, udp_probe};
 use crate::tools::getopt::{self, Word};
 use crate::tools::{Cx, SIGINT_STATUS, busybox, net};
@@ -34,7 +35,11 @@ struct Request {
     verbose: u32,
     udp: bool,
     zero: bool,
+    numeric: bool,
     wait: Option<Duration>,
+    /// `-l`: the port of `-p`, 0 for any.
+    listen: Option<u16>,
+    local: Option<String>,
 }
 
 enum Refusal {
@@ -46,6 +51,7 @@ enum Refusal {
 /// The applet.
 pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
     match parse(cx.args.get(1..).unwrap_or_default()) {
+        Ok(request) if request.listen.is_some() => serve(cx, &request),
         Ok(request) => connect(cx, &request),
         Err(Refusal::Text(text)) => {
             cx.out.err(format!("nc: {text}"));
@@ -62,15 +68,29 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
 }
 
 fn parse(args: &[String]) -> Result<Request, Refusal> {
-    let mut request =
-        Request { host: String::new(), port: 0, verbose: 0, udp: false, zero: false, wait: None };
+    let mut request = Request {
+        host: String::new(),
+        port: 0,
+        verbose: 0,
+        udp: false,
+        zero: false,
+        numeric: false,
+        wait: None,
+        listen: None,
+        local: None,
+    };
+    let (mut listen, mut port) = (false, None);
     let mut operands = Vec::new();
     for word in getopt::parse(args, "lknuvbze:p:s:w:i:o:") {
         match word {
             Word::Flag('v') => request.verbose += 1,
             Word::Flag('u') => request.udp = true,
             Word::Flag('z') => request.zero = true,
-            Word::Flag('n' | 'b') => {}
+            Word::Flag('n') => request.numeric = true,
+            Word::Flag('l') => listen = true,
+            Word::Value('p', v) => port = Some(v),
+            Word::Value('s', v) => request.local = Some(v.to_owned()),
+            Word::Flag('b') => {}
             Word::Value('w', v) => {
                 let seconds = v.parse().map_err(|_| Refusal::Text(format!("invalid number '{v}'")))?;
                 request.wait = Some(Duration::from_secs(seconds));
@@ -83,10 +103,42 @@ fn parse(args: &[String]) -> Result<Request, Refusal> {
             }
         }
     }
+    let number = |port: &str| {
+        let number = port.parse().ok().or_else(|| super::services::port(port, request.udp));
+        number.ok_or_else(|| Refusal::Text(format!("bad port '{port}'")))
+    };
+    if listen {
+        if !operands.is_empty() {
+            return Err(Refusal::NotModelled("nc -l for one peer".to_owned()));
+        }
+        let port = port.map_or(Ok(0), number)?;
+        return Ok(Request { listen: Some(port), ..request });
+    }
+    if port.is_some() || request.local.is_some() {
+        return Err(Refusal::NotModelled("nc -p and -s without -l".to_owned()));
+    }
     let [host, port] = operands[..] else { return Err(Refusal::Usage(None)) };
-    let number = port.parse().ok().or_else(|| super::services::port(port, request.udp));
-    let port = number.ok_or_else(|| Refusal::Text(format!("bad port '{port}'")))?;
+    let port = number(port)?;
     Ok(Request { host: host.to_owned(), port, ..request })
+}
+
+fn serve(cx: &mut Cx<'_>, request: &Request) -> i32 {
+    let host = match request.local.as_deref().map(str::parse) {
+        Some(Err(_)) => return cx.not_modelled("nc -s with a name"),
+        Some(Ok(addr)) => Some(addr),
+        None => None,
+    };
+    let asked = Listen {
+        style: Style::Busybox,
+        host,
+        port: request.listen.unwrap_or(0),
+        udp: request.udp,
+        keep: false,
+        verbose: request.verbose > 0,
+        numeric: request.numeric,
+        wait: request.wait,
+    };
+    listen(cx, &asked)
 }
 
 fn connect(cx: &mut Cx<'_>, request: &Request) -> i32 {
@@ -105,7 +157,10 @@ fn connect(cx: &mut Cx<'_>, request: &Request) -> i32 {
 
 fn udp(cx: &mut Cx<'_>, request: &Request, to: SocketAddr) -> i32 {
     if !request.zero {
-        return cx.not_modelled("nc -u without -z");
+        return match client(cx, to, request.wait) {
+            Ok(status) => status,
+            Err(errno) => failed(cx, request, to, errno),
+        };
     }
     match udp_probe(cx, to, 2) {
         Ok(()) => open(cx, request, to),
@@ -123,7 +178,7 @@ fn tcp(cx: &mut Cx<'_>, request: &Request, to: SocketAddr) -> i32 {
                 stream.close(cx);
                 return 0;
             }
-            talk(cx, stream, request.wait)
+            talk(cx, stream, &cx.stdin.to_vec(), request.wait)
         }
         Err(net::Failure::Errno(errno)) => failed(cx, request, to, errno),
         Err(net::Failure::TimedOut) => failed(cx, request, to, Errno::ETIMEDOUT),

@@ -1,6 +1,7 @@
-//! `nc`: the applet in busybox images, OpenBSD's netcat (Debian 1.219) elsewhere. Listening is not modelled.
+//! `nc`: the applet in busybox images, OpenBSD's netcat (Debian 1.219) elsewhere.
 
 mod busybox;
+mod listen;
 mod openbsd;
 pub(crate) mod services;
 
@@ -34,10 +35,9 @@ fn udp_probe(cx: &mut Cx<'_>, to: SocketAddr, times: u64) -> Result<(), Errno> {
     result
 }
 
-/// Sends standard input and prints what comes back until the peer closes or `idle` has passed in silence.
-fn talk(cx: &mut Cx<'_>, stream: net::Stream, idle: Option<Duration>) -> i32 {
-    let input = cx.stdin.to_vec();
-    let mut sent = stream.send(cx, &input);
+/// Sends what stood on standard input and prints what comes back until the peer closes or `idle` has passed in silence.
+fn talk(cx: &mut Cx<'_>, stream: net::Stream, input: &[u8], idle: Option<Duration>) -> i32 {
+    let mut sent = stream.send(cx, input);
     while sent.is_ok() {
         let until = net::deadline(cx, idle);
         match stream.recv(cx, until) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sim_core::kube::dns::resolver::{Family, Libc};
 
+use super::listen::{Listen, Style, client, listen};
 use super::{services, talk, udp_probe};
 use crate::tools::getopt::{self, Word};
 use crate::tools::{Cx, SIGINT_STATUS, net};
@@ -14,6 +15,8 @@ const USAGE: &str = "usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] 
 \t  [-q seconds] [-s sourceaddr] [-T keyword] [-V rtable] [-W recvlimit]
 \t  [-w timeout] [-X proxy_protocol] [-x proxy_address[:port]]
 \t  [destination] [port]";
+
+const HELP: &str = include_str!("openbsd_help.txt");
 
 /// Datagrams of a UDP scan: two at once, then one a second (`UDP_SCAN_TIMEOUT`).
 const UDP_SCAN_TIMEOUT: u64 = 3;
@@ -27,10 +30,13 @@ struct Request {
     verbose: bool,
     numeric: bool,
     timeout: Option<Duration>,
+    listen: bool,
+    keep: bool,
 }
 
 enum Refusal {
     Text(String),
+    Help,
     NotModelled(String),
 }
 
@@ -40,11 +46,17 @@ fn refuse(text: impl Into<String>) -> Refusal {
 
 /// The program.
 pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
-    match parse(cx.args.get(1..).unwrap_or_default()).and_then(|request| scan(cx, &request)) {
+    match parse(cx.args.get(1..).unwrap_or_default())
+        .and_then(|request| if request.listen { listen_as(cx, &request) } else { scan(cx, &request) })
+    {
         Ok(status) => status,
         Err(Refusal::Text(text)) => {
             cx.out.err(text);
             1
+        }
+        Err(Refusal::Help) => {
+            cx.out.eprint(HELP);
+            0
         }
         Err(Refusal::NotModelled(what)) => cx.not_modelled(what),
     }
@@ -60,7 +72,10 @@ fn parse(args: &[String]) -> Result<Request, Refusal> {
         verbose: false,
         numeric: false,
         timeout: None,
+        listen: false,
+        keep: false,
     };
+    let (mut source_port, mut source) = (None, None);
     let mut operands = Vec::new();
     for word in getopt::parse(args, "46CDdFhklNnrStUuvZzI:i:M:m:O:P:p:q:s:T:V:W:w:X:x:b") {
         match word {
@@ -70,6 +85,11 @@ fn parse(args: &[String]) -> Result<Request, Refusal> {
             Word::Flag('z') => request.zero = true,
             Word::Flag('v') => request.verbose = true,
             Word::Flag('n') => request.numeric = true,
+            Word::Flag('l') => request.listen = true,
+            Word::Flag('k') => request.keep = true,
+            Word::Value('p', v) => source_port = Some(v),
+            Word::Value('s', v) => source = Some(v),
+            Word::Flag('h') => return Err(Refusal::Help),
             // How it reads its terminal matters to nobody here.
             Word::Flag('d' | 'N') | Word::Value('q', _) => {}
             Word::Value('w', v) => {
@@ -84,12 +104,47 @@ fn parse(args: &[String]) -> Result<Request, Refusal> {
             }
         }
     }
+    if request.listen {
+        return serve(&operands, source_port, source, request);
+    }
+    if request.keep {
+        return Err(refuse("nc: must use -l with -k"));
+    }
+    if source_port.is_some() || source.is_some() {
+        return Err(Refusal::NotModelled("nc -p and -s without -l".to_owned()));
+    }
     let Some((host, ports)) = operands.split_first() else { return Err(refuse(USAGE)) };
     if ports.is_empty() {
         return Err(refuse("nc: missing port number"));
     }
     let lists = ports.iter().map(|p| port_range(p, request.udp)).collect::<Result<Vec<_>, _>>()?;
     Ok(Request { host: (*host).to_owned(), ports: lists.into_iter().flatten().collect(), ..request })
+}
+
+/// The operands of `-l`: `-p PORT`, `PORT`, or `ADDRESS PORT`.
+fn serve(
+    operands: &[&str],
+    port: Option<&str>,
+    source: Option<&str>,
+    request: Request,
+) -> Result<Request, Refusal> {
+    if source.is_some() {
+        return Err(refuse(USAGE));
+    }
+    if request.zero {
+        return Err(refuse("nc: cannot use -z and -l"));
+    }
+    let (host, port) = match (operands, port) {
+        ([], Some(port)) => (None, port),
+        ([port], None) => (None, *port),
+        ([host], Some(port)) => (Some(*host), port),
+        ([host, port], None) => (Some(*host), *port),
+        ([], None) => return Err(refuse("nc: missing port number")),
+        _ => return Err(refuse(USAGE)),
+    };
+    let number = services::port(port, request.udp).or_else(|| port.parse().ok());
+    let number = number.ok_or_else(|| refuse("nc: getaddrinfo: Servname not supported for ai_socktype"))?;
+    Ok(Request { host: host.unwrap_or_default().to_owned(), ports: vec![number], ..request })
 }
 
 fn port_range(text: &str, udp: bool) -> Result<Vec<u16>, Refusal> {
@@ -112,6 +167,26 @@ fn port_number(text: &str) -> Result<u16, Refusal> {
         Ok(port) => Ok(port),
         Err(_) => Err(refuse(format!("nc: port number too large: {text}"))),
     }
+}
+
+fn listen_as(cx: &mut Cx<'_>, request: &Request) -> Result<i32, Refusal> {
+    let port = request.ports.first().copied().unwrap_or(0);
+    let host = match request.host.as_str() {
+        "" if request.family == Family::V6 => Some(std::net::Ipv6Addr::UNSPECIFIED.into()),
+        "" => None,
+        _ => resolve(cx, request, port)?.first().copied(),
+    };
+    let asked = Listen {
+        style: Style::OpenBsd,
+        host,
+        port,
+        udp: request.udp,
+        keep: request.keep,
+        verbose: request.verbose,
+        numeric: request.numeric,
+        wait: request.timeout,
+    };
+    Ok(listen(cx, &asked))
 }
 
 /// Tries every port; it has worked if one did.
@@ -146,20 +221,22 @@ fn resolve(cx: &mut Cx<'_>, request: &Request, port: u16) -> Result<Vec<IpAddr>,
 fn attempt(cx: &mut Cx<'_>, request: &Request, addr: IpAddr, port: u16) -> Option<i32> {
     let to = SocketAddr::new(addr, port);
     if request.udp {
-        if !request.zero {
-            return Some(cx.not_modelled("nc -u without -z"));
+        if request.zero || request.verbose {
+            let rounds = request.timeout.map_or(UDP_SCAN_TIMEOUT, |t| t.as_secs());
+            udp_probe(cx, to, 2 + rounds).ok()?;
+            succeeded(cx, request, to);
         }
-        let rounds = request.timeout.map_or(UDP_SCAN_TIMEOUT, |t| t.as_secs());
-        udp_probe(cx, to, 2 + rounds).ok()?;
-        succeeded(cx, request, to);
-        return Some(0);
+        if request.zero {
+            return Some(0);
+        }
+        return client(cx, to, request.timeout).ok();
     }
     let until = net::deadline(cx, request.timeout);
     match net::connect(cx, to, until) {
         Ok(stream) => {
             succeeded(cx, request, to);
             if !request.zero {
-                return Some(talk(cx, stream, request.timeout));
+                return Some(talk(cx, stream, &cx.stdin.to_vec(), request.timeout));
             }
             stream.close(cx);
             Some(0)

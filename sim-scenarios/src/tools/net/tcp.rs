@@ -41,6 +41,11 @@ pub(crate) fn connect(cx: &mut Cx<'_>, to: SocketAddr, until: Option<SimTime>) -
 }
 
 impl Stream {
+    /// One that a listener has accepted.
+    pub(crate) const fn accepted(ns: NsId, sock: SockId) -> Self {
+        Self { ns, sock }
+    }
+
     /// Writes all of `bytes`.
     pub(crate) fn send(self, cx: &mut Cx<'_>, mut bytes: &[u8]) -> Result<(), Failure> {
         let Self { ns, sock } = self;
