@@ -32,6 +32,8 @@ pub enum Purpose {
     Controller,
     /// What an ICMP error costs of the limit of all.
     IcmpCredit,
+    /// How long a host that answers ARP for others waits.
+    ProxyDelay,
 }
 
 /// A source of random numbers by purpose and place.

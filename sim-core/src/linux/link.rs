@@ -113,13 +113,15 @@ pub enum IfKind {
     Dummy,
 }
 
-/// Sysctls under `net.ipv4.conf.<interface>`.
+/// Sysctls under `net.ipv4.conf.<interface>`, and what belongs to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IfConf {
     /// 0 off, 1 strict, 2 loose (RFC 3704).
     pub rp_filter: u8,
     /// Answer ARP for addresses that are routed elsewhere.
     pub proxy_arp: bool,
+    /// `net.ipv4.neigh.<interface>.proxy_delay`: an answer for others waits a random time below this, in hundredths of a second.
+    pub proxy_delay: u32,
     /// Route 127/8 as any other address.
     pub route_localnet: bool,
     /// Accept packets whose source is a local address.

@@ -33,6 +33,9 @@ pub const DELAY: Duration = Duration::from_secs(5);
 /// Packets that wait for one neighbour. The kernel counts bytes (`unres_qlen_bytes`, 212992), which holds about this many small ones.
 pub const QUEUE: usize = 101;
 
+/// Requests about others that wait on one interface for their answer (`proxy_qlen`); one more than that is kept.
+pub const PROXY_QUEUE: usize = 64;
+
 /// Packets that wait. They stay in the boxes in which they travel.
 pub type Waiting = Vec<Box<Skb>>;
 
@@ -41,6 +44,16 @@ pub type Waiting = Vec<Box<Skb>>;
 pub struct Neighbours {
     entries: IndexMap<Key, Neighbour, FxBuildHasher>,
     timers: BTreeSet<(SimTime, IfId, IpAddr)>,
+    /// Requests about others that are answered later.
+    proxied: Vec<Proxied>,
+}
+
+/// A request that this host will answer for somebody else (`pneigh_enqueue`).
+#[derive(Clone, Debug, PartialEq)]
+struct Proxied {
+    at: SimTime,
+    dev: IfId,
+    skb: Box<Skb>,
 }
 
 /// A next hop on an interface.
@@ -365,7 +378,32 @@ impl Neighbours {
     /// When the next timer is due.
     #[must_use]
     pub fn next_timer(&self) -> Option<SimTime> {
-        self.timers.first().map(|t| t.0)
+        let proxied = self.proxied.iter().map(|p| p.at);
+        self.timers.first().map(|t| t.0).into_iter().chain(proxied).min()
+    }
+
+    /// Keeps a request about somebody else for later.
+    ///
+    /// # Errors
+    /// Too many wait on the interface already: the request comes back.
+    pub fn answer_later(&mut self, at: SimTime, dev: IfId, skb: Box<Skb>) -> Result<(), Box<Skb>> {
+        if self.proxied.iter().filter(|p| p.dev == dev).count() > PROXY_QUEUE {
+            return Err(skb);
+        }
+        self.proxied.push(Proxied { at, dev, skb });
+        Ok(())
+    }
+
+    /// The next request about somebody else whose time has come (`neigh_proxy_process`).
+    pub fn answer_now(&mut self, now: SimTime) -> Option<(IfId, Box<Skb>)> {
+        let due = self.proxied.iter().position(|p| p.at <= now)?;
+        let Proxied { dev, skb, .. } = self.proxied.remove(due);
+        Some((dev, skb))
+    }
+
+    /// Forgets the requests that wait on an interface that went down (`pneigh_queue_purge`).
+    pub fn answer_never(&mut self, dev: IfId) {
+        self.proxied.retain(|p| p.dev != dev);
     }
 
     /// Handles the first timer that is due.

@@ -93,7 +93,7 @@ impl Reassembly {
         let mut skb = self.waiting.remove(at).first?;
         let header = skb.ip()?.header_len() as u16;
         skb.frag_max = longest.map(|l| l + header);
-        skb.joined = true;
+        skb.ignore_df = true;
         let p = skb.ip_mut()?;
         p.frag = None;
         if let Transport::Piece { whole, .. } = &p.body {

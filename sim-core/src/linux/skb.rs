@@ -22,8 +22,9 @@ pub struct Skb {
     pub tag: Tag,
     /// Length of the longest piece that it was put together from (`IPCB(skb)->frag_max_size`); it is cut up again to that size.
     pub frag_max: Option<u16>,
-    /// It was put together on this host, which may cut it up again even in IPv6 (`skb->ignore_df`).
-    pub joined: bool,
+    /// It may be cut up although it says DF or is IPv6: it was put together on this host, or comes from a socket that does not insist on
+    /// DF (`skb->ignore_df`).
+    pub ignore_df: bool,
     /// Timeouts of the connection that sent it. Each gives the flow a new hash (`sk_rethink_txhash`), which stays with the packet
     /// from host to host and so chooses the source port of a tunnel.
     pub rehash: u32,
@@ -93,7 +94,7 @@ impl Skb {
             iif: Some(iif),
             tag,
             frag_max: None,
-            joined: false,
+            ignore_df: false,
             rehash: 0,
             partial: false,
         }
@@ -111,7 +112,7 @@ impl Skb {
             iif: None,
             tag,
             frag_max: None,
-            joined: false,
+            ignore_df: false,
             rehash: 0,
             partial: false,
         }

@@ -291,6 +291,7 @@ impl Netns {
         if !up {
             self.conntrack.end_masquerade(id, None);
             self.neigh.flush(id, false);
+            self.neigh.answer_never(id);
             if let Some(b) = master.and_then(|m| self.bridge_mut(m)) {
                 b.flush_port(id);
             }
@@ -305,6 +306,7 @@ impl Netns {
         let master = iface.master;
         if !carrier {
             self.neigh.flush(id, false);
+            self.neigh.answer_never(id);
             if let Some(b) = master.and_then(|m| self.bridge_mut(m)) {
                 b.flush_port(id);
             }
@@ -371,6 +373,7 @@ impl Netns {
     pub(in crate::linux) fn remove_iface(&mut self, id: IfId) {
         self.clear_master(id);
         self.neigh.flush(id, true);
+        self.neigh.answer_never(id);
         self.ifaces[id.0 as usize] = None;
         self.refresh_iface(id);
     }

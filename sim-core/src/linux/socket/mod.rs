@@ -193,6 +193,15 @@ impl Sockets {
         Some(self.slots.get(&id)?.common.options)
     }
 
+    /// Whether packets of a socket may be cut up on this host although they say DF (`ip_sk_ignore_df`; TCP never asks for that).
+    #[must_use]
+    pub fn ignores_df(&self, id: SockId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| {
+            let insists = matches!(slot.common.options.pmtu, PmtuDiscovery::Do | PmtuDiscovery::Probe);
+            matches!(slot.kind, Kind::Udp(_) | Kind::Icmp(_)) && !insists
+        })
+    }
+
     /// Sets the options of a socket.
     ///
     /// # Errors

@@ -1,12 +1,25 @@
 //! ARP messages (RFC 826).
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use super::Cx;
+use crate::chance::{Chance as _, Purpose};
 use crate::linux::route::RouteKind;
 use crate::linux::{Netns, Skb};
 use crate::packet::{Arp, ArpOp, Frame, FrameBody, MacAddr};
 use crate::trace::{DropReason, IfId, Recorder, Step, Verdict};
+
+/// `CONFIG_HZ`.
+const JIFFIES_PER_SECOND: u32 = 250;
+
+/// What a host is to an ARP message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    None,
+    Owner,
+    Proxy,
+}
 
 impl Netns {
     /// Asks for a next hop's hardware address. The sender address is that of the packet that waits, if it is one of ours.
@@ -49,7 +62,30 @@ impl Netns {
         if self.iface(dev).is_some_and(|i| !i.arp) {
             return self.drop(cx, skb, DropReason::OtherHost);
         }
-        let for_us = self.answers_for(dev, arp);
+        self.arp_process(dev, arp, skb, false, cx);
+    }
+
+    /// A request about somebody else has waited long enough (`parp_redo`).
+    pub(super) fn arp_redo<R: Recorder>(&mut self, dev: IfId, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        match &skb.frame.body {
+            FrameBody::Arp(arp) if self.iface(dev).is_some_and(|i| i.up) => {
+                let arp = *arp;
+                self.arp_process(dev, &arp, skb, true, cx);
+            }
+            _ => self.drop(cx, skb, DropReason::Gone),
+        }
+    }
+
+    fn arp_process<R: Recorder>(
+        &mut self,
+        dev: IfId,
+        arp: &Arp,
+        skb: Box<Skb>,
+        waited: bool,
+        cx: &mut Cx<'_, R>,
+    ) {
+        let role = self.role(dev, arp);
+        let for_us = role != Role::None;
         let answer = arp.op == ArpOp::Reply && !skb.frame.dst.is_group();
         let create = for_us && arp.op == ArpOp::Request;
         let sender = IpAddr::from(arp.sender_ip);
@@ -58,7 +94,12 @@ impl Netns {
                 self.resolve_and_send(dev, sender, waiting, cx);
             }
         }
-        if create && let Some(own) = self.iface(dev).map(|i| i.mac) {
+        let Some(iface) = self.iface(dev) else { return self.drop(cx, skb, DropReason::Gone) };
+        let (own, delay) = (iface.mac, iface.conf.proxy_delay);
+        if create && role == Role::Proxy && !waited && delay != 0 && skb.frame.dst != own {
+            return self.answer_later(dev, delay, skb, cx);
+        }
+        if create {
             let reply = Arp {
                 op: ArpOp::Reply,
                 sender_mac: own,
@@ -76,8 +117,19 @@ impl Netns {
         }
     }
 
-    /// Whether this host answers a request: for its own addresses, or as a proxy for what it would route elsewhere.
-    fn answers_for(&self, dev: IfId, arp: &Arp) -> bool {
+    /// Lets the owner of an address be the first to answer: waits a random number of jiffies below `delay` hundredths of a second
+    /// (`pneigh_enqueue`).
+    fn answer_later<R: Recorder>(&mut self, dev: IfId, delay: u32, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        let jiffies = delay.saturating_mul(JIFFIES_PER_SECOND) / 100;
+        let wait = cx.dice.below(Purpose::ProxyDelay, u64::from(self.id.0), jiffies);
+        let at = cx.now.tick() + Duration::from_secs(1) / JIFFIES_PER_SECOND * wait;
+        if let Err(skb) = self.neigh.answer_later(at.max(cx.now), dev, skb) {
+            self.drop(cx, skb, DropReason::NeighQueueFull);
+        }
+    }
+
+    /// What this host is to a request: the owner of the address, or a proxy for what it would route elsewhere.
+    fn role(&self, dev: IfId, arp: &Arp) -> Role {
         let target = IpAddr::from(arp.target_ip);
         // The request passes the reverse path filter like a packet; a probe for duplicates has no source.
         let asker = IpAddr::from(arp.sender_ip);
@@ -87,16 +139,19 @@ impl Netns {
                 && self.iface(dev).is_some_and(|i| self.check_source(asker, target, i, oif()).is_ok())
         };
         if arp.op == ArpOp::Request && !asker.is_unspecified() && !checked() {
-            return false;
+            return Role::None;
         }
         if self.is_local(target) && !target.is_loopback() {
-            return self.arp_ignore_allows(dev, arp.sender_ip, target) && self.arp_filter_allows(dev, arp);
+            let own = self.arp_ignore_allows(dev, arp.sender_ip, target) && self.arp_filter_allows(dev, arp);
+            return if own { Role::Owner } else { Role::None };
         }
-        let Some(iface) = self.iface(dev) else { return false };
-        let proxy = self.conf_or(dev, |c| c.proxy_arp) && iface.conf.forwarding;
-        proxy
-            && self.local.lookup(target).is_none_or(|r| r.kind != RouteKind::Broadcast)
-            && self.path_to(target).is_ok_and(|p| p.dev != dev)
+        let Some(iface) = self.iface(dev) else { return Role::None };
+        let proxy = self.conf_or(dev, |c| c.proxy_arp) && iface.conf.forwarding && !asker.is_unspecified();
+        let elsewhere = || {
+            self.local.lookup(target).is_none_or(|r| r.kind != RouteKind::Broadcast)
+                && self.path_to(target).is_ok_and(|p| p.dev != dev)
+        };
+        if proxy && elsewhere() { Role::Proxy } else { Role::None }
     }
 
     fn arp_filter_allows(&self, dev: IfId, arp: &Arp) -> bool {

@@ -120,7 +120,7 @@ impl Netns {
         // What was put together here is judged by its longest piece, if that is still known (`ip6_pkt_too_big`).
         let len = match skb.frag_max.filter(|_| v6) {
             Some(longest) => usize::from(longest),
-            None if v6 && skb.joined => 0,
+            None if v6 && skb.ignore_df => 0,
             None => p.len(),
         };
         if len > mtu as usize && (p.df || v6) {

@@ -21,12 +21,16 @@ mod order;
 mod output;
 mod redirect;
 mod routing;
+#[cfg(test)]
+mod tests;
 
 pub(super) use order::Hooks;
 pub(super) use redirect::Redirected;
 pub(super) use routing::Path;
 
-use super::{Netns, Skb};
+use std::net::SocketAddr;
+
+use super::{Errno, Netns, Skb};
 use crate::chance::Dice;
 use crate::packet::{Frame, FrameBody, IpPacket, Transport};
 use crate::time::SimTime;
@@ -106,6 +110,9 @@ impl Netns {
         while let Some(due) = self.neigh.on_timer(cx.now) {
             self.neighbour_due(due, cx);
         }
+        while let Some((dev, skb)) = self.neigh.answer_now(cx.now) {
+            self.arp_redo(dev, skb, cx);
+        }
     }
 
     /// Whether a segment that is to be repeated has not left this host yet, because a neighbour is still being asked for
@@ -118,10 +125,25 @@ impl Netns {
         })
     }
 
+    /// Tells a socket that a packet of `len` bytes to `dst` could not be sent. One that became too long on its way only, because OUTPUT
+    /// gave it another destination, is reported by an ICMP error instead (`ip_fragment`).
+    pub(in crate::linux) fn not_sent(
+        &mut self,
+        sock: SockId,
+        errno: Errno,
+        (dst, len): (SocketAddr, usize),
+        now: SimTime,
+    ) {
+        let mtu = self.mtu_towards(dst.ip(), now);
+        if errno != Errno::EMSGSIZE || len > mtu as usize {
+            self.sockets.local_error(sock, errno, dst, Some(mtu), now);
+        }
+    }
+
     /// Sends what the sockets have ready to go.
     pub(super) fn flush_sockets<R: Recorder>(&mut self, cx: &mut Cx<'_, R>) {
         while let Some((sock, packet)) = self.sockets.pop_output() {
-            let dst = packet.destination();
+            let (dst, len) = (packet.destination(), packet.len());
             let rehash = sock.map_or(0, |sock| self.sockets.timeouts(sock));
             if rehash > 0 && self.still_waits(&packet) {
                 continue;
@@ -131,8 +153,7 @@ impl Netns {
             if let Err(errno) = self.send_made(skb, sock, cx)
                 && let Some(sock) = sock
             {
-                let mtu = self.mtu_towards(dst.ip(), cx.now);
-                self.sockets.local_error(sock, errno, dst, Some(mtu), cx.now);
+                self.not_sent(sock, errno, (dst, len), cx.now);
             }
         }
     }

@@ -72,6 +72,7 @@ impl Netns {
         cx: &mut Cx<'_, R>,
     ) -> Result<(), Errno> {
         self.fill_in(&mut skb, &path, maker);
+        skb.ignore_df = maker.is_some_and(|sock| self.sockets.ignores_df(sock));
         skb.partial |= maker.is_some() && self.leaves_checksum(&skb, &path);
         self.note(cx, &mut skb, || Step::Made { socket: maker });
         if let Some(mtu) = self.too_long_for(&skb, &path, cx.now) {
@@ -195,7 +196,7 @@ impl Netns {
     /// POSTROUTING, then fragments, then the neighbour.
     ///
     /// # Errors
-    /// `EPERM` if a rule of POSTROUTING drops it, which a sender on this host is told.
+    /// For a sender on this host: `EPERM` if a rule of POSTROUTING drops it, `EMSGSIZE` if it is too long and must not be cut up.
     pub(super) fn ip_output<R: Recorder>(
         &mut self,
         path: Path,
@@ -217,11 +218,10 @@ impl Netns {
             self.send_to_next_hop(&path, skb, cx);
             return Ok(());
         }
-        // Routers cut up IPv6 packets only if they put them together.
-        if p.df || (p.dst.is_ipv6() && skb.iif.is_some() && !skb.joined) {
+        if !may_cut(&skb, p, mtu) {
             let error = IcmpError::FragmentationNeeded { mtu: mtu.min(65535) as u16 };
             self.refuse(skb, DropReason::PacketTooBig { mtu }, error, cx);
-            return Ok(());
+            return Err(Errno::EMSGSIZE);
         }
         for part in pieces(&skb, mtu) {
             self.send_to_next_hop(&path, part, cx);
@@ -384,6 +384,12 @@ impl Netns {
     }
 }
 
+/// Whether a packet that is too long may be cut up (`ip_fragment`). Routers cut up IPv6 packets only if they put them together.
+fn may_cut(skb: &Skb, p: &IpPacket, mtu: u32) -> bool {
+    let whole = p.df || (p.dst.is_ipv6() && skb.iif.is_some());
+    !whole || (skb.ignore_df && skb.frag_max.is_none_or(|longest| u32::from(longest) <= mtu))
+}
+
 /// A packet in pieces for an interface (`ip_do_fragment`): as long as its MTU allows, but no longer than they were before.
 pub(super) fn pieces(skb: &Skb, mtu: u32) -> crate::linux::neigh::Waiting {
     let Some(p) = skb.ip() else { return Vec::new() };
@@ -392,7 +398,7 @@ pub(super) fn pieces(skb: &Skb, mtu: u32) -> crate::linux::neigh::Waiting {
         let mut part = Box::new(skb.clone());
         part.tag.snapshot = None;
         part.frag_max = None;
-        part.joined = false;
+        part.ignore_df = false;
         part.frame.body = FrameBody::Ip(piece);
         part
     };

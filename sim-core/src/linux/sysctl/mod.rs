@@ -53,6 +53,7 @@ impl Default for Sysctls {
             accept_redirects: true,
             secure_redirects: true,
             shared_media: true,
+            proxy_delay: 80,
             ..IfConf::default()
         };
         Self {
@@ -212,6 +213,12 @@ pub(super) fn set_fixed(name: &str, setting: &'static str, value: &str) -> Resul
     if fixed::same(value, setting) { Ok(()) } else { Err(SysctlError::NotModelled(name.to_owned(), setting)) }
 }
 
+/// `net.ipv4.neigh.DEV.proxy_delay`: the device. There is none for `all`.
+fn proxy_delay_of(name: &str) -> Option<String> {
+    let dev = name.strip_prefix("net.ipv4.neigh.")?.strip_suffix(".proxy_delay")?;
+    Some(dev.replace('/', "."))
+}
+
 fn conf_switch<'a>(conf: &'a mut IfConf, leaf: &str) -> Option<Switch<'a>> {
     Some(match leaf {
         "rp_filter" => Switch::U8(&mut conf.rp_filter),
@@ -267,6 +274,14 @@ pub(super) fn set<'a>(
             sys.default.forwarding6 = on;
             ifaces.for_each(|i| i.conf.forwarding6 = on);
         }
+        return Ok(());
+    }
+    if let Some(dev) = proxy_delay_of(name) {
+        let conf = match dev.as_str() {
+            "default" => &mut sys.default,
+            _ => &mut ifaces.find(|i| *i.name == *dev).ok_or_else(unknown)?.conf,
+        };
+        conf.proxy_delay = value.parse().map_err(|_| invalid())?;
         return Ok(());
     }
     let (v4, dev, leaf) = per_device(name).ok_or_else(unknown)?;
@@ -341,6 +356,13 @@ pub(super) fn get<'a>(
     let mut sys = *sys;
     if let Some(s) = sys.switch(name) {
         return Ok(s.show());
+    }
+    if let Some(dev) = proxy_delay_of(name) {
+        let conf = match dev.as_str() {
+            "default" => sys.default,
+            _ => ifaces.find(|i| *i.name == *dev).ok_or_else(unknown)?.conf,
+        };
+        return Ok(conf.proxy_delay.to_string());
     }
     let (v4, dev, leaf) = per_device(name).ok_or_else(unknown)?;
     let mut conf = match dev.as_str() {

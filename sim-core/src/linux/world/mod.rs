@@ -489,7 +489,7 @@ impl World {
         skb.mark = 0;
         skb.ct = SkbCt::None;
         skb.frag_max = None;
-        skb.joined = false;
+        skb.ignore_df = false;
         skb.bridge_nf = None;
         skb.iif = Some(peer);
         skb.partial &= delay.is_zero();

@@ -258,11 +258,9 @@ fn send_packet<R: Recorder>(
     sock: SockId,
     dst: SocketAddr,
 ) -> Result<(), Errno> {
+    let len = packet.len();
     let sent = ns.send_local_on(path, packet, Some(sock), cx);
-    sent.inspect_err(|errno| {
-        let mtu = ns.path_mtu(&path, dst.ip(), cx.now);
-        ns.sockets.local_error(sock, *errno, dst, Some(mtu), cx.now);
-    })
+    sent.inspect_err(|errno| ns.not_sent(sock, *errno, (dst, len), cx.now))
 }
 
 struct Connect {

@@ -321,6 +321,9 @@ fn switches(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
         for leaf in sysctl::CONF_NAMES {
             put(&format!("net.ipv4.conf.{dev}.{leaf}"), true)?;
         }
+        if dev != "all" {
+            put(&format!("net.ipv4.neigh.{dev}.proxy_delay"), true)?;
+        }
     }
     if v6 {
         for dev in &all {

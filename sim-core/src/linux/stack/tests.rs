@@ -1,0 +1,127 @@
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::linux::netfilter::RestoreOptions;
+use crate::linux::route::Route;
+use crate::linux::socket::{PmtuDiscovery, SockOptions};
+use crate::linux::{Errno, World};
+use crate::packet::{MacAddr, Payload};
+use crate::trace::{Family, NsId, SockId, Step};
+
+fn ip(s: &str) -> IpAddr {
+    s.parse().unwrap()
+}
+
+/// Hosts 10.0.0.1 to 10.0.0.n on one switch.
+fn hosts(n: u8) -> (World, Vec<NsId>) {
+    let mut w = World::new(1);
+    let switch = w.add_netns("switch");
+    w.ns_mut(switch).add_bridge("br0", MacAddr([2, 0, 0, 0, 0, 1])).unwrap();
+    w.ns_mut(switch).link_set("br0", true).unwrap();
+    let mut ids = Vec::new();
+    for i in 1..=n {
+        let h = w.add_netns(&format!("h{i}"));
+        let port = format!("p{i}");
+        w.add_veth((switch, &port), (h, "eth0")).unwrap();
+        w.ns_mut(switch).set_master(&port, "br0").unwrap();
+        w.ns_mut(switch).link_set(&port, true).unwrap();
+        w.ns_mut(h).addr_add("eth0", format!("10.0.0.{i}/24").parse().unwrap()).unwrap();
+        w.ns_mut(h).link_set("eth0", true).unwrap();
+        ids.push(h);
+    }
+    (w, ids)
+}
+
+/// A host whose OUTPUT leads 10.96.0.1 to the far end of a link of 1000 bytes; and a UDP socket on it.
+fn narrow_behind_dnat(pmtu: PmtuDiscovery) -> (World, NsId, SockId) {
+    let (mut w, h) = hosts(2);
+    let h1 = w.ns_mut(h[0]);
+    h1.add_dummy("narrow", MacAddr([2, 0, 0, 0, 0, 9])).unwrap();
+    h1.set_mtu("narrow", 1000).unwrap();
+    h1.link_set("narrow", true).unwrap();
+    h1.addr_add("narrow", "10.1.0.1/24".parse().unwrap()).unwrap();
+    let eth0 = h1.iface_id("eth0").unwrap();
+    h1.route_add(Route::default_via(ip("10.0.0.2"), eth0)).unwrap();
+    let rules = "*nat\n-A OUTPUT -d 10.96.0.1 -j DNAT --to-destination 10.1.0.2\nCOMMIT\n";
+    h1.netfilter(Family::V4, |n| n.restore(rules, RestoreOptions::default())).unwrap();
+    let sock = w.udp_bind(h[0], SocketAddr::from(([0, 0, 0, 0], 4000))).unwrap();
+    w.set_options(h[0], sock, SockOptions { pmtu, recverr: true, ..SockOptions::default() }).unwrap();
+    (w, h[0], sock)
+}
+
+#[test]
+fn a_sender_is_told_at_once_of_what_is_too_long_behind_dnat() {
+    let (mut w, h1, sock) = narrow_behind_dnat(PmtuDiscovery::Do);
+    let to = SocketAddr::from(([10, 96, 0, 1], 53));
+    let sent = w.udp_send(h1, sock, to, Payload::from(vec![0; 1200]));
+    assert_eq!(sent, Err(Errno::EMSGSIZE));
+    w.run(w.now() + Duration::from_millis(1));
+    let queued = w.pop_queued_error(h1, sock).unwrap();
+    assert_eq!((queued.errno, queued.mtu), (Errno::EMSGSIZE, Some(1000)), "and by an ICMP error");
+    assert_eq!(w.pop_queued_error(h1, sock), None);
+}
+
+#[test]
+fn what_does_not_insist_on_df_is_cut_up_behind_dnat() {
+    let (mut w, h1, sock) = narrow_behind_dnat(PmtuDiscovery::Want);
+    let to = SocketAddr::from(([10, 96, 0, 1], 53));
+    assert_eq!(w.udp_send(h1, sock, to, Payload::from(vec![0; 1200])), Ok(()));
+    w.run(w.now() + Duration::from_millis(1));
+    assert_eq!(w.pop_queued_error(h1, sock), None);
+}
+
+/// When a proxy answers a request for what it routes elsewhere, in milliseconds.
+fn proxy_answers(change: impl FnOnce(&mut World, &[NsId])) -> Option<u128> {
+    let (mut w, h) = hosts(2);
+    let proxy = w.ns_mut(h[1]);
+    proxy.add_dummy("other", MacAddr([2, 0, 0, 0, 0, 9])).unwrap();
+    proxy.link_set("other", true).unwrap();
+    proxy.addr_add("other", "10.0.0.128/25".parse().unwrap()).unwrap();
+    proxy.sysctl_set("net.ipv4.ip_forward", "1").unwrap();
+    proxy.sysctl_set("net.ipv4.conf.all.proxy_arp", "1").unwrap();
+    change(&mut w, &h);
+    w.start_recording();
+    let began = w.now();
+    let sock = w.icmp_open(h[0], None).unwrap();
+    w.icmp_echo(h[0], sock, ip("10.0.0.200"), 1, Payload::Empty).unwrap();
+    w.run(began + Duration::from_millis(900));
+    let trace = w.take_trace();
+    let answer = |e: &crate::trace::Event<'_>| {
+        matches!(e.step, Step::Tx { .. }) && trace.frame(e).to_string().starts_with("arp reply 10.0.0.200")
+    };
+    trace.events().find(answer).map(|e| e.at.since(began).as_millis())
+}
+
+#[test]
+fn a_proxy_lets_the_owner_be_first() {
+    let late = proxy_answers(|_, _| {}).unwrap();
+    assert!((1..800).contains(&late), "{late}");
+    let at_once = proxy_answers(|w, h| {
+        w.ns_mut(h[1]).sysctl_set("net.ipv4.neigh.eth0.proxy_delay", "0").unwrap();
+    });
+    assert_eq!(at_once, Some(0));
+}
+
+#[test]
+fn a_proxy_that_went_down_meanwhile_does_not_answer() {
+    let (mut w, h) = hosts(2);
+    let dev = w.ns(h[1]).iface_id("eth0").unwrap();
+    let frame = crate::packet::Frame {
+        dst: MacAddr::BROADCAST,
+        src: MacAddr::ZERO,
+        body: crate::packet::FrameBody::Arp(crate::packet::Arp {
+            op: crate::packet::ArpOp::Request,
+            sender_mac: MacAddr::ZERO,
+            sender_ip: [10, 0, 0, 1].into(),
+            target_mac: MacAddr::ZERO,
+            target_ip: [10, 0, 0, 200].into(),
+        }),
+    };
+    let tag = crate::trace::Tag { packet: crate::trace::PacketId(1), snapshot: None };
+    let n = w.ns_mut(h[1]);
+    let at = crate::time::SimTime::from_secs(9);
+    n.neigh.answer_later(at, dev, Box::new(crate::linux::Skb::received(frame, dev, tag))).unwrap();
+    assert!(n.neigh.answer_now(crate::time::SimTime::from_secs(8)).is_none());
+    n.link_set("eth0", false).unwrap();
+    assert!(n.neigh.answer_now(at).is_none());
+}
