@@ -32,7 +32,7 @@ pub const fn cluster_ip(i: u32) -> Ipv4Addr {
 pub fn first_sync(count: u32) -> Result<String, Failure> {
     let settings = Settings::kubeadm("10.244.0.0/16".parse()?);
     let blocks: BTreeMap<PortKey, Arc<Block>> = (0..count).map(|i| service(&settings, i)).collect();
-    Ok(base_rules(&settings, true) + &sync(&settings, &blocks, Changes { changed: None, stale: &[] }))
+    Ok(base_rules(&settings, true) + &sync(&settings, &blocks, Changes::ALL))
 }
 
 /// The same after `iptables-restore` and `iptables-save`: the dump of a node.

@@ -325,7 +325,12 @@ fn mode(config: &ClusterConfig, node: &NodeConfig, i: usize, settings: &Settings
 }
 
 /// `iptables-restore --noflush` or `ip6tables-restore --noflush` in a namespace.
-pub(super) fn restore(world: &mut World, ns: NsId, family: Family, text: &str) -> Result<(), RestoreError> {
+pub(in crate::kube::node) fn restore(
+    world: &mut World,
+    ns: NsId,
+    family: Family,
+    text: &str,
+) -> Result<(), RestoreError> {
     let options = RestoreOptions { noflush: true, ..RestoreOptions::default() };
     world.ns_mut(ns).netfilter(family, |rules| rules.restore(text, options))
 }

@@ -6,7 +6,7 @@ use super::arguments::{self, Arguments, Verb};
 use super::list::{Listing, list_rules};
 use super::problem::{Kind, Problem, VERSION, tool};
 use super::table::{Chain, Table};
-use super::transaction::Transaction;
+use super::transaction::{Origin, Transaction};
 use super::words::Word;
 use super::{CommandError, Ruleset};
 use crate::trace::TableId;
@@ -102,14 +102,21 @@ const fn listing(set: &Ruleset, args: &Arguments<'_>) -> Listing {
 
 /// A command that changes the table, or checks a rule of it.
 fn change(set: &mut Ruleset, id: TableId, args: &Arguments<'_>) -> Result<String, Problem> {
-    let loaded = set.table(id).cloned();
     let out = if args.verbose { said(set, id, args)? } else { String::new() };
-    let mut transaction = Transaction::new(set.family, loaded.unwrap_or_else(|| Table::new(id)));
-    transaction.apply(args, 0, &set.sets)?;
+    let (table, origin) = set.take(id);
+    let mut transaction = Transaction::new(set.family, table, origin);
+    if let Err(problem) = transaction.apply(args, 0, &set.sets) {
+        set.put_back(origin, transaction.cancel());
+        return Err(problem);
+    }
     let lists = transaction.recent_lists();
-    let table = transaction.commit().map_err(|refusal| refusal.problem)?;
+    let (table, verdict) = transaction.commit();
+    if let Err(refusal) = verdict {
+        set.put_back(origin, table);
+        return Err(refusal.problem);
+    }
     let loads = !matches!(args.verb, Verb::Check(_) | Verb::DeleteChain(_));
-    if loads || set.table(id).is_some() {
+    if loads || origin == Origin::Taken {
         set.replace_table(id, Some(table), lists);
     }
     Ok(out)

@@ -30,7 +30,11 @@ const MAX_SHAPES: usize = 12;
 
 /// Where the index of a chain is kept. It says nothing that the rules do not say, so all are equal.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cache(Option<Arc<Index>>);
+pub(super) struct Cache {
+    index: Option<Arc<Index>>,
+    /// When a rule of the chain last came or went, on the table's clock.
+    changed: u64,
+}
 
 impl PartialEq for Cache {
     fn eq(&self, _: &Self) -> bool {
@@ -39,9 +43,15 @@ impl PartialEq for Cache {
 }
 
 impl Cache {
-    /// Throws the index away.
-    pub(super) fn clear(&mut self) {
-        self.0 = None;
+    /// Throws the index away, because the rules change.
+    pub(super) fn clear(&mut self, now: u64) {
+        self.index = None;
+        self.changed = now;
+    }
+
+    /// When the rules last changed.
+    pub(super) const fn changed(&self) -> u64 {
+        self.changed
     }
 
     /// The index of these rules, made now if need be; none for a chain that is walked rule by rule.
@@ -50,7 +60,7 @@ impl Cache {
         if rules.len() < MIN_RULES {
             return None;
         }
-        Some(self.0.get_or_insert_with(|| Arc::new(Index::new(rules))))
+        Some(self.index.get_or_insert_with(|| Arc::new(Index::new(rules))))
     }
 }
 

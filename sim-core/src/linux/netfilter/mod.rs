@@ -50,6 +50,7 @@ use std::sync::Arc;
 
 use self::matches::Buckets;
 use self::recent::RecentLists;
+use self::transaction::Origin;
 use self::walk::Engine;
 use crate::linux::Skb;
 use crate::linux::ipset::Sets;
@@ -203,6 +204,31 @@ impl Ruleset {
         rec: &mut R,
     ) -> WalkEnd {
         walk::walk(self, Engine::Plain, table, env, skb, rec)
+    }
+
+    /// Takes a table out to change it; a new one if it is not loaded.
+    fn take(&mut self, id: TableId) -> (Table, Origin) {
+        match self.tables[id as usize].take() {
+            Some(table) => (*table, Origin::Taken),
+            None => (Table::new(id), Origin::New),
+        }
+    }
+
+    /// A new table to take the place of the one that is there.
+    fn renew(&self, id: TableId) -> (Table, Origin) {
+        let mut table = Table::new(id);
+        if let Some(old) = self.table(id) {
+            table.follow(old);
+        }
+        (table, Origin::New)
+    }
+
+    /// Puts a table back that was taken out and not changed.
+    fn put_back(&mut self, origin: Origin, table: Table) {
+        if origin == Origin::Taken {
+            let slot = &mut self.tables[table.id as usize];
+            *slot = Some(Box::new(table));
+        }
     }
 
     /// Puts a changed table in place of the old one, or unloads it.

@@ -2,7 +2,6 @@
 
 use super::arguments::{self, Verb};
 use super::problem::{Kind, Problem, tool};
-use super::table::Table;
 use super::targets::{check_chain_length, check_chain_name};
 use super::transaction::{Refusal, Transaction};
 use super::words::{Word, split};
@@ -15,11 +14,15 @@ pub(super) fn restore(set: &mut Ruleset, text: &str, opt: RestoreOptions) -> Res
     let mut number = 0;
     for line in text.split_terminator('\n') {
         number += 1;
-        reader.line(line, number)?;
+        if let Err(e) = reader.line(line, number) {
+            reader.cancel();
+            return Err(e);
+        }
     }
     if reader.open.is_none() {
         return Ok(());
     }
+    reader.cancel();
     let tool = tool(reader.set.family, true);
     let reason = format!("COMMIT expected at line {}", number + 1);
     let message = format!("{tool}: {reason}\n");
@@ -34,6 +37,13 @@ struct Reader<'s> {
 }
 
 impl Reader<'_> {
+    /// Leaves the table that is open as it was.
+    fn cancel(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.set.put_back(open.origin(), open.cancel());
+        }
+    }
+
     fn line(&mut self, line: &str, number: u32) -> Result<(), RestoreError> {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
@@ -71,8 +81,8 @@ impl Reader<'_> {
         let Ok(id) = name.parse::<TableId>() else {
             return Err(Problem::usage(format!("{tool}: line {number} table name '{name}' invalid")).at(1));
         };
-        let old = self.set.tables[id as usize].as_deref().filter(|_| self.opt.noflush).cloned();
-        self.open = Some(Transaction::new(self.set.family, old.unwrap_or_else(|| Table::new(id))));
+        let (table, origin) = if self.opt.noflush { self.set.take(id) } else { self.set.renew(id) };
+        self.open = Some(Transaction::new(self.set.family, table, origin));
         Ok(())
     }
 
@@ -133,22 +143,30 @@ impl Reader<'_> {
         let is_noop = !self.opt.noflush && open.is_untouched();
         let lists = open.recent_lists();
         let id = open.table().id;
-        let family = self.set.family;
-        let table = open.commit().map_err(|refusal| {
-            let Refusal { problem, line } = refusal;
-            let line = line.unwrap_or(number);
-            RestoreError {
-                line,
-                column: 1,
-                reason: problem.reason(),
-                message: problem.message(family, Some(line)),
-                status: problem.status(),
-            }
-        })?;
-        if !self.opt.test {
-            self.set.replace_table(id, (!is_noop).then_some(table), lists);
+        let origin = open.origin();
+        if self.opt.test {
+            let (table, verdict) = open.try_out();
+            self.set.put_back(origin, table);
+            return verdict.map_err(|refusal| self.refused(&refusal, number));
         }
+        let (table, verdict) = open.commit();
+        if let Err(refusal) = verdict {
+            self.set.put_back(origin, table);
+            return Err(self.refused(&refusal, number));
+        }
+        self.set.replace_table(id, (!is_noop).then_some(table), lists);
         Ok(())
+    }
+
+    fn refused(&self, Refusal { problem, line }: &Refusal, number: u32) -> RestoreError {
+        let line = line.unwrap_or(number);
+        RestoreError {
+            line,
+            column: 1,
+            reason: problem.reason(),
+            message: problem.message(self.set.family, Some(line)),
+            status: problem.status(),
+        }
     }
 
     fn error(&self, problem: &Problem, line: &str, number: u32) -> RestoreError {

@@ -1,10 +1,11 @@
 //! Tables, chains, and the rules in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::graph::Reach;
 use super::index::{Cache, Index};
 use super::matches::{Match, MatchState};
 use super::rule::RuleSpec;
@@ -33,6 +34,33 @@ pub struct Table {
     conntrack_rules: usize,
     /// Number of rules that use each list of `recent`.
     recent_rules: BTreeMap<Arc<str>, usize>,
+    /// Where jumps lead.
+    pub(super) reach: Reach,
+    clock: Clock,
+    /// What is needed to take back the changes of an open transaction.
+    journal: Option<Box<Journal>>,
+}
+
+/// Counts the changes of a table. When they were made says nothing about what it holds, so all are equal.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clock(u64);
+
+impl PartialEq for Clock {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// A table as it was before a transaction, as far as it has changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Journal {
+    /// Chains that were touched, as they were; none for those that were not there.
+    chains: BTreeMap<ChainId, Option<Chain>>,
+    slots: usize,
+    free: Vec<ChainId>,
+    /// Chains and rule numbers whose counters go back to zero. Done at the end, or when the chain is touched otherwise: a long chain is
+    /// not copied for that.
+    zeroed: BTreeMap<ChainId, BTreeSet<Option<u32>>>,
 }
 
 /// One chain.
@@ -173,6 +201,13 @@ impl Chain {
     pub const fn references(&self) -> u32 {
         self.references
     }
+
+    /// When a rule of it last came or went. No two changes of a table have the same number, so a chain whose number is the same as
+    /// before has the same rules as before.
+    #[must_use]
+    pub const fn changed(&self) -> u64 {
+        self.index.changed()
+    }
 }
 
 impl Chain {
@@ -207,6 +242,9 @@ impl Table {
             hooks: [None; 5],
             conntrack_rules: 0,
             recent_rules: BTreeMap::new(),
+            reach: Reach::default(),
+            clock: Clock::default(),
+            journal: None,
         };
         for hook in hooks(id) {
             let id = ChainId(table.chains.len() as u32);
@@ -289,16 +327,13 @@ impl Table {
             references: 0,
             index: Cache::default(),
         });
-        let id = match self.free.pop() {
-            Some(id) => {
-                self.chains[id.0 as usize] = chain;
-                id
-            }
-            None => {
-                self.chains.push(chain);
-                ChainId(self.chains.len() as u32 - 1)
-            }
-        };
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.chains.push(None);
+            ChainId(self.chains.len() as u32 - 1)
+        });
+        self.touch(id);
+        self.reach.forget(id);
+        self.chains[id.0 as usize] = chain;
         self.names.insert(name.clone(), id);
         self.by_name.insert(name, id);
         id
@@ -317,6 +352,12 @@ impl Table {
     /// Gives a user chain another name, also in the rules that name it.
     pub(super) fn rename_chain(&mut self, id: ChainId, new: &str) {
         let new: Arc<str> = new.into();
+        for other in 0..self.chains.len() as u32 {
+            let leads_here = |c: &Chain| c.rules.iter().any(|r| r.jump == Some(id));
+            if other == id.0 || self.get(ChainId(other)).is_some_and(leads_here) {
+                self.touch(ChainId(other));
+            }
+        }
         let Some(chain) = self.get_mut(id) else { return };
         let old = std::mem::replace(&mut chain.name, new.clone());
         self.names.remove(&old);
@@ -340,26 +381,26 @@ impl Table {
 
     /// Puts a rule in front of position `at` (from 0).
     pub(super) fn insert_rule(&mut self, chain: ChainId, at: usize, mut rule: Rule) {
+        let now = self.touch(chain);
         if let Target::Chain { name, .. } = &rule.spec.target {
             rule.jump = self.find(name);
         }
-        if let Some(target) = rule.jump.and_then(|id| self.get_mut(id)) {
-            target.references += 1;
-        }
+        self.refer(rule.jump, |references| references + 1);
         self.conntrack_rules += usize::from(rule.spec.needs_conntrack());
         for name in recent_names(&rule.spec) {
             *self.recent_rules.entry(name.clone()).or_default() += 1;
         }
         if let Some(chain) = self.get_mut(chain) {
-            chain.index.clear();
+            chain.index.clear(now);
             chain.rules.insert(at.min(chain.rules.len()), rule);
         }
     }
 
     /// Takes a rule out of its chain.
     pub(super) fn remove_rule(&mut self, chain: ChainId, at: usize) {
+        let now = self.touch(chain);
         let removed = self.get_mut(chain).map(|c| {
-            c.index.clear();
+            c.index.clear(now);
             c.rules.remove(at)
         });
         let Some(rule) = removed else { return };
@@ -368,18 +409,26 @@ impl Table {
 
     /// Removes all rules of a chain.
     pub(super) fn flush(&mut self, chain: ChainId) {
+        let now = self.touch(chain);
         let Some(chain) = self.get_mut(chain) else { return };
-        chain.index.clear();
+        chain.index.clear(now);
         let rules = std::mem::take(&mut chain.rules);
         for rule in &rules {
             self.forget(rule);
         }
     }
 
-    fn forget(&mut self, rule: &Rule) {
-        if let Some(target) = rule.jump.and_then(|id| self.get_mut(id)) {
-            target.references -= 1;
+    /// Counts a rule that leads to a chain, or no longer does.
+    fn refer(&mut self, target: Option<ChainId>, count: impl FnOnce(u32) -> u32) {
+        let Some(id) = target else { return };
+        self.save(id);
+        if let Some(target) = self.get_mut(id) {
+            target.references = count(target.references);
         }
+    }
+
+    fn forget(&mut self, rule: &Rule) {
+        self.refer(rule.jump, |references| references - 1);
         self.conntrack_rules -= usize::from(rule.spec.needs_conntrack());
         for name in recent_names(&rule.spec) {
             if let Some(n) = self.recent_rules.get_mut(name) {
@@ -403,6 +452,101 @@ impl Table {
 }
 
 impl Table {
+    /// Opens a transaction: changes can be taken back from here on.
+    pub(super) fn begin(&mut self) {
+        let journal = Journal { slots: self.chains.len(), free: self.free.clone(), ..Journal::default() };
+        self.journal = Some(Box::new(journal));
+    }
+
+    /// Makes this table a later one than `old`, for [`Chain::changed`].
+    pub(super) const fn follow(&mut self, old: &Self) {
+        self.clock = Clock(old.clock.0 + 1);
+    }
+
+    /// Closes a transaction: what changed stays.
+    pub(super) fn keep(&mut self) {
+        let ids: Vec<_> = self.journal.iter().flat_map(|j| j.zeroed.keys().copied()).collect();
+        ids.into_iter().for_each(|id| self.zero_now(id));
+        self.journal = None;
+    }
+
+    /// Closes a transaction: everything is as it was when it began.
+    pub(super) fn take_back(&mut self) {
+        let Some(journal) = self.journal.take() else { return };
+        for id in journal.chains.keys() {
+            if let Some(chain) = self.chains[id.0 as usize].take() {
+                self.names.remove(&chain.name);
+                self.by_name.remove(&chain.name);
+            }
+        }
+        for (id, chain) in journal.chains {
+            let Some(chain) = chain else { continue };
+            if chain.base.is_none() {
+                self.names.insert(chain.name.clone(), id);
+            }
+            self.by_name.insert(chain.name.clone(), id);
+            self.chains[id.0 as usize] = Some(chain);
+        }
+        self.chains.truncate(journal.slots);
+        self.free = journal.free;
+        self.reach.forget_all();
+        self.conntrack_rules = 0;
+        self.recent_rules.clear();
+        for rule in self.chains.iter().flatten().flat_map(|c| &c.rules) {
+            self.conntrack_rules += usize::from(rule.spec.needs_conntrack());
+            for name in recent_names(&rule.spec) {
+                *self.recent_rules.entry(name.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    /// Keeps a chain as it is for the case that the transaction is taken back.
+    pub(super) fn save(&mut self, id: ChainId) {
+        let Some(journal) = &mut self.journal else { return };
+        let chains = &self.chains;
+        journal.chains.entry(id).or_insert_with(|| chains.get(id.0 as usize).cloned().flatten());
+        if journal.zeroed.contains_key(&id) {
+            self.zero_now(id);
+        }
+    }
+
+    /// The same before rules come or go; the number of this change.
+    fn touch(&mut self, id: ChainId) -> u64 {
+        self.save(id);
+        self.clock.0 += 1;
+        self.clock.0
+    }
+
+    /// Sets the counters of a chain, or of the rule with a number in it, to zero.
+    pub(super) fn zero(&mut self, id: ChainId, number: Option<u32>) {
+        if let Some(journal) = &mut self.journal
+            && !journal.chains.contains_key(&id)
+        {
+            journal.zeroed.entry(id).or_default().insert(number);
+            return;
+        }
+        let Some(chain) = self.get_mut(id) else { return };
+        for (i, rule) in chain.rules.iter_mut().enumerate() {
+            if number.is_none_or(|n| n as usize == i + 1) {
+                (rule.packets, rule.bytes) = (0, 0);
+            }
+        }
+        if let Some(base) = chain.base.as_mut().filter(|_| number.is_none()) {
+            (base.packets, base.bytes) = (0, 0);
+        }
+    }
+
+    /// Does what was put off for a chain.
+    fn zero_now(&mut self, id: ChainId) {
+        let journal = self.journal.take();
+        let numbers = journal.as_ref().and_then(|j| j.zeroed.get(&id).cloned()).unwrap_or_default();
+        numbers.into_iter().for_each(|number| self.zero(id, number));
+        self.journal = journal;
+        if let Some(journal) = &mut self.journal {
+            journal.zeroed.remove(&id);
+        }
+    }
+
     /// Whether a rule uses these buckets of `hashlimit`.
     pub(super) fn uses_buckets(&self, name: &str) -> bool {
         let uses = |m: &Match| matches!(m, Match::Hashlimit(h) if h.name() == name);

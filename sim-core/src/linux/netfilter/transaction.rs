@@ -4,6 +4,7 @@
 //! handed over (wrong table for a target, loops): so does a [`Transaction`], in [`Transaction::apply`] and
 //! [`Transaction::commit`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::arguments::{Arguments, Verb};
@@ -22,10 +23,20 @@ use crate::trace::{Family, Hook, TableId};
 pub(super) struct Transaction {
     family: Family,
     table: Table,
+    origin: Origin,
     log: Vec<Entry>,
     touched: bool,
     /// The first change that could not be made, and its line.
     failed: Option<(Problem, u32)>,
+}
+
+/// Where the table of a transaction came from, and so where it goes if nothing comes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was taken out of the rule set.
+    Taken,
+    /// It is a new one; the rule set still has what it had.
+    New,
 }
 
 /// One change, for errors that are found at the end.
@@ -57,9 +68,10 @@ const NO_POLICY: &str = "Bad built-in chain name";
 const NO_RULE: &str = "Bad rule (does a matching rule exist in that chain?)";
 
 impl Transaction {
-    /// Changes to `table`.
-    pub(super) const fn new(family: Family, table: Table) -> Self {
-        Self { family, table, log: Vec::new(), touched: false, failed: None }
+    /// Changes to a table.
+    pub(super) fn new(family: Family, mut table: Table, origin: Origin) -> Self {
+        table.begin();
+        Self { family, table, origin, log: Vec::new(), touched: false, failed: None }
     }
 
     /// The table with the changes so far.
@@ -308,6 +320,7 @@ impl Transaction {
 
     fn set_policy(&mut self, id: ChainId, policy: &str, counters: Option<(u64, u64)>) -> Result<(), Problem> {
         let is_nat = self.table.id == TableId::Nat;
+        self.table.save(id);
         let Some(base) = self.table.get_mut(id).and_then(|c| c.base.as_mut()) else {
             return Err(Problem::failed(NO_POLICY));
         };
@@ -321,22 +334,38 @@ impl Transaction {
     }
 
     fn zero(&mut self, chain: Option<&str>, number: Option<u32>) -> Result<(), Problem> {
-        self.each(chain, |table, id| {
-            let Some(chain) = table.get_mut(id) else { return };
-            for (i, rule) in chain.rules.iter_mut().enumerate() {
-                if number.is_none_or(|n| n as usize == i + 1) {
-                    (rule.packets, rule.bytes) = (0, 0);
-                }
-            }
-            if let Some(base) = chain.base.as_mut().filter(|_| number.is_none()) {
-                (base.packets, base.bytes) = (0, 0);
-            }
-        })
+        self.each(chain, |table, id| table.zero(id, number))
     }
 
-    /// Hands the changes over: the new table, or what is wrong with it.
-    pub(super) fn commit(self) -> Result<Table, Refusal> {
-        if let Some((problem, line)) = self.failed {
+    /// Hands the changes over, or says what is wrong with them; then the table is as it was before.
+    pub(super) fn commit(mut self) -> (Table, Result<(), Refusal>) {
+        let verdict = self.verdict();
+        match verdict {
+            Ok(()) => self.table.keep(),
+            Err(_) => self.table.take_back(),
+        }
+        (self.table, verdict)
+    }
+
+    /// What handing the changes over would come to; the table as it was before.
+    pub(super) fn try_out(mut self) -> (Table, Result<(), Refusal>) {
+        let verdict = self.verdict();
+        (self.cancel(), verdict)
+    }
+
+    /// Gives up; the table as it was before.
+    pub(super) fn cancel(mut self) -> Table {
+        self.table.take_back();
+        self.table
+    }
+
+    /// Where the table came from.
+    pub(super) const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    fn verdict(&mut self) -> Result<(), Refusal> {
+        if let Some((problem, line)) = self.failed.take() {
             let line = Some(line).filter(|_| problem.kind != Kind::NoTarget);
             return Err(Refusal { problem, line });
         }
@@ -345,7 +374,18 @@ impl Transaction {
         if !refused.is_empty() {
             return Err(refuse(&refused));
         }
-        if let Err((rules, errno)) = graph::check(&self.table) {
+        let mut changed = BTreeSet::new();
+        let mut last = None;
+        for entry in &self.log {
+            if last != Some(&entry.chain) {
+                changed.extend(self.table.find(&entry.chain));
+                last = Some(&entry.chain);
+            }
+        }
+        let mut reach = std::mem::take(&mut self.table.reach);
+        let found = graph::check(&self.table, &mut reach, &changed);
+        self.table.reach = reach;
+        if let Err((rules, errno)) = found {
             let is_last = |e: &&Entry| match &e.what {
                 Change::Rule(_, spec) => rules.iter().any(|r| Arc::ptr_eq(r, spec)),
                 Change::Busy => false,
@@ -354,7 +394,7 @@ impl Transaction {
                 return Err(refuse(&[(entry, errno)]));
             }
         }
-        Ok(self.table)
+        Ok(())
     }
 
     /// What the kernel says to one change by itself.

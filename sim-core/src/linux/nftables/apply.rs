@@ -127,6 +127,12 @@ impl Change<'_> {
         }
     }
 
+    /// A table that is only looked at.
+    fn look(&self, name: &TableName) -> Result<&Table, Failure> {
+        let found = self.rules.tables.iter().find(|t| is(t, name));
+        found.map(|t| &**t).ok_or_else(|| kernel(name.name.span, ENOENT))
+    }
+
     fn table(&mut self, name: &TableName) -> Result<&mut Table, Failure> {
         let found = self.rules.tables.iter_mut().find(|t| is(t, name));
         found.map(Arc::make_mut).ok_or_else(|| kernel(name.name.span, ENOENT))
@@ -256,12 +262,12 @@ impl Change<'_> {
     }
 
     /// The names in a rule must be those of something that fits.
-    fn check_names(&mut self, name: &TableName, spec: &RuleSpec) -> Done {
-        let known = self.rules.tables.clone();
-        let table = self.table(name)?;
+    fn check_names(&self, name: &TableName, spec: &RuleSpec) -> Done {
+        let known = &self.rules.tables;
+        let table = self.look(name)?;
         for (set, key, data, left) in &spec.sets {
             let Some(found) = table.sets.get(&set.what) else {
-                return Err(meaning(set_span(set), missing_set(&known, &set.what)));
+                return Err(meaning(set_span(set), missing_set(known, &set.what)));
             };
             if *data != SetData::None && !found.is_map() {
                 return Err(meaning(set_span(set), "Expression is not a map"));
@@ -277,7 +283,7 @@ impl Change<'_> {
         }
         for (set, key, key_span, span) in &spec.dynamics {
             let Some(found) = table.sets.get(&set.what) else {
-                return Err(meaning(set_span(set), missing_set(&known, &set.what)));
+                return Err(meaning(set_span(set), missing_set(known, &set.what)));
             };
             if !same_types(key, &found.key) {
                 let text = format!(
@@ -325,10 +331,12 @@ impl Change<'_> {
 
     fn add_set(&mut self, create: bool, table: &TableName, name: &Located<Arc<str>>, set: &Set) -> Done {
         let table = self.table(table)?;
-        if let Some(old) = table.sets.get(&name.what) {
-            if create || old.key != set.key || old.data != set.data {
+        if let Some(old) = table.sets.get_mut(&name.what) {
+            let nature = |s: &Set| (s.key.clone(), s.data.clone(), s.flags, s.statements.len());
+            if create || nature(old) != nature(set) {
                 return Err(kernel(name.span, EEXIST));
             }
+            update_set(old, set);
             return Ok(());
         }
         let mut set = set.clone();
@@ -347,11 +355,11 @@ impl Change<'_> {
         if raw.is_empty() {
             return Ok(());
         }
-        let known = self.rules.tables.clone();
+        let known = &self.rules.tables;
         let now = self.now;
-        let table = self.table(table_name)?;
+        let table = self.look(table_name)?;
         let Some(set) = table.sets.get(&name.what) else {
-            return Err(meaning(name.span, missing_set(&known, &name.what)));
+            return Err(meaning(name.span, missing_set(known, &name.what)));
         };
         let elements = resolved(set, raw)?;
         let elements =
@@ -365,6 +373,7 @@ impl Change<'_> {
                 return Err(kernel(span.map_or(name.span, |r| r.key_span), ENOENT));
             }
         }
+        let table = self.table(table_name)?;
         let Some(set) = table.sets.get_mut(&name.what).map(Arc::make_mut) else { return Ok(()) };
         for (element, span) in elements {
             add_element(set, element, span, create, now)?;
@@ -605,6 +614,22 @@ fn add_element(set: &mut Set, mut element: Element, span: Span, create: bool, no
         set.elements.insert(element);
     }
     Ok(())
+}
+
+/// What a set takes over when it is added once more (`nf_tables_newset`, 6.2 and later): times, and a size if there is one.
+fn update_set(old: &mut Arc<Set>, new: &Set) {
+    let size = new.size.or(old.size);
+    if (old.timeout, old.gc_interval, old.size) == (new.timeout, new.gc_interval, size) {
+        return;
+    }
+    let old = Arc::make_mut(old);
+    if old.timeout != new.timeout {
+        // Elements keep the time that they were given.
+        for e in old.elements.iter_mut().filter(|e| e.expires.is_some()) {
+            e.timeout = e.timeout.or(old.timeout).filter(|t| Some(*t) != new.timeout);
+        }
+    }
+    (old.timeout, old.gc_interval, old.size) = (new.timeout, new.gc_interval, size);
 }
 
 /// What only the table knows about a statement.

@@ -25,7 +25,7 @@ pub(crate) fn text(node: &Node, pods: &[Pod], case: &Value, topology: &Value) ->
     };
     let mut text = base_rules(&settings, true);
     let blocks = services::blocks(&node.name, pods, case, &settings)?;
-    text += &sync(&settings, &blocks, Changes { changed: None, stale: &[] });
+    text += &sync(&settings, &blocks, Changes::ALL);
     // The knob is about the rule that keeps strangers away from 127/8, not about node ports there.
     if !on("localhost_nodeports") {
         text += "*filter\n-F KUBE-FIREWALL\nCOMMIT\n";

@@ -65,7 +65,7 @@ fn iptables(case: &Value, defaults: &Value) -> Result<String, String> {
     let blocks = ports.iter().map(|(service, endpoints)| {
         (service.key.clone(), Arc::new(block(&settings, service, &select(service, endpoints, here))))
     });
-    Ok(sync(&settings, &blocks.collect(), Changes { changed: None, stale: &[] }))
+    Ok(sync(&settings, &blocks.collect(), Changes::ALL))
 }
 
 /// The service part of the table.

@@ -13,3 +13,6 @@ pub mod names;
 pub mod nftables;
 pub mod select;
 pub mod services;
+
+#[cfg(test)]
+mod tests;

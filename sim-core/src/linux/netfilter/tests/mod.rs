@@ -5,5 +5,6 @@ mod extensions;
 mod golden;
 mod property;
 mod rules;
+mod transactions;
 mod transcript;
 mod walk;

@@ -101,9 +101,7 @@ impl Node {
             let block = block(&settings, &service, &select(&service, &endpoints, here));
             blocks.insert(service.key.clone(), Arc::new(block));
         }
-        for rules in
-            [base_rules(&settings, true), sync(&settings, &blocks, Changes { changed: None, stale: &[] })]
-        {
+        for rules in [base_rules(&settings, true), sync(&settings, &blocks, Changes::ALL)] {
             let options = RestoreOptions { noflush: true, ..RestoreOptions::default() };
             self.world
                 .ns_mut(self.ns)

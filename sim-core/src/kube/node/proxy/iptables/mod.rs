@@ -27,7 +27,7 @@ pub use fixed::base_rules;
 use fixed::{end_of_nat, filter_chains, filter_rules, nat_chains, nat_rules};
 
 use super::model::PortKey;
-use crate::trace::Family;
+use crate::trace::{Family, TableId};
 
 /// kube-proxy's configuration as far as it shows in rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +130,28 @@ pub struct Changes<'a> {
     pub changed: Option<&'a [PortKey]>,
     /// Chains that no service port uses any more.
     pub stale: &'a [String],
+    /// The fixed chains of the filter table are known to hold what would be written.
+    pub same_filter: bool,
+    /// So are those of the nat table.
+    pub same_nat: bool,
+}
+
+impl Changes<'_> {
+    /// Everything is written.
+    pub const ALL: Self = Self { changed: None, stale: &[], same_filter: false, same_nat: false };
+}
+
+/// The fixed chains of the two tables, which every sync rewrites.
+#[must_use]
+pub fn fixed_chains(settings: &Settings) -> [(TableId, Vec<String>); 2] {
+    let (mut filter, mut nat) = (String::new(), String::new());
+    filter_chains(settings, &mut filter);
+    nat_chains(&mut nat);
+    let names = |text: &str| {
+        let name = |line: &str| line.trim_start_matches(':').split(' ').next().unwrap_or_default().to_owned();
+        text.lines().map(name).collect()
+    };
+    [(TableId::Filter, names(&filter)), (TableId::Nat, names(&nat))]
 }
 
 /// The text of one sync, for `iptables-restore --noflush`.
@@ -140,31 +162,53 @@ pub fn sync(settings: &Settings, blocks: &BTreeMap<PortKey, Arc<Block>>, changes
         Some(keys) => keys.iter().filter_map(|k| blocks.get(k)).map(|b| &**b).collect(),
     };
     let size = written.iter().map(|b| b.chain_rules.len() + 40 * b.chains.len()).sum::<usize>();
-    let mut text = String::with_capacity(4096 + size + 400 * blocks.len());
+    let fixed = if changes.same_filter && changes.same_nat { 0 } else { 400 * blocks.len() };
+    let mut text = String::with_capacity(4096 + size + fixed);
     text.push_str("*filter\n");
-    filter_chains(settings, &mut text);
-    for b in blocks.values() {
-        text.push_str(&b.filter_rules);
+    if changes.same_filter {
+        only_zero(settings, TableId::Filter, &mut text);
+    } else {
+        filter_chains(settings, &mut text);
+        for b in blocks.values() {
+            text.push_str(&b.filter_rules);
+        }
+        filter_rules(settings, &mut text);
     }
-    filter_rules(settings, &mut text);
     text.push_str("COMMIT\n*nat\n");
-    nat_chains(&mut text);
+    if changes.same_nat {
+        only_zero(settings, TableId::Nat, &mut text);
+    } else {
+        nat_chains(&mut text);
+    }
     for chain in written.iter().flat_map(|b| &b.chains).chain(changes.stale) {
         text.extend([":", chain, " - [0:0]\n"]);
     }
-    nat_rules(settings, &mut text);
-    for b in blocks.values() {
-        text.push_str(&b.entry_rules);
+    if !changes.same_nat {
+        nat_rules(settings, &mut text);
+        for b in blocks.values() {
+            text.push_str(&b.entry_rules);
+        }
     }
     for b in written {
         text.push_str(&b.chain_rules);
     }
-    end_of_nat(settings, &mut text);
+    if !changes.same_nat {
+        end_of_nat(settings, &mut text);
+    }
     for chain in changes.stale {
         text.extend(["-X ", chain, "\n"]);
     }
     text.push_str("COMMIT\n");
     text
+}
+
+/// What writing the same rules once more comes to: they have counted nothing yet.
+fn only_zero(settings: &Settings, table: TableId, text: &mut String) {
+    for (_, chains) in fixed_chains(settings).iter().filter(|(id, _)| *id == table) {
+        for chain in chains {
+            text.extend(["-Z ", chain, "\n"]);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ fn text(services: &[(ServicePort, Vec<Endpoint>)], settings: &Settings) -> Strin
         .iter()
         .map(|(s, e)| (s.key.clone(), Arc::new(block(settings, s, &select(s, e, here)))))
         .collect();
-    sync(settings, &blocks, Changes { changed: None, stale: &[] })
+    sync(settings, &blocks, Changes::ALL)
 }
 
 fn settings() -> Settings {
@@ -89,7 +89,8 @@ fn only_the_chains_of_changed_services_are_rewritten() {
         .into();
     let changed = [service("b").key];
     let stale = ["KUBE-SEP-AAAAAAAAAAAAAAAA".to_owned()];
-    let partial = sync(&settings, &blocks, Changes { changed: Some(&changed), stale: &stale });
+    let partial =
+        sync(&settings, &blocks, Changes { changed: Some(&changed), stale: &stale, ..Changes::ALL });
     assert_eq!(partial.matches("cluster IP").count(), 3, "both are entered, one is rewritten");
     assert!(partial.contains(":KUBE-SEP-AAAAAAAAAAAAAAAA - [0:0]\n"));
     assert!(partial.ends_with("-X KUBE-SEP-AAAAAAAAAAAAAAAA\nCOMMIT\n"));

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::{Blocks, Round, SyncError};
 use crate::kube::node::agents::restore;
-use crate::kube::node::proxy::iptables::{Block, Changes, Settings, block, sync};
+use crate::kube::node::proxy::iptables::{Block, Changes, Settings, block, fixed_chains, sync};
 use crate::kube::node::proxy::model::PortKey;
 use crate::time::SimTime;
+use crate::trace::{Family, TableId};
 
 /// Above this number of endpoints comments are left out and stale chains stay for a while.
 const LARGE_CLUSTER: usize = 1000;
@@ -24,21 +25,31 @@ pub struct Iptables {
     stale: BTreeSet<String>,
     /// When stale chains were last deleted.
     cleaned: Option<SimTime>,
+    /// The fixed chains, and the numbers of their last changes when they were written: somebody else may change them.
+    fixed: Vec<(TableId, String, u64)>,
 }
 
 /// What is the same on nodes that see the same Services.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Texts {
     blocks: Blocks<Block>,
-    /// The last text, and what it was made for: whether it writes everything, and the stale chains that it deletes.
-    text: Option<(bool, Vec<String>, String)>,
+    /// The last text, and what it was made for: whether it writes everything, which tables' fixed chains it leaves, and the stale
+    /// chains that it deletes.
+    text: Option<((bool, Same, Vec<String>), String)>,
+}
+
+/// Which tables' fixed chains hold what they are to hold. kube-proxy writes them on every sync; they are the long ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Same {
+    filter: bool,
+    nat: bool,
 }
 
 impl Iptables {
     /// Nothing written yet.
     #[must_use]
     pub const fn new(settings: Settings) -> Self {
-        Self { settings, blocks: BTreeMap::new(), stale: BTreeSet::new(), cleaned: None }
+        Self { settings, blocks: BTreeMap::new(), stale: BTreeSet::new(), cleaned: None, fixed: Vec::new() }
     }
 
     pub(super) fn has_stale(&self) -> bool {
@@ -47,32 +58,62 @@ impl Iptables {
 
     pub(super) fn sync(&mut self, round: &mut Round<'_>) -> Result<(), SyncError> {
         self.settings.large_cluster = round.services.endpoints() > LARGE_CLUSTER;
+        let mut same = Same { filter: !round.full, nat: !round.full };
         for key in round.changed {
-            self.write(key, round);
+            self.write(key, round, &mut same);
         }
-        let now = round.world.now();
-        let clean = !self.settings.large_cluster || self.cleaned.is_none_or(|last| now > last + SYNC_PERIOD);
-        let stale: Vec<String> =
-            if clean { std::mem::take(&mut self.stale).into_iter().collect() } else { Vec::new() };
-        if clean {
-            self.cleaned = Some(now);
+        let as_written = |table| {
+            let mut of_table = self.fixed.iter().filter(|(at, ..)| *at == table);
+            of_table.all(|(_, chain, then)| changed(round, &self.settings, table, chain) == Some(*then))
+        };
+        same.filter &= as_written(TableId::Filter);
+        same.nat &= as_written(TableId::Nat);
+        let stale = self.take_stale(round.world.now());
+        self.restore(round, same, stale)?;
+        if !(same.filter && same.nat) {
+            self.fixed = fixed_chains(&self.settings)
+                .into_iter()
+                .flat_map(|(table, chains)| chains.into_iter().map(move |chain| (table, chain)))
+                .filter_map(|(table, chain)| {
+                    let now = changed(round, &self.settings, table, &chain)?;
+                    Some((table, chain, now))
+                })
+                .collect();
         }
-        let changed = (!round.full).then_some(round.changed);
+        Ok(())
+    }
+
+    /// The chains that are to be deleted now.
+    fn take_stale(&mut self, now: SimTime) -> Vec<String> {
+        if self.settings.large_cluster && self.cleaned.is_some_and(|last| now <= last + SYNC_PERIOD) {
+            return Vec::new();
+        }
+        self.cleaned = Some(now);
+        std::mem::take(&mut self.stale).into_iter().collect()
+    }
+
+    fn restore(&self, round: &mut Round<'_>, same: Same, stale: Vec<String>) -> Result<(), SyncError> {
         let family = self.settings.family;
         let even = round.services.is_even() && self.settings.node_port_addresses.is_none();
+        let made_for = (round.full, same, stale);
         let known = round.shared.iptables.text.as_ref();
-        if let Some((.., text)) = known.filter(|t| even && (t.0, &t.1) == (round.full, &stale)) {
-            restore(round.world, round.ns, family, text)?;
-            return Ok(());
+        if let Some((_, text)) = known.filter(|(f, _)| even && *f == made_for) {
+            return Ok(restore(round.world, round.ns, family, text)?);
         }
-        let text = sync(&self.settings, &self.blocks, Changes { changed, stale: &stale });
+        let changes = Changes {
+            changed: (!round.full).then_some(round.changed),
+            stale: &made_for.2,
+            same_filter: same.filter,
+            same_nat: same.nat,
+        };
+        let text = sync(&self.settings, &self.blocks, changes);
         restore(round.world, round.ns, family, &text)?;
-        round.shared.iptables.text = Some((round.full, stale, text));
+        round.shared.iptables.text = Some((made_for, text));
         Ok(())
     }
 
     /// Makes the block of a service port anew, or takes it away.
-    fn write(&mut self, key: &PortKey, round: &mut Round<'_>) {
+    fn write(&mut self, key: &PortKey, round: &mut Round<'_>, same: &mut Same) {
         let new = round.services.get(key).map(|entry| {
             let make = || Arc::new(block(&self.settings, &entry.service, &round.select(entry)));
             if entry.depends_on_node() {
@@ -89,9 +130,26 @@ impl Iptables {
             Some(block) => self.blocks.insert(key.clone(), block.clone()),
             None => self.blocks.remove(key),
         };
+        let parts = |b: Option<&Arc<Block>>| {
+            let part = |f: fn(&Block) -> &String| b.map_or("", |b| f(b)).to_owned();
+            (part(|b| &b.filter_rules), part(|b| &b.entry_rules))
+        };
+        let (then, now) = (parts(old.as_ref()), parts(new.as_ref()));
+        same.filter &= then.0 == now.0;
+        same.nat &= then.1 == now.1;
         self.stale.extend(old.iter().flat_map(|b| b.chains.iter().cloned()));
         for chain in new.iter().flat_map(|b| &b.chains) {
             self.stale.remove(chain);
         }
     }
+}
+
+/// The number of a chain's last change; none if it is not there.
+fn changed(round: &Round<'_>, settings: &Settings, table: TableId, chain: &str) -> Option<u64> {
+    let ns = round.world.ns(round.ns);
+    let rules = match settings.family {
+        Family::V4 => ns.nf4(),
+        Family::V6 => ns.nf6(),
+    };
+    Some(rules.table(table)?.chain(chain)?.changed())
 }
