@@ -4,6 +4,7 @@
 //! (CNI `bridge`), kube-proxy's rules are loaded, connection tracking is on. A request is a UDP datagram of 64 bytes, and the
 //! answer carries the same bytes back.
 
+pub mod proxy;
 pub mod services;
 
 use std::fmt::Write as _;
