@@ -33,6 +33,12 @@ fn draw(journey: &Journey<'_>, report: &FlowReport, names: &dyn Names, out: &mut
             Step::Tx { iface } => Some(format!("{:<14} ─►", dev(*iface))),
             Step::Rx { iface } => Some(format!("{:<14} ◄─", dev(*iface))),
             Step::Nat { kind } => before.and_then(|b| translation(*kind, b, after)),
+            Step::Ipvs { virtual_server, real, reply: false } => {
+                Some(format!("virtual server {virtual_server} chooses {real}"))
+            }
+            Step::Ipvs { virtual_server, real, reply: true } => {
+                Some(format!("source {real} becomes virtual server {virtual_server}"))
+            }
             Step::Encap { iface, remote } => Some(format!("{:<14} wraps it for {remote}", dev(*iface))),
             Step::Decap { iface } => Some(format!("{:<14} unwraps it", dev(*iface))),
             Step::End(verdict) => Some(verdict.to_string()),

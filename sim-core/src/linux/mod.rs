@@ -2,7 +2,7 @@
 //!
 //! [`World`] holds the namespaces and the wires between them, and virtual time. A [`Netns`] is one stack as plain data:
 //! interfaces ([`link`]), bridges ([`bridge`]), VXLAN ([`tunnel`]), routes ([`route`]), neighbours ([`neigh`]), switches
-//! ([`sysctl`]), packet filter ([`netfilter`]), connection tracking and address translation ([`conntrack`]), sockets
+//! ([`sysctl`]), packet filter ([`netfilter`]), connection tracking and address translation ([`conntrack`]), virtual servers ([`ipvs`]), sockets
 //! ([`socket`]), copies of frames for who watches ([`tap`]). IPv4 and IPv6 share all of it ([`ipv6`]). What it leaves out: traffic control, multicast routing.
 
 pub mod bridge;
@@ -12,6 +12,7 @@ pub mod exception;
 pub mod icmp;
 pub mod ipset;
 pub mod ipv6;
+pub mod ipvs;
 pub mod link;
 pub mod neigh;
 pub mod netfilter;

@@ -28,6 +28,8 @@ pub struct Skb {
     /// Timeouts of the connection that sent it. Each gives the flow a new hash (`sk_rethink_txhash`), which stays with the packet
     /// from host to host and so chooses the source port of a tunnel.
     pub rehash: u32,
+    /// IPVS has dealt with it (`skb->ipvs_property`).
+    pub ipvs: bool,
     /// Its innermost TCP or UDP checksum waits for a network card (`CHECKSUM_PARTIAL`). Only captures look at it.
     pub partial: bool,
 }
@@ -96,6 +98,7 @@ impl Skb {
             frag_max: None,
             ignore_df: false,
             rehash: 0,
+            ipvs: false,
             partial: false,
         }
     }
@@ -114,6 +117,7 @@ impl Skb {
             frag_max: None,
             ignore_df: false,
             rehash: 0,
+            ipvs: false,
             partial: false,
         }
     }

@@ -1,6 +1,6 @@
 //! The steps of a packet.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -70,6 +70,15 @@ pub enum Step {
     Nat {
         /// Which side.
         kind: NatKind,
+    },
+    /// IPVS: a packet to a virtual server goes to a real one, or the answer goes back.
+    Ipvs {
+        /// Address and port that the client uses.
+        virtual_server: SocketAddr,
+        /// The real server.
+        real: SocketAddr,
+        /// It is an answer.
+        reply: bool,
     },
     /// The routing decision.
     Route(RouteDecision),

@@ -184,6 +184,12 @@ fn describe(step: &Step, ns: NsId, before: Option<&Frame>, after: &Frame, names:
             let before = before.map(ToString::to_string).unwrap_or_default();
             format!("{side} translated\n  before {before}\n  after  {after}")
         }
+        Step::Ipvs { virtual_server, real, reply: false } => {
+            format!("virtual server {virtual_server} → real server {real}\n  after  {after}")
+        }
+        Step::Ipvs { virtual_server, real, reply: true } => {
+            format!("answer of real server {real} → from virtual server {virtual_server}\n  after  {after}")
+        }
         Step::Route(decision) => route_text(decision, &dev),
         Step::Neighbour { next_hop, mac } => format!("neighbour {next_hop} is at {mac}"),
         Step::NeighbourWait { next_hop, iface } => {
@@ -308,6 +314,11 @@ impl fmt::Display for DropReason {
             Self::MasqueradeMoved => {
                 f.write_str("masqueraded flow left by another interface; its entry is deleted")
             }
+            Self::IpvsNoServer { virtual_server } => {
+                write!(f, "virtual server {virtual_server} has no real server that takes it")
+            }
+            Self::IpvsServerGone => f.write_str("the connection's real server is gone"),
+            Self::IpvsOldFlow => f.write_str("IPVS ended an old connection from the same port"),
             Self::BadChecksum => f.write_str("bad checksum"),
             Self::ReassemblyTimeout => f.write_str("a fragment never came"),
             Self::UnknownProtocol { protocol } => write!(f, "nobody handles protocol {protocol}"),

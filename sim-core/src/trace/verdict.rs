@@ -136,6 +136,15 @@ pub enum DropReason {
     MasqueradeMoved,
     /// An ICMP redirect about a translated flow: following it would go round the translation.
     NatRedirect,
+    /// IPVS: no real server takes connections.
+    IpvsNoServer {
+        /// The virtual server.
+        virtual_server: SocketAddr,
+    },
+    /// IPVS: the connection's real server is gone.
+    IpvsServerGone,
+    /// IPVS: a new connection from the port of an old one, whose flow connection tracking still has.
+    IpvsOldFlow,
     /// The checksum is wrong.
     BadChecksum,
     /// A fragment of a packet that was never completed.

@@ -160,6 +160,24 @@ impl Conntrack {
         }
     }
 
+    /// IPVS sends the packets of a new flow to a real server: replies come from there (`ip_vs_update_conntrack`). The flow does not count
+    /// as translated; IPVS changes its packets.
+    pub fn redirect_replies(&self, skb: &mut Skb, real: std::net::SocketAddr) {
+        if let SkbCt::New(flow) = &mut skb.ct {
+            flow.reply.src = real.ip();
+            if !flow.reply.is_icmp() {
+                flow.reply.sport = real.port();
+            }
+        }
+    }
+
+    /// Ends the flow whose first packet looked so.
+    pub fn end_flow(&mut self, first: &Tuple) {
+        if let Some((id, Direction::Original)) = self.table.lookup(first) {
+            self.table.remove(id);
+        }
+    }
+
     /// Sets the mark of the packet's flow (`CONNMARK`).
     pub fn set_mark(&mut self, skb: &mut Skb, mark: u32) {
         match &mut skb.ct {

@@ -19,6 +19,7 @@ use super::conntrack::Conntrack;
 use super::exception::Exceptions;
 use super::icmp::Limits;
 use super::ipset::Sets;
+use super::ipvs::Ipvs;
 use super::link::{IfConf, IfKind, Iface};
 use super::neigh::Neighbours;
 use super::netfilter::Ruleset;
@@ -56,6 +57,7 @@ pub struct Netns {
     pub(super) nf6: Ruleset,
     pub(super) sets: Sets,
     pub(super) nft: Nftables,
+    pub(super) ipvs: Ipvs,
     pub(super) hooks: Hooks,
     pub(super) netfilter_on: bool,
     pub(super) track: bool,
@@ -140,6 +142,7 @@ impl Netns {
             nf6: Ruleset::new(Family::V6),
             sets: Sets::default(),
             nft: Nftables::default(),
+            ipvs: Ipvs::default(),
             hooks: Hooks::default(),
             netfilter_on: false,
             track: false,
@@ -221,6 +224,12 @@ impl Netns {
     #[must_use]
     pub const fn nft(&self) -> &Nftables {
         &self.nft
+    }
+
+    /// Virtual servers.
+    #[must_use]
+    pub const fn ipvs(&self) -> &Ipvs {
+        &self.ipvs
     }
 
     /// The interfaces as nftables names them.

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use super::Netns;
 use crate::linux::ipset::{self, ToolError};
+use crate::linux::ipvs::{self, Ipvs, Written};
 use crate::linux::netfilter::Ruleset;
 use crate::linux::nftables::Nftables;
 use crate::linux::sysctl::{self, SysctlError};
 use crate::time::SimTime;
 use crate::trace::Family;
+
+/// Where the switches of IPVS are.
+const VS: &str = "net.ipv4.vs.";
 
 impl Netns {
     /// Changes iptables or ip6tables rules.
@@ -31,11 +35,22 @@ impl Netns {
         t
     }
 
+    /// Changes virtual servers.
+    pub fn ipvs_mut<T>(&mut self, change: impl FnOnce(&mut Ipvs) -> T) -> T {
+        let before = self.ipvs.is_enabled();
+        let t = change(&mut self.ipvs);
+        if self.ipvs.is_enabled() != before {
+            self.refresh_hooks();
+        }
+        t
+    }
+
     fn refresh_hooks(&mut self) {
         let any = |r: &Ruleset| crate::trace::TableId::ALL.iter().any(|t| r.table(*t).is_some());
         self.track = self.nf4.needs_conntrack() || self.nf6.needs_conntrack() || self.nft.needs_conntrack();
         self.netfilter_on = self.track || any(&self.nf4) || any(&self.nf6) || self.nft.is_hooked();
-        self.hooks.refresh(&self.nf4, &self.nf6, &self.nft, self.track);
+        self.netfilter_on |= self.ipvs.is_enabled();
+        self.hooks.refresh(&self.nf4, &self.nf6, &self.nft, self.track, self.ipvs.is_enabled());
     }
 
     /// `ipset args…` with this standard input: what goes to standard output and, without being an error, to standard error.
@@ -66,6 +81,15 @@ impl Netns {
             && let Some(set) = self.conntrack.settings.set(key, value)
         {
             return set.map_err(|_| SysctlError::Invalid(name.to_owned()));
+        }
+        if let Some(key) = name.strip_prefix(VS).filter(|_| self.ipvs.is_loaded())
+            && let Some(written) = self.ipvs.settings.set(key, value)
+        {
+            return match written {
+                Written::Done => Ok(()),
+                Written::Invalid => Err(SysctlError::Invalid(name.to_owned())),
+                Written::Fixed(only) => Err(SysctlError::NotModelled(name.to_owned(), only)),
+            };
         }
         let mut tcp = self.sockets.tcp_settings();
         if let Some(set) = sysctl::set_tcp(&mut tcp, name, value) {
@@ -107,6 +131,11 @@ impl Netns {
         {
             return Ok(value.to_string());
         }
+        if let Some(key) = name.strip_prefix(VS).filter(|_| self.ipvs.is_loaded())
+            && let Some(value) = self.ipvs.settings.get(key)
+        {
+            return Ok(value);
+        }
         sysctl::get(&self.sys, self.ifaces(), name).or_else(|unknown| {
             let kept = self.kept_sysctls.get(name).map(String::as_str);
             let default = || sysctl::known::default_of(name, &self.device_names());
@@ -117,7 +146,12 @@ impl Netns {
     /// The names of all switches, in the order of `sysctl -a`.
     #[must_use]
     pub fn sysctl_names(&self) -> Vec<String> {
-        sysctl::known::names(&self.device_names())
+        let mut names = sysctl::known::names(&self.device_names());
+        if self.ipvs.is_loaded() {
+            names.extend(ipvs::Settings::names().map(|name| format!("{VS}{name}")));
+            names.sort_by(|a, b| a.split('.').cmp(b.split('.')));
+        }
+        names
     }
 
     fn device_names(&self) -> Vec<&str> {

@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Cx;
 use super::order::Call;
-use super::routing::Opinion;
+use super::routing::{Opinion, Path};
 use crate::linux::conntrack::{CtState, NatRange};
 use crate::linux::ipv6::is_link_local;
 use crate::linux::netfilter::{Env, NatTarget, WalkEnd};
 use crate::linux::nftables::{self, ChainAt};
 use crate::linux::{Iface, Netns, Skb, SkbCt};
+use crate::packet::IcmpError;
 use crate::trace::{
     CtSummary, DropReason, Family, Hook, IfId, NatKind, Recorder, RejectWith, RuleRef, Step, TableId, Verdict,
 };
@@ -33,12 +34,20 @@ pub(super) enum Stop {
     Drop(DropReason),
     /// Thrown away, and the sender is told.
     Reject(RuleRef, RejectWith),
+    /// Refused without a rule; the sender is told.
+    Refuse(DropReason, IcmpError),
+    /// IPVS takes it, to send it to a real server.
+    Stolen(Path),
 }
 
 impl Stop {
     pub(super) fn verdict(self) -> Verdict {
         match self {
             Self::Drop(reason) => Verdict::Dropped { reason },
+            Self::Refuse(reason, error) => {
+                Verdict::Rejected { rule: None, reason: Some(reason), with: RejectWith::Icmp(error) }
+            }
+            Self::Stolen(_) => Verdict::Consumed { what: "taken by IPVS" },
             Self::Reject(rule, with) => Verdict::Rejected { rule: Some(rule), reason: None, with },
         }
     }
@@ -80,6 +89,8 @@ impl Netns {
                 Call::Track => self.track(skb, cx)?,
                 Call::Nat(kind) => self.translate(kind, family, at, skb, cx)?,
                 Call::Confirm => self.confirm(skb, cx)?,
+                Call::IpvsIn => self.ipvs_in(at, skb, cx)?,
+                Call::IpvsOut => self.ipvs_out(skb, cx),
             }
         }
         Ok(())
@@ -123,7 +134,7 @@ impl Netns {
         match call {
             Call::Iptables(table) => self.walk_table(table, at, skb, cx),
             Call::Nft(chain) => self.walk_nft(chain, at, skb, cx),
-            Call::Track | Call::Nat(_) | Call::Confirm => None,
+            Call::Track | Call::Nat(_) | Call::Confirm | Call::IpvsIn | Call::IpvsOut => None,
         }
     }
 

@@ -6,6 +6,7 @@ use super::hooks::{At, Stop};
 use super::routing::{BadInput, Path};
 use super::{Cx, lost};
 use crate::linux::ipv6::is_link_local;
+use crate::linux::policy::Flow;
 use crate::linux::tap::{Seen, SeenKind};
 use crate::linux::{Netns, Skb};
 use crate::packet::{FrameBody, IcmpError};
@@ -95,13 +96,13 @@ impl Netns {
         }
     }
 
-    /// Connection tracking needs whole packets (`nf_defrag_ipv4`); without it pieces pass one by one.
+    /// Connection tracking and IPVS need whole packets (`nf_defrag_ipv4`); without them pieces pass one by one.
     pub(super) fn defragment_for_tracking<R: Recorder>(
         &mut self,
         skb: Box<Skb>,
         cx: &Cx<'_, R>,
     ) -> Option<Box<Skb>> {
-        if self.track && skb.ip().is_some_and(|p| p.frag.is_some()) {
+        if (self.track || self.ipvs.is_enabled()) && skb.ip().is_some_and(|p| p.frag.is_some()) {
             self.fragments.add(skb, cx.now)
         } else {
             Some(skb)
@@ -137,12 +138,24 @@ impl Netns {
         if let Err(stop) = self.hook(at, &mut skb, cx) {
             return self.stopped(skb, stop, cx);
         }
+        // An answer that IPVS gave another source may have another way (`ip_vs_route_me_harder`).
+        let path = if skb.ipvs && !self.policy.is_plain() { self.path_again(path, &skb) } else { path };
         // Nobody here waits for the answer.
         let _ = self.ip_output(path, skb, cx);
     }
 
-    /// A hook ended the packet: tells the sender, if the rule says so.
+    fn path_again(&self, path: Path, skb: &Skb) -> Path {
+        let flow = skb.ip().map(|p| Flow { src: Some(p.src), dst: p.dst, iif: None, mark: skb.mark });
+        flow.and_then(|flow| self.path_of(&flow).ok()).unwrap_or(path)
+    }
+
+    /// A hook ended the packet: tells the sender, if the rule says so. What IPVS took goes on its own way.
     pub(super) fn stopped<R: Recorder>(&mut self, skb: Box<Skb>, stop: Stop, cx: &mut Cx<'_, R>) {
+        match stop {
+            Stop::Stolen(path) => return self.ipvs_send(path, skb, cx),
+            Stop::Refuse(reason, error) => return self.refuse(skb, reason, error, cx),
+            Stop::Drop(_) | Stop::Reject(..) => {}
+        }
         if let Stop::Reject(_, with) = &stop {
             match *with {
                 RejectWith::Icmp(error) => {

@@ -16,6 +16,7 @@ mod deliver;
 mod errors;
 mod hooks;
 mod input;
+mod ipvs;
 mod ndisc;
 mod order;
 mod output;
@@ -85,7 +86,8 @@ impl Netns {
     /// When this namespace wants to be woken.
     pub(super) fn next_timer(&self) -> Option<SimTime> {
         let own = [self.neigh.next_timer(), self.sockets.next_timer(), self.fragments.next_timer()];
-        let timers = [self.exceptions.next_timer(), self.addr_expiry()].into_iter().chain(own);
+        let rest = [self.exceptions.next_timer(), self.addr_expiry(), self.ipvs.next_expiry()];
+        let timers = rest.into_iter().chain(own);
         timers.flatten().min()
     }
 
@@ -101,6 +103,9 @@ impl Netns {
         }
         if self.addr_expiry().is_some_and(|t| t <= cx.now) {
             self.expire_addrs(cx.now);
+        }
+        if self.ipvs.next_expiry().is_some_and(|t| t <= cx.now) {
+            self.ipvs_expire(cx.now);
         }
         if self.fragments.next_timer().is_some_and(|t| t <= cx.now) {
             for piece in self.fragments.on_timer(cx.now) {

@@ -12,6 +12,9 @@
 //! OUTPUT       raw       track           mangle       nat                     filter
 //! POSTROUTING                            mangle                                         nat               confirm
 //! ```
+//!
+//! IPVS is called behind destination NAT in OUTPUT (-99, -98), before source NAT in INPUT (98, 99) and behind the filter in FORWARD (99, 100):
+//! first for answers of real servers, then for packets to virtual ones.
 
 use crate::linux::netfilter::Ruleset;
 use crate::linux::nftables::{BaseChain, ChainAt, ChainType, Nftables};
@@ -30,6 +33,10 @@ pub(in crate::linux) enum Call {
     Nft(ChainAt),
     /// Connection tracking takes the new flow into its table.
     Confirm,
+    /// IPVS looks for packets to virtual servers.
+    IpvsIn,
+    /// IPVS looks for answers of real servers.
+    IpvsOut,
 }
 
 /// What can be registered; its place among its equals is the order of registration.
@@ -72,7 +79,14 @@ impl Hooks {
     }
 
     /// Takes up what has changed in the rule sets.
-    pub(in crate::linux) fn refresh(&mut self, v4: &Ruleset, v6: &Ruleset, nft: &Nftables, track: bool) {
+    pub(in crate::linux) fn refresh(
+        &mut self,
+        v4: &Ruleset,
+        v6: &Ruleset,
+        nft: &Nftables,
+        track: bool,
+        ipvs: bool,
+    ) {
         self.register(v4, v6, nft);
         for (family, rules) in [(Family::V4, v4), (Family::V6, v6)] {
             for hook in HOOKS {
@@ -80,6 +94,10 @@ impl Hooks {
                 nat.sort_by_key(|(priority, registered, _)| (*priority, *registered));
                 self.nat[family as usize][hook as usize] = nat.into_iter().map(|e| e.2).collect();
                 let mut calls = self.hook_calls(family, hook, rules, nft, track);
+                if ipvs {
+                    let first = std::cmp::Reverse(0);
+                    calls.extend(ipvs_calls(hook).iter().map(|(priority, call)| (*priority, first, *call)));
+                }
                 calls.sort_by_key(|(priority, registered, _)| (*priority, *registered));
                 self.calls[family as usize][hook as usize] = calls.into_iter().map(|e| e.2).collect();
             }
@@ -171,6 +189,16 @@ impl Hooks {
             chains.push((priority, since, Call::Iptables(TableId::Nat)));
         }
         chains
+    }
+}
+
+/// Where IPVS is called (`ip_vs_ops4`, `ip_vs_ops6`).
+const fn ipvs_calls(hook: Hook) -> &'static [(i32, Call)] {
+    match hook {
+        Hook::Input => &[(NAT_SRC - 2, Call::IpvsOut), (NAT_SRC - 1, Call::IpvsIn)],
+        Hook::Output => &[(NAT_DST + 1, Call::IpvsOut), (NAT_DST + 2, Call::IpvsIn)],
+        Hook::Forward => &[(NAT_SRC - 1, Call::IpvsIn), (NAT_SRC, Call::IpvsOut)],
+        Hook::Prerouting | Hook::Postrouting => &[],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::hooks::At;
+use super::hooks::{At, Stop};
 use super::routing::Path;
 use super::{Cx, Maker};
 use crate::linux::link::IfKind;
@@ -83,8 +83,9 @@ impl Netns {
         let before = key(&skb);
         let at = At { hook: Hook::Output, iif: None, oif: Some(path.dev) };
         if let Err(stop) = self.hook(at, &mut skb, cx) {
+            let taken = matches!(stop, Stop::Stolen(_));
             self.stopped(skb, stop, cx);
-            return Err(Errno::EPERM);
+            return if taken { Ok(()) } else { Err(Errno::EPERM) };
         }
         // Whatever changed addresses or the mark asks for a new route (`ip_route_me_harder`).
         let after = key(&skb);
@@ -160,7 +161,7 @@ impl Netns {
         (p.df && p.len() > mtu as usize).then_some(mtu)
     }
 
-    fn note_path<R: Recorder>(&self, skb: &mut Skb, path: &Path, cx: &mut Cx<'_, R>) {
+    pub(super) fn note_path<R: Recorder>(&self, skb: &mut Skb, path: &Path, cx: &mut Cx<'_, R>) {
         self.note(cx, skb, || {
             Step::Route(RouteDecision::Out { iface: path.dev, via: path.via, route: path.route })
         });

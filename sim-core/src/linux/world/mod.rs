@@ -488,6 +488,7 @@ impl World {
         // What a host notes on a packet does not leave it (`skb_scrub_packet`).
         skb.mark = 0;
         skb.ct = SkbCt::None;
+        skb.ipvs = false;
         skb.frag_max = None;
         skb.ignore_df = false;
         skb.bridge_nf = None;
