@@ -85,7 +85,8 @@ fn each_scheduler_chooses_as_the_kernel_does() {
     };
     // The server that was added last is the first of the list.
     assert_eq!(of(Scheduler::Rr, &mut ports(7)), "3 2 1 3 2 1 3");
-    assert_eq!(of(Scheduler::Wrr, &mut ports(8)), "3 3 2 1 3 3 2 1");
+    // Weights begin to count when the first round is over: the server with the greater one came last.
+    assert_eq!(of(Scheduler::Wrr, &mut ports(8)), "3 2 1 3 3 2 1 3");
     assert_eq!(of(Scheduler::Lc, &mut ports(4)), "3 2 1 3");
     assert_eq!(of(Scheduler::Wlc, &mut ports(4)), "3 2 1 3");
     assert_eq!(of(Scheduler::Sed, &mut ports(5)), "3 3 2 1 3");
