@@ -69,29 +69,64 @@ pub(super) struct Taps {
 #[derive(Clone, Debug)]
 struct Tap {
     id: TapId,
-    /// One interface, or all of them.
-    iface: Option<IfId>,
+    place: Place,
     queue: VecDeque<Seen>,
+}
+
+/// Where a tap looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// At one interface, or all of them.
+    Link(Option<IfId>),
+    /// At the packets for this host that have passed INPUT (`raw_local_deliver`).
+    Local,
+}
+
+impl Place {
+    fn is_at(self, iface: IfId) -> bool {
+        matches!(self, Self::Link(at) if at.is_none_or(|i| i == iface))
+    }
 }
 
 impl Taps {
     /// Whether anybody looks at this interface.
     #[inline]
     pub(super) fn watches(&self, iface: IfId) -> bool {
-        self.open.iter().any(|t| t.iface.is_none_or(|i| i == iface))
+        self.open.iter().any(|t| t.place.is_at(iface))
     }
 
     /// Hands out copies.
     pub(super) fn see(&mut self, seen: &Seen) {
-        for tap in self.open.iter_mut().filter(|t| t.iface.is_none_or(|i| i == seen.iface)) {
+        for tap in self.open.iter_mut().filter(|t| t.place.is_at(seen.iface)) {
+            tap.queue.push_back(seen.clone());
+        }
+    }
+
+    /// Whether anybody looks at the packets for this host.
+    #[inline]
+    pub(super) fn hears(&self) -> bool {
+        self.open.iter().any(|t| t.place == Place::Local)
+    }
+
+    /// Hands out copies of a packet for this host.
+    pub(super) fn hear(&mut self, seen: &Seen) {
+        for tap in self.open.iter_mut().filter(|t| t.place == Place::Local) {
             tap.queue.push_back(seen.clone());
         }
     }
 
     pub(super) fn open(&mut self, iface: Option<IfId>) -> TapId {
+        self.open_at(Place::Link(iface))
+    }
+
+    pub(super) fn open_local(&mut self) -> TapId {
+        self.open_at(Place::Local)
+    }
+
+    fn open_at(&mut self, place: Place) -> TapId {
         self.last += 1;
         let id = TapId(self.last);
-        self.open.push(Tap { id, iface, queue: VecDeque::new() });
+        self.open.push(Tap { id, place, queue: VecDeque::new() });
         id
     }
 

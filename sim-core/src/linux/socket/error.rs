@@ -50,7 +50,13 @@ impl Common {
         }
         if self.options.recverr {
             let origin = ErrorOrigin::Icmp { error, from: outer.src };
-            self.queue_error(QueuedError { errno, origin, mtu, destination: sent.destination() });
+            self.queue_error(QueuedError {
+                errno,
+                origin,
+                mtu,
+                destination: sent.destination(),
+                ttl: Some(outer.ttl),
+            });
         } else if !fatal || !connected {
             return false;
         }
@@ -62,7 +68,7 @@ impl Common {
     /// queue learns of it.
     pub(super) fn local_error(&mut self, errno: Errno, destination: SocketAddr, mtu: Option<u32>) {
         if self.options.recverr {
-            self.queue_error(QueuedError { errno, origin: ErrorOrigin::Local, mtu, destination });
+            self.queue_error(QueuedError { errno, origin: ErrorOrigin::Local, mtu, destination, ttl: None });
         }
     }
 

@@ -142,6 +142,8 @@ pub struct QueuedError {
     pub mtu: Option<u32>,
     /// Where the packet was to go.
     pub destination: SocketAddr,
+    /// TTL with which the ICMP error arrived (`IP_RECVTTL`).
+    pub ttl: Option<u8>,
 }
 
 /// Who found an error (`ee_origin`).

@@ -8,6 +8,7 @@ use crate::linux::ipv6;
 use crate::linux::link::IfKind;
 use crate::linux::socket::{Arrival, Input};
 use crate::linux::sysctl::Sysctls;
+use crate::linux::tap::{Seen, SeenKind};
 use crate::linux::{Netns, Skb};
 use crate::packet::{Frame, Icmp, IcmpError, IpPacket, Payload, TcpFlags, Transport, Udp, proto};
 use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, SockId, Step, Verdict};
@@ -33,6 +34,16 @@ impl Netns {
         let Some(p) = skb.ip() else { return };
         if p.bad_checksum {
             return self.drop(cx, skb, DropReason::BadChecksum);
+        }
+        if self.taps.hears() {
+            let frame = skb.frame.clone();
+            self.taps.hear(&Seen {
+                at: cx.now,
+                iface: dev,
+                kind: SeenKind::Host,
+                frame,
+                partial: skb.partial,
+            });
         }
         match &p.body {
             Transport::Icmp(_) => self.icmp_input(skb, cx),

@@ -13,6 +13,12 @@ impl World {
         self.stack(ns).taps.open(iface)
     }
 
+    /// Starts to copy the packets for this host that pass INPUT, as raw sockets get them (`socket(AF_INET, SOCK_RAW)`): addresses are
+    /// those after translation.
+    pub fn raw_open(&mut self, ns: NsId) -> TapId {
+        self.stack(ns).taps.open_local()
+    }
+
     /// What was seen since the last call, oldest first.
     pub fn tap_take(&mut self, ns: NsId, tap: TapId) -> Vec<Seen> {
         self.stack(ns).taps.take(tap)

@@ -31,6 +31,7 @@ struct Request {
     whole: bool,
     tos: u8,
     length: Option<usize>,
+    device: Option<String>,
 }
 
 enum Refusal {
@@ -70,6 +71,7 @@ fn parse(args: &[String]) -> Result<Request, Refusal> {
         whole: false,
         tos: 0,
         length: None,
+        device: None,
     };
     let mut operands = Vec::new();
     for word in getopt::parse(args, "46dFf:g:ITi:m:N:np:t:l:w:q:rs:z:eAM:O:UDP:V") {
@@ -77,6 +79,7 @@ fn parse(args: &[String]) -> Result<Request, Refusal> {
             Word::Flag('4') => r.family = Family::V4,
             Word::Flag('6') => r.family = Family::V6,
             Word::Flag('I') => r.method = Method::Icmp,
+            Word::Flag('T') => r.method = Method::TcpSyn,
             Word::Flag('U') => r.method = Method::UdpFixed,
             Word::Flag('n') => r.numeric = true,
             Word::Flag('F') => r.whole = true,
@@ -93,6 +96,7 @@ fn parse(args: &[String]) -> Result<Request, Refusal> {
                     .map_err(|_| refuse(format!("bad wait specifications `{v}' used")))?;
             }
             Word::Value('p', v) => r.port = Some(number(v, 1, 65535, "port out of range")? as u16),
+            Word::Value('i', v) => r.device = Some(v.to_owned()),
             Word::Value('t', v) => r.tos = number(v, 0, 255, "tos out of range")? as u8,
             Word::Value('s', v) => {
                 r.source =
@@ -151,11 +155,13 @@ fn trace(cx: &mut Cx<'_>, r: &Request) -> Result<i32, Refusal> {
             Method::Udp => 33434,
             Method::UdpFixed => 53,
             Method::Icmp => 1,
+            Method::TcpSyn => 80,
         }),
         size: length - headers - 8,
         pmtu: if r.whole { PmtuDiscovery::Probe } else { PmtuDiscovery::Dont },
         tos: r.tos,
     };
+    bind_to_device(cx, r, dst)?;
     let mut trace = Trace { r, plan, turns: Vec::new(), names: BTreeMap::new(), last: None };
     let status = trace.run(cx);
     for turn in &trace.turns {
@@ -165,6 +171,19 @@ fn trace(cx: &mut Cx<'_>, r: &Request) -> Result<i32, Refusal> {
     }
     cx.out.print("\n");
     status
+}
+
+/// `-i`: the route must lead there; the model binds no socket to an interface.
+fn bind_to_device(cx: &Cx<'_>, r: &Request, dst: IpAddr) -> Result<(), Refusal> {
+    let Some(name) = &r.device else { return Ok(()) };
+    let failed = |e: &str| Refusal::Text(format!("\nsetsockopt SO_BINDTODEVICE: {e}"), 1);
+    let ns = net::netns(cx).map_err(|e| failed(e.message()))?;
+    let stack = cx.cluster.world.ns(ns);
+    let device = stack.iface_id(name).ok_or_else(|| failed("No such device"))?;
+    if stack.routes().lookup(dst).and_then(|route| route.dev) == Some(device) {
+        return Ok(());
+    }
+    Err(Refusal::NotModelled(format!("traceroute -i {name}, through which no route leads there")))
 }
 
 struct Trace<'a> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sim_core::linux::Errno;
 use sim_core::linux::socket::{ErrorOrigin, PmtuDiscovery, ReceivedBody, SockOptions};
-use sim_core::packet::{Icmp, IcmpError, Transport};
+use sim_core::linux::tap::TapId;
+use sim_core::packet::{FrameBody, Icmp, IcmpError, IpPacket, Tcp, TcpFlags, TcpOptions, Transport};
 use sim_core::time::SimTime;
 use sim_core::trace::{NsId, SockId};
 
@@ -21,6 +22,8 @@ pub(super) enum Method {
     UdpFixed,
     /// ICMP echo requests.
     Icmp,
+    /// The SYN of a connection that is not wanted: the kernel knows no socket for the answer and resets it.
+    TcpSyn,
 }
 
 /// What is the same for all probes.
@@ -47,12 +50,22 @@ pub(super) struct Reply {
     pub(super) error: Option<IcmpError>,
     /// The host itself has found the error.
     pub(super) local: bool,
+    /// TTL with which an ICMP error arrived.
+    pub(super) ttl: Option<u8>,
+}
+
+/// Where a probe's answer comes in.
+#[derive(Clone, Copy)]
+enum Ear {
+    Socket(SockId),
+    /// A raw socket.
+    Raw(TapId),
 }
 
 /// A probe under way.
 pub(super) struct Probe {
     ns: NsId,
-    sock: SockId,
+    ear: Ear,
     sent: SimTime,
     seq: u16,
     dst: IpAddr,
@@ -70,6 +83,7 @@ impl Probe {
         let seq = match plan.method {
             Method::Udp | Method::Icmp => plan.port.wrapping_add(number),
             Method::UdpFixed => plan.port,
+            Method::TcpSyn => return Self::send_syn(cx, ns, plan, ttl),
         };
         let options =
             SockOptions { ttl, tos: plan.tos, pmtu: plan.pmtu, recverr: true, ..SockOptions::default() };
@@ -82,12 +96,12 @@ impl Probe {
         let sent = world.now();
         let sock = match plan.method {
             Method::Icmp => world.icmp_open(ns, None).map_err(|e| ("socket", e))?,
-            Method::Udp | Method::UdpFixed => {
+            Method::Udp | Method::UdpFixed | Method::TcpSyn => {
                 let local = SocketAddr::new(plan.source.unwrap_or(unspecified), 0);
                 world.udp_bind(ns, local).map_err(|e| ("bind", e))?
             }
         };
-        let probe = Self { ns, sock, sent, seq, dst: plan.dst };
+        let probe = Self { ns, ear: Ear::Socket(sock), sent, seq, dst: plan.dst };
         let outcome = world.set_options(ns, sock, options).map_err(|e| ("setsockopt", e)).and_then(|()| {
             if plan.method == Method::Icmp {
                 if let Some(source) = plan.source {
@@ -112,16 +126,97 @@ impl Probe {
         }
     }
 
+    /// A SYN like that of a real connection, from a port of its own.
+    fn send_syn(cx: &mut Cx<'_>, ns: NsId, plan: &Plan, ttl: u8) -> Result<Self, (&'static str, Errno)> {
+        // `ip_local_port_range`
+        let port = 32768 + (net::draw(cx) % 28232) as u16;
+        let tcp = Tcp {
+            sport: port,
+            dport: plan.port,
+            seq: net::draw(cx),
+            ack: 0,
+            flags: TcpFlags::SYN,
+            window: 5840,
+            options: TcpOptions {
+                mss: Some(1460),
+                sack_permitted: true,
+                timestamps: Some((cx.now().since_start().as_millis() as u32, 0)),
+                window_scale: Some(2),
+                ..TcpOptions::default()
+            },
+            payload: b""[..].into(),
+        };
+        let unspecified = match plan.dst {
+            IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        };
+        let packet = IpPacket {
+            src: plan.source.unwrap_or(unspecified),
+            dst: plan.dst,
+            ttl,
+            tos: plan.tos,
+            id: 0,
+            df: true,
+            frag: None,
+            bad_checksum: false,
+            body: Transport::Tcp(tcp),
+        };
+        let world = &mut cx.cluster.world;
+        let tap = world.raw_open(ns);
+        cx.out.hold(Held::Tap(ns, tap));
+        let probe = Self { ns, ear: Ear::Raw(tap), sent: world.now(), seq: port, dst: plan.dst };
+        match world.raw_send(ns, packet) {
+            Ok(()) | Err(Errno::EHOSTUNREACH | Errno::EMSGSIZE) => Ok(probe),
+            Err(errno) => {
+                probe.close(cx);
+                Err(("send", errno))
+            }
+        }
+    }
+
+    /// An answer to a SYN: a segment to its port, or an error that quotes it.
+    fn look_raw(&self, cluster: &mut Cluster, tap: TapId) -> Option<Reply> {
+        for seen in cluster.world.tap_take(self.ns, tap) {
+            let FrameBody::Ip(p) = &seen.frame.body else { continue };
+            let time = seen.at.since(self.sent);
+            match &p.body {
+                Transport::Tcp(t) if t.dport == self.seq && p.src == self.dst => {
+                    return Some(Reply { from: p.src, time, error: None, local: false, ttl: None });
+                }
+                Transport::Icmp(Icmp::Error { error, quote }) => {
+                    let ours = matches!(&quote.body, Transport::Tcp(t) if t.sport == self.seq);
+                    if ours {
+                        return Some(Reply {
+                            from: p.src,
+                            time,
+                            error: Some(*error),
+                            local: false,
+                            ttl: None,
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
     /// What has come back, if anything has.
     pub(super) fn look(&self, cluster: &mut Cluster) -> Option<Reply> {
+        let sock = match self.ear {
+            Ear::Socket(sock) => sock,
+            Ear::Raw(tap) => return self.look_raw(cluster, tap),
+        };
         let now = cluster.now();
-        let reply = |from, error, local| Some(Reply { from, time: now.since(self.sent), error, local });
+        let reply =
+            |from, error, local| Some(Reply { from, time: now.since(self.sent), error, local, ttl: None });
         let world = &mut cluster.world;
-        while let Some(queued) = world.pop_queued_error(self.ns, self.sock) {
+        while let Some(queued) = world.pop_queued_error(self.ns, sock) {
             match (queued.origin, queued.mtu) {
                 (ErrorOrigin::Icmp { error, from }, _) => {
                     let done = error == IcmpError::PortUnreachable && from == self.dst;
-                    return reply(from, Some(error).filter(|_| !done), false);
+                    let answer = reply(from, Some(error).filter(|_| !done), false);
+                    return answer.map(|r| Reply { ttl: queued.ttl, ..r });
                 }
                 (ErrorOrigin::Local, Some(mtu)) => {
                     let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
@@ -130,7 +225,7 @@ impl Probe {
                 (ErrorOrigin::Local, None) => {}
             }
         }
-        while let Ok(Some(got)) = world.recv(self.ns, self.sock) {
+        while let Ok(Some(got)) = world.recv(self.ns, sock) {
             let from = got.from.ip();
             match &got.body {
                 ReceivedBody::Icmp(Icmp::EchoReply { seq, .. }) if *seq == self.seq => {
@@ -160,7 +255,10 @@ impl Probe {
     }
 
     pub(super) fn close(&self, cx: &mut Cx<'_>) {
-        cx.cluster.world.close(self.ns, self.sock);
+        match self.ear {
+            Ear::Socket(sock) => cx.cluster.world.close(self.ns, sock),
+            Ear::Raw(tap) => cx.cluster.world.tap_close(self.ns, tap),
+        }
     }
 }
 

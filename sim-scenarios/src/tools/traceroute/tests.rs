@@ -13,7 +13,10 @@ fn from_a_node() {
         "traceroute 192.168.100.102",
         "traceroute -m 300 10.244.2.9",
         "traceroute nosuch.invalid",
-        "traceroute -T 10.244.2.9",
+        "traceroute -n -T 10.244.2.9",
+        "traceroute -n -T -q 1 10.96.5.5",
+        "traceroute -n -i eth0 -q 1 192.168.100.102",
+        "traceroute -n -i nosuch -q 1 192.168.100.102",
         "traceroute -n 10.96.123.4",
     ];
     insta::assert_snapshot!("debian", testbed::transcript(&mut cluster, &node, run_debian, &lines));

@@ -98,9 +98,21 @@ struct Path {
 /// How a hop ended.
 enum Hop {
     Next,
-    Reached,
+    /// The destination, and how many hops away it says it is.
+    Reached {
+        back: Option<u8>,
+    },
     Over,
     Interrupted,
+}
+
+/// How many hops an answer has come, by the TTL that it has left: senders start with 64, 128 or 255.
+const fn hops_back(ttl: u8) -> u8 {
+    match ttl {
+        ..=64 => 65 - ttl,
+        65..=128 => 129 - ttl,
+        129.. => 255 - ttl + 1,
+    }
 }
 
 impl Path {
@@ -111,9 +123,9 @@ impl Path {
             for _ in 0..turns {
                 match self.hop(cx, ttl) {
                     Hop::Next => {}
-                    Hop::Reached => {
-                        let mtu = self.mtu;
-                        cx.out.line(format!("     Resume: pmtu {mtu} hops {ttl} back {ttl} "));
+                    Hop::Reached { back } => {
+                        let back = back.map_or(String::new(), |b| format!("back {b} "));
+                        cx.out.line(format!("     Resume: pmtu {} hops {ttl} {back}", self.mtu));
                         return 0;
                     }
                     Hop::Over => {
@@ -179,9 +191,11 @@ impl Path {
                 continue;
             }
             let line = self.line(cx, ttl, reply.from, reply.time);
+            let back = reply.ttl.map(hops_back);
+            let asymmetric = back.filter(|b| *b != ttl).map_or(String::new(), |b| format!("asymm {b:2} "));
             let (word, end) = match reply.error {
-                None => ("reached", Hop::Reached),
-                Some(IcmpError::TtlExceeded) => ("", Hop::Next),
+                None => ("reached", Hop::Reached { back }),
+                Some(IcmpError::TtlExceeded) => (asymmetric.as_str(), Hop::Next),
                 Some(IcmpError::HostUnreachable) => ("!H", Hop::Over),
                 Some(IcmpError::NetUnreachable) => ("!N", Hop::Over),
                 Some(IcmpError::ProtocolUnreachable) => ("!P", Hop::Over),
@@ -205,5 +219,17 @@ impl Path {
         };
         let micros = time.as_micros();
         format!("{ttl:2}:  {host:<COLUMN$}{:3}.{:03}ms ", micros / 1000, micros % 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hops_back;
+
+    #[test]
+    fn the_ttl_that_is_left_tells_the_way_back() {
+        for (ttl, hops) in [(64, 1), (62, 3), (128, 1), (65, 64), (255, 1), (250, 6)] {
+            assert_eq!(hops_back(ttl), hops, "{ttl}");
+        }
     }
 }
