@@ -9,6 +9,8 @@ use crate::play::Probe;
 pub(crate) struct Ground {
     pub(crate) seed: u64,
     pub(crate) cni: &'static str,
+    /// `ipv4` or `ipv6`. Addresses of a ground are IPv4's; [`Ground::own`] makes those of its family of them.
+    pub(crate) family: &'static str,
     /// kube-proxy's mode.
     pub(crate) proxy: &'static str,
     pub(crate) mtu: u32,
@@ -88,7 +90,7 @@ impl Ground {
         if !self.setup.is_empty() {
             out.push_str("\n```console\n");
             for command in &self.setup {
-                let _ = writeln!(out, "root@{}:~# {}", command.at, command.text);
+                let _ = writeln!(out, "root@{}:~# {}", command.at, self.command(command.text.clone()));
             }
             out.push_str("```\n");
         }
@@ -104,7 +106,10 @@ impl Ground {
 
     fn cluster(&self, out: &mut String) {
         let (seed, cni, proxy, mtu) = (self.seed, self.cni, self.proxy, self.mtu);
-        let mode = if proxy == "nftables" { "kubeProxyMode: nftables, " } else { "" };
+        let mut mode = if proxy == "nftables" { "kubeProxyMode: nftables, " } else { "" }.to_owned();
+        if self.v6() {
+            mode += "ipFamily: ipv6, ";
+        }
         let _ = writeln!(out, "seed: {seed}\nnetworking: {{cni: {cni}, {mode}mtu: {mtu}}}\nnodes:");
         for (i, node) in self.nodes.iter().enumerate() {
             let role = if i == 0 { ", role: control-plane, taints: []" } else { "" };
@@ -116,17 +121,17 @@ impl Ground {
             };
             let _ = writeln!(
                 out,
-                "- {{name: {}{role}, ip: {}, podCIDR: 10.244.{}.0/24{sysctl}}}",
+                "- {{name: {}{role}, ip: {}, podCIDR: \"{}\"{sysctl}}}",
                 node.name,
-                node.ip(),
-                node.index
+                self.own(&node.ip()),
+                self.own(&format!("10.244.{}.0/24", node.index))
             );
         }
         if !self.hosts.is_empty() {
             out.push_str("hosts:\n");
         }
         for host in &self.hosts {
-            let _ = writeln!(out, "- {{name: {}, ip: {}}}", host.name, host.ip);
+            let _ = writeln!(out, "- {{name: {}, ip: {}}}", host.name, self.own(&host.ip));
         }
         out.push_str("images:\n  example.com/idle:1: {listen: []}\n");
         if !self.pods.is_empty() {
@@ -138,7 +143,7 @@ impl Ground {
                 "  default/{}: {{node: {}, ip: {}}}",
                 pod.name,
                 self.node_name(pod.node),
-                pod.ip
+                self.own(&pod.ip)
             );
         }
     }
@@ -159,8 +164,10 @@ impl Ground {
             let mut text = format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {}}}\nspec:\n", s.name);
             let _ = writeln!(
                 text,
-                "  type: {}\n  clusterIP: {}\n  selector: {{app: a{}}}\n  ports:",
-                s.kind, s.ip, s.app
+                "  type: {}\n  clusterIP: {:?}\n  selector: {{app: a{}}}\n  ports:",
+                s.kind,
+                self.own(&s.ip),
+                s.app
             );
             for p in &s.ports {
                 let protocol = if p.tcp { "TCP" } else { "UDP" };
@@ -175,7 +182,7 @@ impl Ground {
                 );
             }
             for line in &s.more {
-                let _ = writeln!(text, "  {line}");
+                let _ = writeln!(text, "  {}", self.command(line.clone()));
             }
             parts.push(text);
         }

@@ -52,7 +52,7 @@ fn shown(line: &str) -> bool {
         return shown(inner);
     }
     // The flags of a quoted packet are not the packet's own.
-    let own = !line.contains(" icmp ");
+    let own = !line.contains(" icmp ") && !line.contains(" icmp6 ");
     let flags = line.split_once(" tcp ").and_then(|(_, r)| r.split(' ').next());
     !own || flags.is_none_or(|f| f.contains(['S', 'R']))
 }

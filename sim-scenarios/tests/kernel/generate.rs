@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use crate::case::{Command, Ground, Host, Node, Pod, Port, Service};
 use crate::draw::Draw;
 use crate::play::{Kind, Probe};
-use crate::rules;
 use crate::side::Options;
+use crate::{nft, rules};
 
 /// A random network.
 pub(crate) fn ground(seed: u64, index: u64) -> Ground {
@@ -14,10 +14,14 @@ pub(crate) fn ground(seed: u64, index: u64) -> Ground {
     let mut g = Ground {
         seed: d.next() % 1000,
         cni: d.weighted(&[(3, "flannel"), (3, "flannel-host-gw"), (2, "bridge")]),
-        proxy: "iptables",
+        family: d.weighted(&[(3, "ipv4"), (1, "ipv6")]),
+        proxy: d.weighted(&[(3, "iptables"), (2, "nftables")]),
         mtu: d.weighted(&[(8, 1500), (1, 1400), (1, 9000)]),
         ..Ground::default()
     };
+    if g.v6() {
+        g.cni = d.weighted(&[(1, "flannel-host-gw"), (1, "bridge")]);
+    }
     nodes(&mut g, &mut d);
     if d.percent(60) {
         g.hosts.push(Host { name: "near".to_owned(), ip: "192.168.100.9".to_owned() });
@@ -47,9 +51,7 @@ fn nodes(g: &mut Ground, d: &mut Draw) {
 }
 
 /// Percent, name, values.
-///
-/// Without `proxy_arp`: a kernel answers for others after a random time of up to 0.8 s (`proxy_delay`), so it is chance who is first.
-const KNOBS: [(usize, &str, &[&str]); 8] = [
+const KNOBS: [(usize, &str, &[&str]); 11] = [
     (4, "net.ipv4.ip_forward", &["0"]),
     (20, "net.bridge.bridge-nf-call-iptables", &["0"]),
     (15, "net.ipv4.conf.all.rp_filter", &["0", "1", "2"]),
@@ -58,6 +60,9 @@ const KNOBS: [(usize, &str, &[&str]); 8] = [
     (10, "net.ipv4.conf.all.send_redirects", &["0"]),
     (5, "net.ipv4.ip_default_ttl", &["3", "128"]),
     (5, "net.ipv4.icmp_echo_ignore_all", &["1"]),
+    (8, "net.ipv4.conf.all.proxy_arp", &["1"]),
+    (3, "net.ipv6.conf.all.forwarding", &["0"]),
+    (10, "net.bridge.bridge-nf-call-ip6tables", &["0"]),
 ];
 
 fn pods(g: &mut Ground, d: &mut Draw) {
@@ -73,7 +78,7 @@ fn pods(g: &mut Ground, d: &mut Draw) {
 }
 
 fn service(g: &Ground, i: usize, d: &mut Draw) -> Service {
-    let kind = d.weighted(&[(5, "ClusterIP"), (5, "NodePort")]);
+    let kind = d.weighted(&[(5, "ClusterIP"), (5, "NodePort"), (2, "LoadBalancer")]);
     let both = d.percent(25);
     let tcp = d.percent(50);
     let mut ports = Vec::new();
@@ -89,14 +94,14 @@ fn service(g: &Ground, i: usize, d: &mut Draw) -> Service {
             tcp,
             port: 80 + i as u16,
             target,
-            node_port: (kind == "NodePort").then_some(node_port),
+            node_port: (kind != "ClusterIP").then_some(node_port),
         });
     }
     let mut more = Vec::new();
     if d.percent(12) {
         more.push("internalTrafficPolicy: Local".to_owned());
     }
-    if kind == "NodePort" && d.percent(35) {
+    if kind != "ClusterIP" && d.percent(35) {
         more.push("externalTrafficPolicy: Local".to_owned());
     }
     if d.percent(12) {
@@ -104,7 +109,13 @@ fn service(g: &Ground, i: usize, d: &mut Draw) -> Service {
     }
     if d.percent(20) {
         let ips = ["192.168.100.240", "203.0.113.7", "192.168.100.100"];
-        more.push(format!("externalIPs: [{}]", d.of(&ips)));
+        more.push(format!("externalIPs: [\"{}\"]", d.of(&ips)));
+        if kind == "ClusterIP" && d.percent(35) {
+            more.push("externalTrafficPolicy: Local".to_owned());
+        }
+    }
+    if kind == "LoadBalancer" && d.percent(30) {
+        more.push("loadBalancerSourceRanges: [10.244.0.0/24]".to_owned());
     }
     // Now and then no pod has the label.
     let app = if d.percent(12) { 9 } else { d.of(&g.pods).app };
@@ -112,11 +123,23 @@ fn service(g: &Ground, i: usize, d: &mut Draw) -> Service {
 }
 
 fn setup(g: &mut Ground, d: &mut Draw) {
+    let proxies = |n: &&Node| n.sysctl.iter().any(|(name, _)| name.ends_with(".proxy_arp"));
+    let prompt: Vec<String> = g.nodes.iter().filter(proxies).map(|n| n.name.clone()).collect();
+    for at in prompt.into_iter().filter(|_| d.percent(50)) {
+        let text = "sysctl -w net.ipv4.neigh.eth0.proxy_delay=0 net.ipv4.neigh.cni0.proxy_delay=0";
+        g.setup.push(Command { at, text: text.to_owned() });
+    }
     let count = d.weighted(&[(4, 0), (3, 1), (2, 3), (1, 6)]);
     for _ in 0..count {
         let at = d.of(&g.nodes).name.clone();
-        if d.percent(15) {
-            let texts = rules::chain(g, d);
+        let texts = match d.below(100) {
+            0..12 => rules::chain(g, d),
+            12..34 => nft::table(g, d),
+            34..42 => nft::policy(g, d),
+            42..48 => nft::ipset(g, d),
+            _ => Vec::new(),
+        };
+        if !texts.is_empty() {
             g.setup.extend(texts.into_iter().map(|text| Command { at: at.clone(), text }));
             continue;
         }
@@ -224,9 +247,9 @@ fn target(g: &Ground, tcp: bool, d: &mut Draw) -> (IpAddr, u16) {
         1 if !g.services.is_empty() => {
             let s = d.of(&g.services).clone();
             let p = s.ports.iter().find(|p| p.tcp == tcp).unwrap_or(&s.ports[0]).clone();
-            return (s.ip.parse().unwrap(), if d.percent(8) { 9 } else { p.port });
+            return (g.ip(&s.ip), if d.percent(8) { 9 } else { p.port });
         }
-        2 if g.services.iter().any(|s| s.kind == "NodePort") => {
+        2 if g.services.iter().any(|s| s.kind != "ClusterIP") => {
             let s = d.of(&g.services);
             let p = s.ports.iter().find(|p| p.tcp == tcp).unwrap_or(&s.ports[0]);
             let node = d.of(&g.nodes).ip();
@@ -251,11 +274,11 @@ fn target(g: &Ground, tcp: bool, d: &mut Draw) -> (IpAddr, u16) {
         }
         7 => {
             let external =
-                g.services.iter().flat_map(|s| &s.more).find_map(|l| l.strip_prefix("externalIPs: ["));
-            let ip = external.map_or("203.0.113.7", |l| l.trim_end_matches(']')).to_owned();
+                g.services.iter().flat_map(|s| &s.more).find_map(|l| l.strip_prefix("externalIPs: [\""));
+            let ip = external.map_or("203.0.113.7", |l| l.trim_end_matches("\"]")).to_owned();
             (ip, 80 + d.below(4) as u16)
         }
         _ => (d.of(&g.pods).ip.clone(), pod_port(d)),
     };
-    (text.parse().unwrap(), port)
+    (g.ip(&text), port)
 }

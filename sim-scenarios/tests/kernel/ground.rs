@@ -1,9 +1,12 @@
 //! A lab's network, ready for probes: played in the simulator, and at rest.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use sim_core::linux::World;
+use sim_core::linux::nftables::{Input, SetData, Style};
+use sim_core::linux::{Netns, World};
 use sim_core::trace::NsId;
 use sim_scenarios::lab::parse::{Command, Prompt};
 use sim_scenarios::lab::run::{self, Session};
@@ -21,6 +24,9 @@ const SHORT: Duration = Duration::from_millis(250);
 /// Longer than the time in which a neighbour is given up.
 const LONG: Duration = Duration::from_millis(4200);
 
+/// Longer than the time that proxies for ARP may take.
+const PROXIES: Duration = Duration::from_millis(1500);
+
 /// A network that has been played.
 pub(crate) struct Stand {
     base: Sim,
@@ -32,6 +38,8 @@ pub(crate) struct Stand {
     servers: Vec<Server>,
     places: Places,
     text: String,
+    /// Somebody answers ARP for others, after a random time.
+    proxies: bool,
 }
 
 /// Plays a lab.
@@ -67,11 +75,13 @@ pub(crate) fn stand(text: &str) -> Result<Stand, String> {
         Some(typed) => (at_rest(before), typed),
         None => (world.clone(), Vec::new()),
     };
-    let servers = servers(&world);
+    let servers = servers(&world, text.contains("ipFamily: ipv6"));
     let mut base = Sim::new(world.clone(), 1);
     let open = play::open(&mut base, &servers);
     let places = places(&world);
-    Ok(Stand { base, open, world, before, typed, servers, places, text: text.to_owned() })
+    let text = text.to_owned();
+    let proxies = text.contains("proxy_arp: 1");
+    Ok(Stand { base, open, world, before, typed, servers, places, text, proxies })
 }
 
 /// The machine at whose prompt a command is typed; none for the workstation's.
@@ -95,7 +105,11 @@ fn at_rest(mut world: World) -> World {
     for id in all {
         let ns = world.ns_mut(id);
         let _ = ns.sysctl_set("net.ipv4.icmp_ratelimit", "0");
+        let _ = ns.sysctl_set("net.ipv6.icmp.ratelimit", "0");
         ns.conntrack.flush();
+        let names = ns.interface_names();
+        let flush = dynamic(ns);
+        ns.nftables(|nft| nft.run(Input { file: None, text: &flush }, Style::default(), false, &names));
         let devices: Vec<String> = ns.ifaces().map(|i| i.name.to_string()).collect();
         for dev in devices {
             let _ = ns.neigh_flush(&dev);
@@ -104,18 +118,31 @@ fn at_rest(mut world: World) -> World {
     world
 }
 
+/// Commands of nft that empty the sets which packets fill.
+fn dynamic(ns: &Netns) -> String {
+    let mut text = String::new();
+    for table in ns.nft().tables() {
+        for set in table.sets.values().filter(|s| s.flags.dynamic || s.timeout.is_some()) {
+            let what = if matches!(set.data, SetData::None) { "set" } else { "map" };
+            let _ = writeln!(text, "flush {what} {} {} {}", table.family.name(), table.name, set.name);
+        }
+    }
+    text
+}
+
 /// Pods listen on TCP 8080 and UDP 5353, machines on TCP 7070 and UDP 7071, and those with rule sets on UDP 7072 of `lo`.
-fn servers(world: &World) -> Vec<Server> {
+fn servers(world: &World, v6: bool) -> Vec<Server> {
     let mut servers = Vec::new();
     for ns in world.namespaces().filter(|ns| !ns.name.starts_with("underlay")) {
         let pod = ns.name.contains('/');
-        let any = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+        let any = |port| SocketAddr::new(play::unspecified(v6), port);
         let (tcp, udp) = if pod { (8080, 5353) } else { (7070, 7071) };
         let mut add = |tcp, local| servers.push(Server { name: ns.name.to_string(), at: ns.id, tcp, local });
         add(true, any(tcp));
         add(false, any(udp));
         if !pod {
-            add(false, SocketAddr::from(([127, 0, 0, 1], 7072)));
+            let own = if v6 { IpAddr::V6(Ipv6Addr::LOCALHOST) } else { IpAddr::V4(Ipv4Addr::LOCALHOST) };
+            add(false, SocketAddr::new(own, 7072));
         }
     }
     servers
@@ -170,6 +197,7 @@ impl Stand {
             Some(at) if !never && at > SHORT => {
                 (seen.without_repetitions(), at + Duration::from_millis(1500))
             }
+            Some(_) if !never && self.proxies => (seen.without_repetitions(), PROXIES),
             Some(at) if !never => (seen, at + SHORT),
             _ => (self.simulate(at, probe, SHORT, seed).0, SHORT),
         }
@@ -180,7 +208,10 @@ impl Stand {
     /// # Errors
     /// What the script said.
     pub(crate) fn build(&self) -> Result<Real, String> {
-        let spaces = Spaces::build(&self.before)?;
+        let mut spaces = Spaces::build(&self.before)?;
+        let dynamic: BTreeMap<NsId, String> =
+            self.world.namespaces().map(|ns| (ns.id, dynamic(ns))).collect();
+        spaces.dynamic = dynamic.into_iter().filter(|(_, text)| !text.is_empty()).collect();
         for (id, command) in &self.typed {
             spaces.run(*id, command)?;
         }

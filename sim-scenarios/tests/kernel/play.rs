@@ -1,6 +1,6 @@
 //! Makes a probe, the same way on both sides.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -130,8 +130,14 @@ pub(crate) fn play<S: Side>(
     Played { lines, decided }
 }
 
-fn any(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
+/// The unspecified address of a family.
+pub(crate) const fn unspecified(v6: bool) -> IpAddr {
+    if v6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
+}
+
+/// Where the client of a probe is bound.
+const fn client(probe: &Probe) -> SocketAddr {
+    SocketAddr::new(unspecified(probe.to.is_ipv6()), probe.sport)
 }
 
 impl<S: Side> Play<'_, S> {
@@ -162,8 +168,9 @@ impl<S: Side> Play<'_, S> {
             }
             while let Ok(Some(got)) = self.side.udp_recv(*sock) {
                 let (to, port) = (got.to, server.local.port());
+                let to = SocketAddr::new(to, port);
                 let line = format!(
-                    "{} gets {} bytes from {} at {to}:{port} ttl {}",
+                    "{} gets {} bytes from {} at {to} ttl {}",
                     server.name,
                     got.bytes.len(),
                     got.from,
@@ -198,7 +205,7 @@ impl<S: Side> Play<'_, S> {
     }
 
     fn udp(&mut self, at: NsId, probe: &Probe) -> Option<Sock> {
-        let sock = match self.side.udp(at, any(probe.sport), probe.options) {
+        let sock = match self.side.udp(at, client(probe), probe.options) {
             Ok(sock) => sock,
             Err(e) => {
                 self.say(format!("bind: {e}"));
@@ -252,7 +259,7 @@ impl<S: Side> Play<'_, S> {
 
     fn ping(&mut self, at: NsId, probe: &Probe) -> Option<Sock> {
         let with = Options { recverr: false, ..probe.options };
-        let sock = match self.side.echo(at, probe.sport, with) {
+        let sock = match self.side.echo(at, probe.to.is_ipv6(), probe.sport, with) {
             Ok(sock) => sock,
             Err(e) => {
                 self.say(format!("socket: {e}"));
@@ -284,7 +291,7 @@ impl<S: Side> Play<'_, S> {
 
     fn tcp(&mut self, at: NsId, probe: &Probe) -> Option<Sock> {
         let to = SocketAddr::new(probe.to, probe.port);
-        let sock = match self.side.connect(at, any(probe.sport), to) {
+        let sock = match self.side.connect(at, client(probe), to) {
             Ok(sock) => sock,
             Err(e) => {
                 self.say(format!("connect: {e}"));

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, IoSliceMut, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv4RecvErr, Ipv4RecvTtl, Ipv4Ttl, Linger, RcvBufForce};
+use nix::sys::socket::sockopt::{
+    Ipv4PacketInfo, Ipv4RecvErr, Ipv4RecvTtl, Ipv4Ttl, Ipv6RecvErr, Ipv6RecvHopLimit, Ipv6RecvPacketInfo,
+    Ipv6Ttl, Linger, RcvBufForce,
+};
 use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn,
-    bind, connect, recvfrom, recvmsg, sendto, setsockopt, socket,
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType,
+    SockaddrStorage, bind, connect, recvfrom, recvmsg, sendto, setsockopt, socket,
 };
 use sim_core::trace::NsId;
 
@@ -32,9 +35,22 @@ nix::setsockopt_impl!(
     nix::sys::socket::sockopt::SetStruct<'_, libc::c_int>
 );
 
+/// `IPV6_MTU_DISCOVER`.
+#[derive(Clone, Copy)]
+struct MtuDiscover6;
+
+nix::setsockopt_impl!(
+    MtuDiscover6,
+    libc::IPPROTO_IPV6,
+    libc::IPV6_MTU_DISCOVER,
+    libc::c_int,
+    nix::sys::socket::sockopt::SetStruct<'_, libc::c_int>
+);
+
 enum Socket {
     Udp(UdpSocket),
-    Echo(OwnedFd, u16),
+    /// Its identifier, and whether it is one of IPv6.
+    Echo(OwnedFd, u16, bool),
     Listener(TcpListener),
     Conn(TcpStream),
     Closed,
@@ -59,11 +75,9 @@ fn io_name(e: &std::io::Error) -> Errno {
     e.raw_os_error().map_or_else(|| e.to_string(), |n| name(nix::errno::Errno::from_raw(n)))
 }
 
-fn v4(addr: SocketAddr) -> SocketAddrV4 {
-    match addr {
-        SocketAddr::V4(a) => a,
-        SocketAddr::V6(_) => panic!("probes are IPv4"),
-    }
+fn addr(of: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = of.as_sockaddr_in().map(|a| SocketAddr::V4((*a).into()));
+    v4.or_else(|| of.as_sockaddr_in6().map(|a| SocketAddr::V6((*a).into())))
 }
 
 impl Real {
@@ -149,8 +163,14 @@ fn tuples(line: &str) -> String {
     let protocol = words.get(2).copied().unwrap_or_default();
     let number = |w: &&&str| !w.bytes().all(|b| b.is_ascii_digit());
     let dull = |w: &&&str| !["mark=", "zone=", "use=", "secctx="].iter().any(|p| w.starts_with(p));
-    let rest: Vec<&str> = words.iter().skip(4).filter(number).filter(dull).copied().collect();
+    let rest: Vec<String> = words.iter().skip(4).filter(number).filter(dull).map(|w| short(w)).collect();
     format!("{protocol} {}", rest.join(" "))
+}
+
+/// `src=` and `dst=` with IPv6 addresses as they are written elsewhere.
+fn short(word: &str) -> String {
+    let address = |(key, value): (&str, &str)| Some((key.to_owned(), value.parse::<Ipv6Addr>().ok()?));
+    word.split_once('=').and_then(address).map_or_else(|| word.to_owned(), |(key, a)| format!("{key}={a}"))
 }
 
 /// `conntrack -F`, without a process.
@@ -181,11 +201,48 @@ fn flush_recent() {
     }
 }
 
-fn set(fd: &impl std::os::fd::AsFd, with: Options) -> Result<(), Errno> {
-    if let Some(ttl) = with.ttl {
-        setsockopt(fd, Ipv4Ttl, &i32::from(ttl)).map_err(name)?;
+fn set(fd: &impl std::os::fd::AsFd, v6: bool, with: Options) -> Result<(), Errno> {
+    let (ttl, pmtu) = (with.ttl.map(i32::from), i32::from(with.pmtu));
+    if v6 {
+        ttl.map_or(Ok(()), |ttl| setsockopt(fd, Ipv6Ttl, &ttl)).map_err(name)?;
+        setsockopt(fd, Ipv6RecvHopLimit, &true).map_err(name)?;
+        return setsockopt(fd, MtuDiscover6, &pmtu).map_err(name);
     }
-    setsockopt(fd, MtuDiscover, &i32::from(with.pmtu)).map_err(name)
+    ttl.map_or(Ok(()), |ttl| setsockopt(fd, Ipv4Ttl, &ttl)).map_err(name)?;
+    setsockopt(fd, MtuDiscover, &pmtu).map_err(name)
+}
+
+/// Addresses and TTL that came with a message.
+struct Came {
+    len: usize,
+    from: Option<SocketAddr>,
+    to: IpAddr,
+    ttl: u8,
+}
+
+/// The next message of a socket; none if there is none.
+fn receive(fd: std::os::fd::RawFd, buf: &mut [u8]) -> Result<Option<Came>, Errno> {
+    let mut iov = [IoSliceMut::new(buf)];
+    let mut control = nix::cmsg_space!(libc::in6_pktinfo, libc::in_pktinfo, libc::c_int);
+    let got = match recvmsg::<SockaddrStorage>(fd, &mut iov, Some(&mut control), MsgFlags::MSG_DONTWAIT) {
+        Err(nix::errno::Errno::EAGAIN) => return Ok(None),
+        other => other.map_err(name)?,
+    };
+    let from = got.address.as_ref().and_then(addr);
+    let mut came = Came { len: got.bytes, from, to: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ttl: 0 };
+    for message in got.cmsgs().map_err(name)? {
+        match message {
+            ControlMessageOwned::Ipv4PacketInfo(info) => {
+                came.to = Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)).into();
+            }
+            ControlMessageOwned::Ipv6PacketInfo(info) => {
+                came.to = Ipv6Addr::from(info.ipi6_addr.s6_addr).into();
+            }
+            ControlMessageOwned::Ipv4Ttl(t) | ControlMessageOwned::Ipv6HopLimit(t) => came.ttl = t as u8,
+            _ => {}
+        }
+    }
+    Ok(Some(came))
 }
 
 fn reset_on_close(fd: &impl std::os::fd::AsFd) {
@@ -196,11 +253,14 @@ impl Side for Real {
     fn udp(&mut self, at: NsId, local: SocketAddr, with: Options) -> Result<Sock, Errno> {
         let sock = self.spaces.inside(at, || UdpSocket::bind(local))?.map_err(|e| io_name(&e))?;
         sock.set_nonblocking(true).map_err(|e| io_name(&e))?;
-        set(&sock, with)?;
-        setsockopt(&sock, Ipv4PacketInfo, &true).map_err(name)?;
-        setsockopt(&sock, Ipv4RecvTtl, &true).map_err(name)?;
-        if with.recverr {
-            setsockopt(&sock, Ipv4RecvErr, &true).map_err(name)?;
+        set(&sock, local.is_ipv6(), with)?;
+        if local.is_ipv6() {
+            setsockopt(&sock, Ipv6RecvPacketInfo, &true).map_err(name)?;
+            setsockopt(&sock, Ipv6RecvErr, &with.recverr).map_err(name)?;
+        } else {
+            setsockopt(&sock, Ipv4PacketInfo, &true).map_err(name)?;
+            setsockopt(&sock, Ipv4RecvTtl, &true).map_err(name)?;
+            setsockopt(&sock, Ipv4RecvErr, &with.recverr).map_err(name)?;
         }
         Ok(self.keep(Socket::Udp(sock)))
     }
@@ -219,30 +279,10 @@ impl Side for Real {
     fn udp_recv(&mut self, sock: Sock) -> Result<Option<Datagram>, Errno> {
         let Socket::Udp(s) = &self.socks[sock] else { return Ok(None) };
         let mut buf = vec![0; 70_000];
-        let mut iov = [IoSliceMut::new(&mut buf)];
-        let mut control = nix::cmsg_space!(libc::in_pktinfo, libc::c_int);
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let (len, from, to, ttl) =
-            match recvmsg::<SockaddrIn>(s.as_raw_fd(), &mut iov, Some(&mut control), flags) {
-                Err(nix::errno::Errno::EAGAIN) => return Ok(None),
-                Err(e) => return Err(name(e)),
-                Ok(got) => {
-                    let (mut to, mut ttl) = (Ipv4Addr::UNSPECIFIED, 0);
-                    for message in got.cmsgs().map_err(name)? {
-                        match message {
-                            ControlMessageOwned::Ipv4PacketInfo(info) => {
-                                to = u32::from_be(info.ipi_addr.s_addr).into()
-                            }
-                            ControlMessageOwned::Ipv4Ttl(t) => ttl = t as u8,
-                            _ => {}
-                        }
-                    }
-                    (got.bytes, got.address, to, ttl)
-                }
-            };
-        let from = from.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |a| SocketAddr::V4(a.into()));
-        buf.truncate(len);
-        Ok(Some(Datagram { from, to: IpAddr::V4(to), ttl, bytes: buf }))
+        let Some(came) = receive(s.as_raw_fd(), &mut buf)? else { return Ok(None) };
+        let from = came.from.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+        buf.truncate(came.len);
+        Ok(Some(Datagram { from, to: came.to, ttl: came.ttl, bytes: buf }))
     }
 
     fn errors(&mut self, sock: Sock) -> Vec<String> {
@@ -250,38 +290,45 @@ impl Side for Real {
         std::iter::from_fn(|| queued(s.as_fd())).collect()
     }
 
-    fn echo(&mut self, at: NsId, id: u16, with: Options) -> Result<Sock, Errno> {
+    fn echo(&mut self, at: NsId, v6: bool, id: u16, with: Options) -> Result<Sock, Errno> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let open = || socket(AddressFamily::Inet, SockType::Raw, flags, SockProtocol::Icmp);
+        let (family, protocol) = if v6 {
+            (AddressFamily::Inet6, SockProtocol::IcmpV6)
+        } else {
+            (AddressFamily::Inet, SockProtocol::Icmp)
+        };
+        let open = || socket(family, SockType::Raw, flags, protocol);
         let fd = self.spaces.inside(at, open)?.map_err(name)?;
-        set(&fd, with)?;
-        Ok(self.keep(Socket::Echo(fd, id)))
+        set(&fd, v6, with)?;
+        Ok(self.keep(Socket::Echo(fd, id, v6)))
     }
 
     fn echo_send(&mut self, sock: Sock, to: IpAddr, seq: u16, size: usize) -> Result<(), Errno> {
-        let Socket::Echo(fd, id) = &self.socks[sock] else { return Err("no socket".to_owned()) };
-        let mut message = vec![8, 0, 0, 0];
+        let Socket::Echo(fd, id, v6) = &self.socks[sock] else { return Err("no socket".to_owned()) };
+        let mut message = vec![if *v6 { 128 } else { 8 }, 0, 0, 0];
         message.extend(id.to_be_bytes());
         message.extend(seq.to_be_bytes());
         message.resize(8 + size, b'p');
-        let sum = checksum(&message).to_be_bytes();
-        message[2..4].copy_from_slice(&sum);
-        let to = SockaddrIn::from(v4(SocketAddr::new(to, 0)));
+        if !v6 {
+            let sum = checksum(&message).to_be_bytes();
+            message[2..4].copy_from_slice(&sum);
+        }
+        let to = SockaddrStorage::from(SocketAddr::new(to, 0));
         sendto(fd.as_raw_fd(), &message, &to, MsgFlags::empty()).map(drop).map_err(name)
     }
 
     fn echo_recv(&mut self, sock: Sock) -> Result<Option<Echo>, Errno> {
-        let Socket::Echo(fd, id) = &self.socks[sock] else { return Ok(None) };
+        let Socket::Echo(fd, id, v6) = &self.socks[sock] else { return Ok(None) };
         let mut buf = vec![0; 70_000];
         loop {
-            match recvfrom::<SockaddrIn>(fd.as_raw_fd(), &mut buf) {
-                Err(nix::errno::Errno::EAGAIN) => return Ok(None),
-                Err(e) => return Err(name(e)),
-                Ok((len, _)) => {
-                    if let Some(echo) = echo(&buf[..len], *id) {
-                        return Ok(Some(echo));
-                    }
-                }
+            let Some(came) = receive(fd.as_raw_fd(), &mut buf)? else { return Ok(None) };
+            let b = &buf[..came.len];
+            let echo = match came.from {
+                Some(from) if *v6 => echo6(b, *id, from.ip(), came.ttl),
+                _ => echo(b, *id),
+            };
+            if let Some(echo) = echo {
+                return Ok(Some(echo));
             }
         }
     }
@@ -303,11 +350,12 @@ impl Side for Real {
 
     fn connect(&mut self, at: NsId, local: SocketAddr, to: SocketAddr) -> Result<Sock, Errno> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let open = || socket(AddressFamily::Inet, SockType::Stream, flags, None);
+        let family = if to.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
+        let open = || socket(family, SockType::Stream, flags, None);
         let fd = self.spaces.inside(at, open)?.map_err(name)?;
         reset_on_close(&fd);
-        bind(fd.as_raw_fd(), &SockaddrIn::from(v4(local))).map_err(name)?;
-        match connect(fd.as_raw_fd(), &SockaddrIn::from(v4(to))) {
+        bind(fd.as_raw_fd(), &SockaddrStorage::from(local)).map_err(name)?;
+        match connect(fd.as_raw_fd(), &SockaddrStorage::from(to)) {
             Ok(()) | Err(nix::errno::Errno::EINPROGRESS) => Ok(self.keep(Socket::Conn(TcpStream::from(fd)))),
             Err(e) => Err(name(e)),
         }
@@ -363,7 +411,7 @@ impl Side for Real {
         for socket in &self.socks {
             let fd = match socket {
                 Socket::Udp(s) => s.as_fd(),
-                Socket::Echo(s, _) => s.as_fd(),
+                Socket::Echo(s, ..) => s.as_fd(),
                 Socket::Listener(s) => s.as_fd(),
                 Socket::Conn(s) => s.as_fd(),
                 Socket::Closed => continue,
@@ -381,21 +429,28 @@ fn queued(fd: BorrowedFd<'_>) -> Option<String> {
     let mut iov = [IoSliceMut::new(&mut buf)];
     let mut control = nix::cmsg_space!([u8; 512]);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-    let got = recvmsg::<SockaddrIn>(fd.as_raw_fd(), &mut iov, Some(&mut control), flags).ok()?;
+    let got = recvmsg::<SockaddrStorage>(fd.as_raw_fd(), &mut iov, Some(&mut control), flags).ok()?;
     for message in got.cmsgs().ok()? {
-        if let ControlMessageOwned::Ipv4RecvErr(e, from) = message {
-            let mut text = name(nix::errno::Errno::from_raw(e.ee_errno as i32));
-            if e.ee_origin == 2 {
-                let from: Ipv4Addr = from.map_or(0, |a| u32::from_be(a.sin_addr.s_addr)).into();
+        let (e, from) = match message {
+            ControlMessageOwned::Ipv4RecvErr(e, from) => {
+                (e, from.map(|a| IpAddr::from(Ipv4Addr::from(u32::from_be(a.sin_addr.s_addr)))))
+            }
+            ControlMessageOwned::Ipv6RecvErr(e, from) => {
+                (e, from.map(|a| IpAddr::from(Ipv6Addr::from(a.sin6_addr.s6_addr))))
+            }
+            _ => continue,
+        };
+        let mut text = name(nix::errno::Errno::from_raw(e.ee_errno as i32));
+        match from {
+            Some(from) if matches!(e.ee_origin, 2 | 3) => {
                 text += &format!(" icmp {}/{} from {from}", e.ee_type, e.ee_code);
-            } else {
-                text += " local";
             }
-            if e.ee_info != 0 {
-                text += &format!(" mtu {}", e.ee_info);
-            }
-            return Some(text);
+            _ => text += " local",
         }
+        if e.ee_info != 0 {
+            text += &format!(" mtu {}", e.ee_info);
+        }
+        return Some(text);
     }
     Some("an entry without details".to_owned())
 }
@@ -424,6 +479,27 @@ fn echo(b: &[u8], id: u16) -> Option<Echo> {
             let inner = quote.get(usize::from(quote.first()? & 15) * 4..)?;
             let ours = *quote.get(9)? == 1 && *inner.first()? == 8 && word(inner, 4)? == id;
             let mtu = if (ty, m[1]) == (3, 4) { format!(" mtu {}", word(m, 6)?) } else { String::new() };
+            ours.then(|| Echo::Error { from, text: format!("icmp {ty}/{}{mtu}", m[1]) })
+        }
+        _ => None,
+    }
+}
+
+/// What an ICMPv6 message means to an echo socket, if it is for it.
+fn echo6(m: &[u8], id: u16, from: IpAddr, ttl: u8) -> Option<Echo> {
+    let word = |b: &[u8], at: usize| Some(u16::from_be_bytes([*b.get(at)?, *b.get(at + 1)?]));
+    match *m.first()? {
+        129 if word(m, 4)? == id => {
+            Some(Echo::Reply { from, ttl, seq: word(m, 6)?, len: m.len().saturating_sub(8) })
+        }
+        ty @ 1..=4 => {
+            let quote = m.get(8..)?;
+            let (mut next, mut inner) = (*quote.get(6)?, quote.get(40..)?);
+            if next == 44 {
+                (next, inner) = (*inner.first()?, inner.get(8..)?);
+            }
+            let ours = next == 58 && *inner.first()? == 128 && word(inner, 4)? == id;
+            let mtu = if ty == 2 { format!(" mtu {}", word(m, 6)?) } else { String::new() };
             ours.then(|| Echo::Error { from, text: format!("icmp {ty}/{}{mtu}", m[1]) })
         }
         _ => None,

@@ -72,8 +72,8 @@ pub(crate) trait Side {
     fn udp_recv(&mut self, sock: Sock) -> Result<Option<Datagram>, Errno>;
     /// The error queue, one line an entry.
     fn errors(&mut self, sock: Sock) -> Vec<String>;
-    /// An echo socket.
-    fn echo(&mut self, at: NsId, id: u16, with: Options) -> Result<Sock, Errno>;
+    /// An echo socket of a family.
+    fn echo(&mut self, at: NsId, v6: bool, id: u16, with: Options) -> Result<Sock, Errno>;
     /// Sends a request.
     fn echo_send(&mut self, sock: Sock, to: IpAddr, seq: u16, size: usize) -> Result<(), Errno>;
     /// The next answer.

@@ -56,14 +56,15 @@ impl Sim {
         self.socks.len() - 1
     }
 
-    fn options(&self, ns: NsId, with: Options) -> SockOptions {
+    fn options(&self, ns: NsId, v6: bool, with: Options) -> SockOptions {
         let pmtu = match with.pmtu {
             0 => PmtuDiscovery::Dont,
             1 => PmtuDiscovery::Want,
             2 => PmtuDiscovery::Do,
             _ => PmtuDiscovery::Probe,
         };
-        let ttl = with.ttl.unwrap_or(self.world.ns(ns).sysctls().default_ttl);
+        let default = if v6 { HOP_LIMIT } else { self.world.ns(ns).sysctls().default_ttl };
+        let ttl = with.ttl.unwrap_or(default);
         SockOptions { ttl, pmtu, recverr: with.recverr, ..SockOptions::default() }
     }
 }
@@ -72,9 +73,12 @@ fn name(errno: sim_core::linux::Errno) -> Errno {
     format!("{errno:?}")
 }
 
+/// `net.ipv6.conf.*.hop_limit`.
+const HOP_LIMIT: u8 = 64;
+
 /// An ICMP error in words.
-fn icmp_text(error: IcmpError) -> String {
-    let (ty, code) = error.type_code();
+fn icmp_text(error: IcmpError, v6: bool) -> String {
+    let (ty, code) = if v6 { error.type_code_v6() } else { error.type_code() };
     let mtu = if let IcmpError::FragmentationNeeded { mtu } = error {
         format!(" mtu {mtu}")
     } else {
@@ -88,7 +92,7 @@ fn queued(e: QueuedError) -> String {
     match e.origin {
         ErrorOrigin::Local => text += " local",
         ErrorOrigin::Icmp { error, from } => {
-            let (ty, code) = error.type_code();
+            let (ty, code) = if from.is_ipv6() { error.type_code_v6() } else { error.type_code() };
             text += &format!(" icmp {ty}/{code} from {from}");
         }
     }
@@ -101,7 +105,7 @@ fn queued(e: QueuedError) -> String {
 impl Side for Sim {
     fn udp(&mut self, at: NsId, local: SocketAddr, with: Options) -> Result<Sock, Errno> {
         let sock = self.world.udp_bind(at, local).map_err(name)?;
-        self.world.set_options(at, sock, self.options(at, with)).map_err(name)?;
+        self.world.set_options(at, sock, self.options(at, local.is_ipv6(), with)).map_err(name)?;
         Ok(self.keep(at, sock))
     }
 
@@ -126,9 +130,9 @@ impl Side for Sim {
         std::iter::from_fn(|| self.world.pop_queued_error(ns, id)).map(queued).collect()
     }
 
-    fn echo(&mut self, at: NsId, id: u16, with: Options) -> Result<Sock, Errno> {
+    fn echo(&mut self, at: NsId, v6: bool, id: u16, with: Options) -> Result<Sock, Errno> {
         let sock = self.world.icmp_open(at, Some(id)).map_err(name)?;
-        self.world.set_options(at, sock, self.options(at, with)).map_err(name)?;
+        self.world.set_options(at, sock, self.options(at, v6, with)).map_err(name)?;
         Ok(self.keep(at, sock))
     }
 
@@ -146,7 +150,7 @@ impl Side for Sim {
                     return Ok(Some(Echo::Reply { from, ttl, seq: *seq, len: payload.len() }));
                 }
                 ReceivedBody::Icmp(Icmp::Error { error, .. }) => {
-                    return Ok(Some(Echo::Error { from, text: icmp_text(*error) }));
+                    return Ok(Some(Echo::Error { from, text: icmp_text(*error, from.is_ipv6()) }));
                 }
                 _ => {}
             }

@@ -24,6 +24,9 @@ pub(crate) struct Spaces {
     /// By the simulator's id.
     pub(crate) of: BTreeMap<NsId, Space>,
     home: File,
+    /// Commands of nft that empty what packets have filled.
+    pub(crate) dynamic: BTreeMap<NsId, String>,
+    v6: bool,
 }
 
 /// One namespace.
@@ -94,8 +97,9 @@ impl Spaces {
         let script = netns::script(world).map_err(|e| format!("export: {e}"))?;
         let prefix = format!("{MARK}{}x{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         run(&script, &["up", &prefix])?;
+        let v6 = !script.contains("net.ipv6.conf.all.disable_ipv6 = 1");
         let home = File::open("/proc/thread-self/ns/net").map_err(|e| e.to_string())?;
-        let mut spaces = Self { prefix, script, of: BTreeMap::new(), home };
+        let mut spaces = Self { prefix, script, of: BTreeMap::new(), home, dynamic: BTreeMap::new(), v6 };
         for (id, name) in netns::namespaces(world) {
             let file_name = format!("{}-{name}", spaces.prefix);
             let file =
@@ -157,6 +161,17 @@ impl Spaces {
             let mut ip = Command::new("ip");
             ip.args(["-n", &space.file_name, "-force", "-batch", "-"]);
             running.push(start(ip, &text)?);
+        }
+        for (id, text) in &self.dynamic {
+            let Some(space) = self.of.get(id) else { continue };
+            let mut nft = Command::new("ip");
+            nft.args(["netns", "exec", &space.file_name, "nft", "-f", "-"]);
+            running.push(start(nft, text)?);
+        }
+        for space in self.of.values().filter(|_| self.v6) {
+            let mut ip = Command::new("ip");
+            ip.args(["-6", "-n", &space.file_name, "route", "flush", "cache"]);
+            running.push(start(ip, "")?);
         }
         for mut child in running {
             child.wait().map_err(|e| e.to_string())?;

@@ -321,7 +321,8 @@ fn switches(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
         for leaf in sysctl::CONF_NAMES {
             put(&format!("net.ipv4.conf.{dev}.{leaf}"), true)?;
         }
-        if dev != "all" {
+        // The defaults of neighbours are those of the first namespace.
+        if !matches!(dev.as_str(), "all" | "default") {
             put(&format!("net.ipv4.neigh.{dev}.proxy_delay"), true)?;
         }
     }
