@@ -13,6 +13,7 @@ use sim_core::kube::node::machine::Place;
 use sim_core::linux::Skb;
 use sim_core::linux::conntrack::Conntrack;
 use sim_core::linux::ipset::Sets;
+use sim_core::linux::kmsg::KernelLog;
 use sim_core::linux::netfilter::{AddrType, AddrTypes, Env, RestoreOptions, Ruleset, WalkEnd};
 use sim_core::packet::{IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport};
 use sim_core::time::SimTime;
@@ -136,6 +137,7 @@ fn walk(rules: &mut Ruleset, service: u32, plain: bool) -> WalkEnd {
         ct: Conntrack::default().view(&skb),
         set_ct_mark: None,
         sets: &mut Sets::default(),
+        log: &mut KernelLog::default(),
         dice: &mut dice,
         addrs: &Plain,
     };

@@ -13,6 +13,7 @@ pub mod icmp;
 pub mod ipset;
 pub mod ipv6;
 pub mod ipvs;
+pub mod kmsg;
 pub mod link;
 pub mod neigh;
 pub mod netfilter;

@@ -20,6 +20,7 @@ mod bridge;
 mod busybox;
 mod conntrack;
 mod curl;
+mod dmesg;
 mod exec;
 mod files;
 mod getent;

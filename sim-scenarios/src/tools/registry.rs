@@ -6,8 +6,8 @@ use super::text::{
     tail, tee, test, timeout, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-    arping, bind, brctl, bridge, conntrack, curl, getent, ip, ipset, iptables, kubectl, nc, nettools, nft,
-    nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
+    arping, bind, brctl, bridge, conntrack, curl, dmesg, getent, ip, ipset, iptables, kubectl, nc, nettools,
+    nft, nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
 };
 
 /// Kinds of machines, as a set.
@@ -80,6 +80,7 @@ static TABLE: &[Entry] = &[
     row("cut",      On::ALL, cut::run),
     row("date",     On::ALL, date::run),
     row("dig",      On::MACHINES, bind::dig),
+    row("dmesg",    On::MACHINES, dmesg::run),
     row("echo",     On::ALL, echo::run),
     row("egrep",    On::ALL, grep::run),
     row("env",      On::ALL, env::run),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::chance::Dice;
 use crate::linux::conntrack::{CtView, NatRange};
 use crate::linux::ipset::Sets;
+use crate::linux::kmsg::KernelLog;
 use crate::time::SimTime;
 use crate::trace::{Hook, NsId, RejectWith, RuleRef};
 
@@ -32,6 +33,8 @@ pub struct Env<'a> {
     pub set_ct_mark: Option<u32>,
     /// The sets that rules ask and change.
     pub sets: &'a mut Sets,
+    /// Where `LOG` writes.
+    pub log: &'a mut KernelLog,
     /// Random draws.
     pub dice: &'a mut Dice,
     /// The routing table's opinion of addresses, for `addrtype`.

@@ -23,6 +23,7 @@ mod env;
 mod graph;
 mod index;
 mod list;
+mod log_line;
 mod matches;
 pub(super) mod names;
 mod options;

@@ -219,7 +219,11 @@ impl<R: Recorder> Walk<'_, '_, R> {
         };
         let reference = || reference(self.family, self.table.id, name, index, &rule.spec);
         let after = match &rule.spec.target {
-            Target::None | Target::Log(_) | Target::Trace => After::Next,
+            Target::None | Target::Trace => After::Next,
+            Target::Log(t) => {
+                t.write(self.env, packet, *self.mark);
+                After::Next
+            }
             Target::Accept => After::End(WalkEnd::Accept),
             Target::Drop => After::End(WalkEnd::Drop(reference())),
             Target::Return => After::Return,

@@ -20,6 +20,7 @@ use super::exception::Exceptions;
 use super::icmp::Limits;
 use super::ipset::Sets;
 use super::ipvs::Ipvs;
+use super::kmsg::KernelLog;
 use super::link::{IfConf, IfKind, Iface};
 use super::neigh::Neighbours;
 use super::netfilter::Ruleset;
@@ -68,6 +69,7 @@ pub struct Netns {
     pub(super) fragments: Reassembly,
     pub(super) limits: Limits,
     pub(super) taps: Taps,
+    pub(super) log: KernelLog,
     pub(super) exceptions: Exceptions,
     pub(super) redirected: Redirected,
     pub(super) next_ip_id: u16,
@@ -151,6 +153,7 @@ impl Netns {
             fragments: Reassembly::default(),
             limits: Limits::default(),
             taps: Taps::default(),
+            log: KernelLog::default(),
             exceptions: Exceptions::default(),
             redirected: Redirected::default(),
             next_ip_id: 1,
@@ -194,6 +197,17 @@ impl Netns {
     /// For ids that this namespace itself handed out and has not deleted since.
     pub(super) fn iface_mut(&mut self, id: IfId) -> &mut Iface {
         self.ifaces[id.0 as usize].as_mut().expect("the caller holds the id of an interface that exists")
+    }
+
+    /// What the network has written to the kernel's log.
+    #[must_use]
+    pub const fn kernel_log(&self) -> &KernelLog {
+        &self.log
+    }
+
+    /// `dmesg -C`.
+    pub fn clear_kernel_log(&mut self) {
+        self.log.clear();
     }
 
     /// The neighbour table.

@@ -193,6 +193,7 @@ impl Netns {
             ct: self.conntrack.view(skb),
             set_ct_mark: None,
             sets: &mut self.sets,
+            log: &mut self.log,
             dice: cx.dice,
             addrs: &Opinion { local: &self.local, main: &self.main, ifaces },
         };

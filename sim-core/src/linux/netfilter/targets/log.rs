@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use super::Extension;
+use crate::linux::netfilter::env::Env;
+use crate::linux::netfilter::log_line;
 use crate::linux::netfilter::options::{Args, Opt, number};
+use crate::linux::netfilter::packet::Packet;
 use crate::linux::netfilter::problem::Problem;
 use crate::linux::netfilter::words::quote_into;
 
@@ -42,6 +45,13 @@ const WARNING: u8 = 4;
 const MAX_PREFIX: usize = 29;
 
 impl Log {
+    /// Writes the line of a packet. `--log-tcp-options`, `--log-uid` and `--log-macdecode` add nothing to it: what they would show is not
+    /// modelled.
+    pub(in crate::linux::netfilter) fn write(&self, env: &mut Env<'_>, packet: &Packet<'_>, mark: u32) {
+        let text = log_line::line(&self.prefix, self.flags, env, packet, mark);
+        env.log.note(env.now, self.level, text);
+    }
+
     fn parse_level(text: &str) -> Result<u8, Problem> {
         let level = number(text).and_then(|n| u8::try_from(n).ok()).filter(|n| *n < 8);
         level

@@ -12,6 +12,7 @@ use super::walk::{Host, untracked};
 use crate::chance::Dice;
 use crate::linux::conntrack::{CtState, CtView, Tuple};
 use crate::linux::ipset::{Context, Sets};
+use crate::linux::kmsg::KernelLog;
 use crate::linux::netfilter::{Env, RestoreOptions, Ruleset, WalkEnd};
 use crate::linux::{Skb, SkbCt};
 use crate::packet::{Fragment, Icmp, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
@@ -171,6 +172,7 @@ impl Probe {
             ct: CtView { state: self.ct, tuples, ..untracked() },
             set_ct_mark: None,
             sets,
+            log: &mut KernelLog::default(),
             dice,
             addrs: &Host,
         };

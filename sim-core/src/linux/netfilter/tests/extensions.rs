@@ -7,6 +7,7 @@ use crate::chance::Dice;
 use crate::linux::Skb;
 use crate::linux::conntrack::{CtState, CtView, Status, Tuple};
 use crate::linux::ipset::Sets;
+use crate::linux::kmsg::KernelLog;
 use crate::linux::netfilter::{AddrType, AddrTypes, Env, NatTarget, RestoreOptions, Ruleset, WalkEnd};
 use crate::packet::{MacAddr, TcpFlags, Transport};
 use crate::time::SimTime;
@@ -99,6 +100,7 @@ fn walk(set: &mut Ruleset, table: TableId, hook: Hook, skb: &mut Skb) -> WalkEnd
         ct: untracked(),
         set_ct_mark: None,
         sets: &mut Sets::default(),
+        log: &mut KernelLog::default(),
         dice: &mut dice,
         addrs: &Router,
     };

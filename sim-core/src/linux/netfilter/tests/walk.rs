@@ -8,6 +8,7 @@ use super::rules::table;
 use crate::chance::Dice;
 use crate::linux::conntrack::{CtState, CtView, NatRange, Status, Tuple};
 use crate::linux::ipset::Sets;
+use crate::linux::kmsg::KernelLog;
 use crate::linux::netfilter::{AddrType, AddrTypes, Env, NatTarget, RestoreOptions, Ruleset, WalkEnd};
 use crate::linux::{Skb, SkbCt};
 use crate::packet::{IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
@@ -109,6 +110,7 @@ impl At {
             ct: self.ct,
             set_ct_mark: None,
             sets: &mut Sets::default(),
+            log: &mut KernelLog::default(),
             dice: &mut self.dice,
             addrs: &Host,
         };
@@ -403,7 +405,7 @@ proptest! {
         let mut at = At { dice: Dice::seeded(seed), ..At::hook(hook) };
         let (end, ..) = at.traced(&mut set, id, &mut packet);
         let mut dice = Dice::seeded(seed);
-        let mut env = Env {
+        let mut env = Env { log: &mut KernelLog::default(),
             now: SimTime::ZERO, ns: NsId(3), hook, bridged: false, iif: None, oif: None, physin: None, physout: None,
             ct: view(CtState::New), set_ct_mark: None, sets: &mut Sets::default(), dice: &mut dice, addrs: &Host,
         };
@@ -440,6 +442,7 @@ fn what_a_rule_did_is_named() {
         ct: view(CtState::New),
         set_ct_mark: None,
         sets: &mut Sets::default(),
+        log: &mut KernelLog::default(),
         dice: &mut dice,
         addrs: &Host,
     };
