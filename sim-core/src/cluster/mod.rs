@@ -204,6 +204,12 @@ impl Cluster {
         self.apps.owner(ns, sock)
     }
 
+    /// Whether a socket of a node is one of kube-proxy's health servers.
+    #[must_use]
+    pub fn is_proxy_health(&self, ns: NsId, sock: SockId) -> bool {
+        self.apps.is_proxy_health(ns, sock)
+    }
+
     /// A copy that goes its own way: for what-if questions.
     #[must_use]
     pub fn fork(&self) -> Self {

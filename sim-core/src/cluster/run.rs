@@ -67,7 +67,9 @@ impl Cluster {
     fn serve(&mut self) {
         while let Some((ns, sock)) = self.world.pop_ready() {
             let view = View { store: &self.store, machines: &self.machines };
-            self.apps.on_ready(&mut self.world, view, ns, sock);
+            if !self.apps.on_ready(&mut self.world, view, ns, sock) {
+                self.agents.on_ready(&mut self.world, ns, sock);
+            }
         }
     }
 

@@ -22,7 +22,9 @@ use crate::chance::Dice;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::kube::apps::runtime::{Apps, Service};
 use crate::kube::apps::site::Site;
-use crate::kube::config::{ClusterConfig, HostConfig, IpFamily, Listen, NodeConfig};
+use crate::kube::config::{
+    BALANCER_HOST, ClusterConfig, HostConfig, IpFamily, Listen, LoadBalancerMode, NodeConfig,
+};
 use crate::kube::controllers::Controllers;
 use crate::kube::dns::upstream::Upstream;
 use crate::kube::node::NodeAgents;
@@ -30,7 +32,7 @@ use crate::kube::node::files::Files;
 use crate::kube::node::machine::{Machine, Machines, Place, ToolSet};
 use crate::kube::objects::Protocol;
 use crate::kube::store::{Pins, PodPin, ServicePin, Store, StoreConfig};
-use crate::linux::route::Route;
+use crate::linux::route::{Route, RouteKind};
 use crate::linux::{NetError, World};
 use crate::packet::MacAddr;
 use crate::time::EventQueue;
@@ -59,7 +61,7 @@ pub(super) fn build(config: Arc<ClusterConfig>) -> Result<Cluster, Diagnostic> {
         machines,
         apps,
         agents,
-        controllers: Controllers::default(),
+        controllers: Controllers::new(config.load_balancer),
         timers: EventQueue::default(),
         remarks: Vec::new(),
         seen: u64::MAX,
@@ -126,6 +128,7 @@ impl Builder<'_> {
         self.world.ns_mut(router).sysctl_set("net.ipv4.ip_forward", "1")?;
         self.world.ns_mut(router).sysctl_set("net.ipv6.conf.all.forwarding", "1")?;
         self.hosts(switch, router, &nets)?;
+        self.balancer(switch, router, &gateways)?;
         self.upstream_dns(router)
     }
 
@@ -222,6 +225,43 @@ impl Builder<'_> {
         for (name, value) in self.config.sysctl.iter().chain(&node.sysctl) {
             host.sysctl_set(name, value)?;
         }
+        Ok(())
+    }
+
+    /// The load balancer's machine, if its mode has one, and the way to the pool.
+    fn balancer(
+        &mut self,
+        switch: NsId,
+        router: NsId,
+        gateways: &[IpAddr],
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let config = self.config;
+        if config.load_balancer.mode == LoadBalancerMode::None {
+            return Ok(());
+        }
+        let nets: Vec<IpNet> = config.node_networks().collect();
+        let pool = config.load_balancer.pool();
+        let gateway = self.world.ns_mut(router);
+        if !nets.iter().any(|net| net.contains(&pool)) {
+            let eth0 = gateway.by_name("eth0")?.id;
+            gateway.route_add(Route::link(pool, eth0))?;
+        }
+        // Who holds an address of the pool may change: nobody is told a shorter way to it.
+        for dev in ["all", "eth0"] {
+            gateway.sysctl_set(&format!("net.ipv4.conf.{dev}.send_redirects"), "0")?;
+        }
+        let Some(ip) = config.balancer_host() else { return Ok(()) };
+        let ns = self.machine(Place::Host(BALANCER_HOST.to_owned()), BALANCER_HOST, ToolSet::HOST);
+        self.plug(ns, "eth0", switch, BALANCER_HOST, &within(&mut [ip].into_iter(), &nets), CABLE_DELAY)?;
+        let v4: Vec<IpAddr> = gateways.iter().copied().filter(IpAddr::is_ipv4).collect();
+        self.default_routes(ns, &v4)?;
+        let host = self.world.ns_mut(ns);
+        host.sysctl_set("net.ipv4.ip_forward", "1")?;
+        for dev in ["all", "eth0"] {
+            host.sysctl_set(&format!("net.ipv4.conf.{dev}.send_redirects"), "0")?;
+        }
+        // What no node takes ends here.
+        host.route_add(Route::refuse(pool, RouteKind::Blackhole))?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! [`image`] knows images: their programs, their files, what they start. [`program`] reads a container's command line. [`runtime`] runs
 //! server processes; [`http`] and [`site`] are what web servers say, [`name_server`] is `CoreDNS` as a process.
 
+mod health;
 pub mod http;
 pub mod image;
 pub mod name_server;

@@ -134,6 +134,22 @@ impl Apps {
         Some((id.0, &app.place, older))
     }
 
+    /// Whether a socket belongs to one of kube-proxy's health servers.
+    #[must_use]
+    pub fn is_proxy_health(&self, ns: NsId, sock: SockId) -> bool {
+        let app = self.owners.get(&(ns, sock)).and_then(|id| self.running.get(id));
+        let is =
+            |s: &Service| matches!(s, Service::Site(Site::ProxyHealth { .. } | Site::ServiceHealth { .. }));
+        app.is_some_and(|app| is(&app.service))
+    }
+
+    /// Changes what an HTTP server answers from now on.
+    pub fn replace_site(&mut self, id: AppId, site: Site) {
+        if let Some(app) = self.running.get_mut(&id) {
+            app.service = Service::Site(site);
+        }
+    }
+
     /// Ends a process: its sockets are closed.
     pub fn stop(&mut self, world: &mut World, id: AppId) {
         let Some(app) = self.running.remove(&id) else { return };

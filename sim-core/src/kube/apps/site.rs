@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::health;
 use super::http::{Request, Response, date};
 use crate::kube::node::files::{FileKind, Files};
 use crate::kube::objects::Timestamp;
@@ -25,6 +26,20 @@ pub enum Site {
     Busybox {
         /// The folder (`-h`).
         root: String,
+    },
+    /// What kube-proxy says of itself (`/healthz`, `/livez`).
+    ProxyHealth {
+        /// Whether its node takes traffic from load balancers.
+        eligible: bool,
+    },
+    /// What kube-proxy says of a Service on its health check node port.
+    ServiceHealth {
+        /// The Service's namespace.
+        namespace: String,
+        /// The Service's name.
+        name: String,
+        /// Ready endpoints on the node.
+        local: usize,
     },
     /// One text for every path, with `{hostname}`, `{client}` and `{path}` filled in.
     Text {
@@ -63,6 +78,10 @@ impl Site {
             Self::Nginx { version, built } => nginx(version, *built, visit),
             Self::Apache { version } => apache(version, visit),
             Self::Busybox { root } => busybox(root, visit),
+            Self::ProxyHealth { eligible } => health::of_proxy(*eligible, visit),
+            Self::ServiceHealth { namespace, name, local } => {
+                health::of_service(namespace, name, *local, visit)
+            }
             Self::Text { body } => text(body, visit),
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::families::nth;
-use super::{ClusterConfig, NodeConfig, PodPin, Role};
+use super::{ClusterConfig, LoadBalancerMode, NodeConfig, PodPin, Role};
 
 /// The longest prefix that holds all addresses, at most /24 (IPv6: /64).
 fn network(first: IpAddr, all: impl Iterator<Item = IpAddr>) -> IpNet {
@@ -72,6 +72,23 @@ impl ClusterConfig {
         };
         let skip = if net.addr().is_ipv4() { 9 } else { 16 };
         net.hosts().skip(skip).find(|ip| !taken(ip)).unwrap_or_else(|| net.addr())
+    }
+
+    /// The load balancer's own address, if there is a machine for it: the last of the node network that nobody has.
+    #[must_use]
+    pub fn balancer_host(&self) -> Option<IpAddr> {
+        if !matches!(self.load_balancer.mode, LoadBalancerMode::Cloud | LoadBalancerMode::Proxy) {
+            return None;
+        }
+        let IpNet::V4(net) = self.node_networks().find(|net| net.addr().is_ipv4())? else { return None };
+        let taken = |ip: &IpAddr| {
+            self.nodes.iter().any(|n| n.ips().any(|i| i == *ip))
+                || self.hosts.iter().any(|h| h.ips().any(|i| i == *ip))
+                || self.load_balancer.pool().contains(ip)
+        };
+        let last = u32::from(net.broadcast());
+        let down = (1..=last.saturating_sub(u32::from(net.network()))).map(|n| IpAddr::V4((last - n).into()));
+        down.into_iter().find(|ip| !taken(ip))
     }
 
     /// Cluster IP of the Service default/kubernetes: the first address of the service subnet.

@@ -7,7 +7,9 @@ use ipnet::IpNet;
 
 use super::reader::Reader;
 use super::yaml::Position;
-use super::{ClusterConfig, NodeConfig, NodePortPin, PodPin, families};
+use super::{
+    BALANCER_HOST, ClusterConfig, IpFamily, LoadBalancerMode, NodeConfig, NodePortPin, PodPin, families,
+};
 use crate::diagnostic::Diagnostic;
 use crate::kube::objects::nearest::nearest;
 
@@ -21,6 +23,7 @@ pub(super) struct Marks {
     pub(super) hosts: Vec<NodeMarks>,
     pub(super) pods: Vec<PinMarks>,
     pub(super) services: Vec<Position>,
+    pub(super) load_balancer: Position,
 }
 
 /// Where a machine's values stand.
@@ -62,6 +65,7 @@ pub(super) fn check(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
     pod_cidrs(config, marks, r);
     pod_pins(config, marks, r);
     service_pins(config, marks, r);
+    load_balancer(config, marks, r);
 }
 
 fn overlap(a: &IpNet, b: &IpNet) -> bool {
@@ -121,6 +125,9 @@ fn machines(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
         r.error(at, "no node runs the control plane", help);
     }
     let mut names: BTreeMap<&str, ()> = BTreeMap::from([("workstation", ()), ("gateway", ())]);
+    if config.balancer_host().is_some() {
+        names.insert(BALANCER_HOST, ());
+    }
     let mut owners: BTreeMap<IpAddr, &str> = config.gateways().map(|ip| (ip, "gateway")).collect();
     owners.extend(config.workstations().into_iter().map(|ip| (ip, "workstation")));
     let both = |a: IpAddr, b: Option<IpAddr>| [Some(a), b].into_iter().flatten();
@@ -239,6 +246,31 @@ fn pod_pin(config: &ClusterConfig, pin: &PodPin, mark: PinMarks, r: &mut Reader<
             }
         }
         (_, _, None) => {}
+    }
+}
+
+/// The pool lies outside the cluster, and nobody has an address of it.
+fn load_balancer(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
+    if config.load_balancer.mode == LoadBalancerMode::None {
+        return;
+    }
+    let at = marks.load_balancer;
+    let pool = config.load_balancer.pool();
+    if config.networking.ip_family == IpFamily::V6 {
+        r.not_modelled(at, "a load balancer in an IPv6 cluster".to_owned());
+    }
+    let net = &config.networking;
+    let pods = net.pod_subnets().map(|s| (s, "podSubnet"));
+    for (subnet, what) in pods.chain(net.service_subnets().map(|s| (s, "serviceSubnet"))) {
+        if overlap(&pool, &subnet) {
+            r.error(at, format!("the load balancer's pool {pool} and {what} {subnet} overlap"), None);
+        }
+    }
+    let machines =
+        config.nodes.iter().flat_map(NodeConfig::ips).chain(config.hosts.iter().flat_map(|h| h.ips()));
+    let outside = config.gateways().chain(config.workstations()).chain(config.balancer_host());
+    for ip in machines.chain(outside).filter(|ip| pool.contains(ip)) {
+        r.error(at, format!("the load balancer's pool {pool} holds {ip}, which a machine has"), None);
     }
 }
 

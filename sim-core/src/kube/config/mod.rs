@@ -229,9 +229,20 @@ pub struct ServicePin {
 pub struct LoadBalancer {
     /// How traffic gets in.
     pub mode: LoadBalancerMode,
-    /// Where addresses come from.
+    /// Where addresses come from; [`LoadBalancer::pool`] tells what holds if none is given.
     pub pool: Option<IpNet>,
 }
+
+impl LoadBalancer {
+    /// Where addresses come from.
+    #[must_use]
+    pub fn pool(&self) -> IpNet {
+        self.pool.unwrap_or_else(|| net([203, 0, 113, 0], 28))
+    }
+}
+
+/// Name of the machine outside the cluster that is the load balancer, in the modes that have one.
+pub const BALANCER_HOST: &str = "loadbalancer";
 
 /// How traffic to a load balancer's address gets in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -68,7 +68,10 @@ fn block(r: &mut Reader<'_>, root: &Node, config: &mut ClusterConfig) {
             "images" => images(r, node, config),
             "pins" => pins(r, node, config, &mut marks),
             "sysctl" => config.sysctl = sysctl(r, node),
-            "loadBalancer" => load_balancer(r, node, config),
+            "loadBalancer" => {
+                marks.load_balancer = node.at;
+                load_balancer(r, node, config);
+            }
             "dns" => dns(r, node, config),
             "faults" => faults(r, node),
             _ => {}
@@ -340,13 +343,12 @@ fn load_balancer(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig) {
     for field in r.fields(node, "loadBalancer", &["mode", "pool"]) {
         if field.key == "pool" {
             config.load_balancer.pool = r.subnet(&field.node);
+            if config.load_balancer.pool.is_some_and(|pool| pool.addr().is_ipv6()) {
+                r.not_modelled(field.node.at, "a load balancer's pool of IPv6 addresses".to_owned());
+            }
             continue;
         }
-        let Some(mode) = r.choice(&field.node, "loadBalancer mode", &words) else { continue };
-        if mode != LoadBalancerMode::None {
-            r.not_modelled(field.node.at, format!("loadBalancer mode: {}", word(&words, mode)));
-        }
-        config.load_balancer.mode = mode;
+        set(&mut config.load_balancer.mode, r.choice(&field.node, "loadBalancer mode", &words));
     }
 }
 

@@ -6,11 +6,15 @@
 pub mod bootstrap;
 mod endpoints;
 mod garbage;
+mod load_balancer;
 mod namespaces;
 mod scheduler;
 
+use crate::kube::config::LoadBalancer;
 use crate::kube::store::Store;
 use crate::time::SimTime;
+
+pub(crate) use load_balancer::reference;
 
 /// All controllers of the control plane, with their indices.
 #[derive(Clone, Debug, Default)]
@@ -20,9 +24,17 @@ pub struct Controllers {
     endpoints: endpoints::EndpointsController,
     garbage: garbage::GarbageCollector,
     namespaces: namespaces::NamespaceController,
+    load_balancer: load_balancer::LoadBalancerController,
 }
 
 impl Controllers {
+    /// The controllers of a cluster with this load balancer.
+    #[must_use]
+    pub fn new(load_balancer: LoadBalancer) -> Self {
+        let load_balancer = load_balancer::LoadBalancerController::new(load_balancer);
+        Self { load_balancer, ..Self::default() }
+    }
+
     /// Lets every controller react to what changed since the last call, until nothing changes any more; whether anything
     /// was written.
     pub fn reconcile(&mut self, store: &mut Store, now: SimTime) -> bool {
@@ -36,11 +48,13 @@ impl Controllers {
                 self.endpoints.note(change);
                 self.garbage.note(change);
                 self.namespaces.note(change);
+                self.load_balancer.note(change);
             }
             self.namespaces.sync(store, now);
             self.garbage.sync(store, now);
             self.scheduler.sync(store, now);
             self.endpoints.sync(store, now);
+            self.load_balancer.sync(store, now);
         }
         store.revision() != before
     }

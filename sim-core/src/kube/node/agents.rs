@@ -5,10 +5,12 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 
+use super::balancer::{self, Balancer};
 use super::cni;
 use super::kubelet::{Kubelet, Step};
 use super::machine::{Machines, Place};
 use super::proxy::agent::NodeProxy;
+use super::proxy::health::{self, HealthServers};
 use super::proxy::iptables::{Settings, base_rules};
 use super::proxy::mode::{Iptables, Mode, Nftables, Shared};
 use super::proxy::nftables;
@@ -20,7 +22,7 @@ use crate::kube::store::{ChangeKind, Store};
 use crate::linux::World;
 use crate::linux::netfilter::{RestoreError, RestoreOptions};
 use crate::time::{EventQueue, SimTime};
-use crate::trace::{Family, NsId};
+use crate::trace::{Family, NsId, SockId};
 
 /// Everything that agents may touch.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ pub enum Timer {
     Proxy,
     /// kube-proxy looks after what it had to leave for a while.
     ProxyPeriod,
+    /// The load balancer looks at the nodes.
+    Balancer(balancer::Tick),
 }
 
 /// The agents of every node.
@@ -88,6 +92,9 @@ pub struct NodeAgents {
     proxy_armed: bool,
     period_armed: bool,
     proxy_last: Option<SimTime>,
+    /// kube-proxy's health servers by node.
+    health: IndexMap<String, HealthServers>,
+    balancer: Balancer,
     /// Timers that the cluster is not at rest before.
     awaited: usize,
     /// Changes of the store that have been seen.
@@ -140,6 +147,8 @@ impl NodeAgents {
             proxy_armed: false,
             period_armed: false,
             proxy_last: None,
+            health: IndexMap::new(),
+            balancer: Balancer::new(config, machines),
             awaited: 0,
             cursor: 0,
             pods: FxHashMap::default(),
@@ -148,8 +157,8 @@ impl NodeAgents {
 
     /// Whether something is under way that will come to an end by itself and soon.
     #[must_use]
-    pub const fn is_busy(&self) -> bool {
-        self.awaited > 0
+    pub fn is_busy(&self) -> bool {
+        self.awaited > 0 || self.balancer.is_busy()
     }
 
     /// The pod that a namespace belongs to.
@@ -216,6 +225,7 @@ impl NodeAgents {
                 _ => {}
             }
         }
+        self.balancer.sync(&changes, hands);
         if proxied {
             let mut news = false;
             for family in &mut self.families {
@@ -245,6 +255,7 @@ impl NodeAgents {
                 self.period_armed = false;
                 self.write_rules(hands);
             }
+            Timer::Balancer(tick) => self.balancer.on_tick(tick, hands),
             Timer::Pod { node, uid, pod, step, awaited } => {
                 self.awaited -= usize::from(awaited);
                 if let Some(kubelet) = self.kubelets.get_mut(&node) {
@@ -301,6 +312,25 @@ impl NodeAgents {
             self.period_armed = true;
             hands.timers.push(hands.now() + PROXY_PERIOD, Timer::ProxyPeriod);
         }
+        self.serve_health(hands);
+        self.balancer.look_soon(hands);
+    }
+
+    /// kube-proxy's health servers follow its rules.
+    fn serve_health(&mut self, hands: &mut Hands<'_>) {
+        let checked = health::checked(hands.store);
+        for (node, kubelet) in &self.kubelets {
+            let servers = self.health.entry(node.clone()).or_default();
+            let at = (node.as_str(), kubelet.ns());
+            for problem in servers.sync(at, &checked, hands.store, hands.apps, hands.world) {
+                hands.remarks.push(format!("kube-proxy's health server on {node}: {problem}"));
+            }
+        }
+    }
+
+    /// Gives a socket that has become ready to the load balancer, if it is one of its own; whether it is.
+    pub fn on_ready(&mut self, world: &mut World, ns: NsId, sock: SockId) -> bool {
+        self.balancer.on_ready(world, ns, sock)
     }
 }
 

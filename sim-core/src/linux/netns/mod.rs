@@ -8,7 +8,7 @@ mod neigh;
 mod routes;
 mod switches;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -74,6 +74,8 @@ pub struct Netns {
     pub(super) redirected: Redirected,
     pub(super) next_ip_id: u16,
     pub(super) hash_salt: u64,
+    /// Addresses that a program on this host answers ARP for, by interface.
+    pub(super) arp_answers: BTreeSet<(IfId, IpAddr)>,
     /// Interfaces that went up or down since the world last looked.
     pub(super) link_events: Vec<(IfId, bool)>,
 }
@@ -158,6 +160,7 @@ impl Netns {
             redirected: Redirected::default(),
             next_ip_id: 1,
             hash_salt,
+            arp_answers: BTreeSet::new(),
             link_events: Vec::new(),
         };
         let lo = ns.add_iface("lo", IfKind::Loopback, MacAddr::ZERO, 65536);

@@ -131,6 +131,9 @@ impl Netns {
     /// What this host is to a request: the owner of the address, or a proxy for what it would route elsewhere.
     fn role(&self, dev: IfId, arp: &Arp) -> Role {
         let target = IpAddr::from(arp.target_ip);
+        if self.arp_answers.contains(&(dev, target)) {
+            return true;
+        }
         // The request passes the reverse path filter like a packet; a probe for duplicates has no source.
         let asker = IpAddr::from(arp.sender_ip);
         let oif = || self.path_to(target).ok().map(|p| p.dev);

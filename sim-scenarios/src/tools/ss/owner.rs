@@ -22,10 +22,15 @@ pub(super) fn users(cx: &Cx<'_>, sock: SockId) -> String {
 pub(crate) fn owner(cx: &Cx<'_>, sock: SockId) -> Option<Owner> {
     let ns = net::netns(cx).ok()?;
     let (number, place, fd) = cx.cluster.process_of(ns, sock)?;
+    let proxy = matches!(place, Place::Node(_)) && cx.cluster.is_proxy_health(ns, sock);
     // The program of a container is the first in its own process namespace.
     let inside = matches!(cx.place, Place::Container { .. });
     let pid = if inside { 1 } else { 800 + number * 13 };
-    Some(Owner { name: program(cx.cluster, place), pid, fd: 3 + fd })
+    Some(Owner {
+        name: if proxy { "kube-proxy".to_owned() } else { program(cx.cluster, place) },
+        pid,
+        fd: 3 + fd,
+    })
 }
 
 /// What the program of a place is called.

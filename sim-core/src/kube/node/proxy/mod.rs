@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod cleanup;
+pub mod health;
 pub mod iptables;
 pub mod mode;
 pub mod model;
