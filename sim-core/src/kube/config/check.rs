@@ -284,9 +284,15 @@ fn service_pins(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
     for (i, (name, pin)) in config.pins.services.iter().enumerate() {
         let at = marks.services.get(i).copied().unwrap_or_default();
         for number in pin.node_port.iter().flat_map(NodePortPin::numbers) {
-            if let Some(other) = ports.insert(number, name) {
-                let owners = if other == name { name.to_owned() } else { format!("{other} and {name}") };
-                r.error(at, format!("node port {number} is used twice: by Services {owners}"), None);
+            // Within one Service two protocols may share a number.
+            if let Some(other) = ports.insert(number, name)
+                && other != name
+            {
+                r.error(
+                    at,
+                    format!("node port {number} is used twice: by Services {other} and {name}"),
+                    None,
+                );
             }
         }
         let Some(ip) = pin.cluster_ip else { continue };

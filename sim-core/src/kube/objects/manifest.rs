@@ -61,6 +61,12 @@ pub struct Manifest {
     pub position: Position,
 }
 
+/// The value of one document of YAML or JSON, whatever it is; none if it cannot be read.
+#[must_use]
+pub fn value(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok().or_else(|| yaml::parse(text, 1).ok()?.map(|node| node.to_value()))
+}
+
 /// Reads a file into objects. `source` names it in mistakes, `first_line` is the number of its first line (1, or the line
 /// in the enclosing document).
 ///

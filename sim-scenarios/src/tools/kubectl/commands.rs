@@ -4,8 +4,8 @@ use super::args::{Flag, GLOBAL, parse, verb_at};
 use super::ctl::Ctl;
 use super::failure::Failure;
 use super::{
-    apply, cluster_info, create, delete, describe, exec, expose, get, metadata, run as run_verb, version,
-    wait,
+    apply, cluster_info, create, delete, describe, exec, expose, get, metadata, patch, run as run_verb,
+    version, wait,
 };
 use crate::tools::Cx;
 
@@ -33,6 +33,7 @@ static VERBS: &[Verb] = &[
     Verb { name: "expose", flags: expose::FLAGS, run: expose::run },
     Verb { name: "get", flags: get::FLAGS, run: get::run },
     Verb { name: "label", flags: metadata::FLAGS, run: metadata::label },
+    Verb { name: "patch", flags: patch::FLAGS, run: patch::run },
     Verb { name: "run", flags: run_verb::FLAGS, run: run_verb::run },
     Verb { name: "version", flags: version::FLAGS, run: version::run },
     Verb { name: "wait", flags: wait::FLAGS, run: wait::run },

@@ -43,7 +43,7 @@ pub(crate) static FLAGS: &[Flag] = &[
 /// # Errors
 /// What kubectl reports at the end.
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
-    ctl.refuse(&["overrides", "override-type", "load-balancer-ip"])?;
+    ctl.refuse(&["overrides", "override-type"])?;
     let wanted = if ctl.args.texts("filename").is_empty() && !ctl.args.given("kustomize") {
         Wanted::parse(&ctl.args.words)?
     } else {
@@ -76,15 +76,28 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, namespace: &str) -> Result<(), Fail
     let own_ports = list(&found.value, "/spec/containers/0/ports");
     let port = match (ctl.args.text("port"), own_ports.first()) {
         (Some(port), _) => port.to_owned(),
-        (None, Some(own)) => int(own, "/containerPort").to_string(),
+        (None, Some(_)) => {
+            own_ports.iter().map(|own| int(own, "/containerPort").to_string()).collect::<Vec<_>>().join(",")
+        }
         (None, None) => return Err(Failure::plain("couldn't find port via --port flag or introspection")),
     };
     let service_name = ctl.args.text("name").unwrap_or(name(&found.value)).to_owned();
     let kind = ctl.args.text("type").unwrap_or("ClusterIP").to_owned();
     let target = ctl.args.text("target-port").map(str::to_owned);
     let mut body = service(&service_name, namespace, &found.value, &port, target.as_deref(), &kind)?;
-    if let Some(protocol) = ctl.args.text("protocol") {
-        body["spec"]["ports"][0]["protocol"] = json!(protocol.to_uppercase());
+    for (i, port) in body["spec"]["ports"].as_array_mut().into_iter().flatten().enumerate() {
+        let own = own_ports.iter().find(|own| int(own, "/containerPort") == int(port, "/port"));
+        let own =
+            own.or_else(|| own_ports.get(i)).map(|own| text(own, "/protocol")).filter(|p| !p.is_empty());
+        if let Some(protocol) = ctl.args.text("protocol").or(own) {
+            port["protocol"] = json!(protocol.to_uppercase());
+        }
+    }
+    if let Some(other) = ctl.args.text("session-affinity").filter(|a| !matches!(*a, "None" | "ClientIP")) {
+        return Err(Failure::plain(format!("unknown session affinity: {other}")));
+    }
+    if let Some(address) = ctl.args.text("load-balancer-ip").filter(|_| kind == "LoadBalancer") {
+        body["spec"]["loadBalancerIP"] = json!(address);
     }
     if let Some(selector) = ctl.args.text("selector") {
         body["spec"]["selector"] = selector.split(',').filter_map(|s| s.split_once('=')).collect();
@@ -119,21 +132,29 @@ pub(crate) fn service(
             "couldn't retrieve selectors via --selector flag or introspection: the pod has no labels and cannot be exposed",
         ));
     };
-    let number: u16 = port
-        .parse()
-        .map_err(|_| Failure::plain(format!("strconv.Atoi: parsing {port:?}: invalid syntax")))?;
-    let target_port = match target {
-        None => json!(number),
-        Some(text) => text.parse::<u16>().map_or_else(|_| json!(text), |n| json!(n)),
+    let numbers: Vec<&str> = port.split(',').collect();
+    let one = |(i, text): (usize, &&str)| {
+        let number: i32 = text
+            .parse()
+            .map_err(|_| Failure::plain(format!("strconv.Atoi: parsing {text:?}: invalid syntax")))?;
+        let target_port = match target {
+            None => json!(number),
+            Some(text) => text.parse::<i32>().map_or_else(|_| json!(text), |n| json!(n)),
+        };
+        let mut port = json!({"port": number, "protocol": "TCP", "targetPort": target_port});
+        if numbers.len() > 1 {
+            port["name"] = json!(format!("port-{}", i + 1));
+        }
+        Ok(port)
     };
+    let ports: Vec<Value> = numbers.iter().enumerate().map(one).collect::<Result<_, Failure>>()?;
     let labels = map(object, "/metadata/labels").cloned().unwrap_or_default();
     Ok(json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "spec": {
-            "type": kind, "selector": selector,
-            "ports": [{"port": number, "protocol": "TCP", "targetPort": target_port}],
+            "type": kind, "selector": selector, "ports": ports,
         },
         "status": {"loadBalancer": {}},
     }))

@@ -20,6 +20,7 @@ mod files;
 mod get;
 mod manifest;
 mod metadata;
+mod patch;
 mod printers;
 mod quantity;
 mod resource;

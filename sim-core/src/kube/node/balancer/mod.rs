@@ -180,7 +180,7 @@ impl Balancer {
                 let awaited = self.awaited;
                 self.look(awaited, hands);
             }
-            Tick::Deadline(round) if round == self.round => {
+            Tick::Deadline(round) if round == self.round && !self.probes.is_empty() => {
                 self.drop_probes(hands.world);
                 self.finish(hands.world);
             }
