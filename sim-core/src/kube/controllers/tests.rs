@@ -292,3 +292,73 @@ fn nothing_changes_twice() {
         Kind::ALL.into_iter().flat_map(|k| plane.store.iter(k, None)).map(|o| (**o).clone()).collect();
     assert_eq!(objects, again);
 }
+
+/// `(name of the pod, zones, nodes)` of every endpoint, by name.
+fn hints(plane: &Plane) -> Vec<(String, Vec<String>, Vec<String>)> {
+    let names = |list: &[crate::kube::objects::endpoint_slice::NamedHint]| {
+        list.iter().map(|h| h.name.clone()).collect::<Vec<_>>()
+    };
+    let slices = plane.store.all::<EndpointSlice>(Some("default"));
+    let mut all: Vec<_> = slices
+        .flat_map(|s| &s.endpoints)
+        .map(|e| {
+            let name = e.target_ref.as_ref().map(|t| t.name.clone()).unwrap_or_default();
+            let hints = e.hints.clone().unwrap_or_default();
+            (name, names(&hints.for_zones), names(&hints.for_nodes))
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+fn zoned(spec: Value, annotations: Value) -> Plane {
+    let mut plane = Plane::new();
+    for (node, zone) in [("node1", "a"), ("node2", "b")] {
+        let mut object = plane.store.read::<crate::kube::objects::Node>("", node).unwrap().clone();
+        object.metadata.labels.insert("topology.kubernetes.io/zone".to_owned(), zone.to_owned());
+        plane.store.update(object, NOW).unwrap();
+        plane
+            .store
+            .edit_status::<crate::kube::objects::Node>("", node, NOW, |node| {
+                node.status.allocatable.insert("cpu".to_owned(), "2".to_owned());
+                let ready = json!({"type": "Ready", "status": "True"});
+                node.status.conditions = vec![serde_json::from_value(ready).unwrap()];
+            })
+            .unwrap();
+    }
+    let mut spec = spec;
+    spec["selector"] = json!({"app": "web"});
+    spec["ports"] = json!([{"port": 80, "targetPort": "http"}]);
+    let metadata = json!({"name": "web", "annotations": annotations});
+    plane.create(Kind::Service, json!({"metadata": metadata, "spec": spec}));
+    for (i, node) in ["node1", "node1", "node1", "node2"].into_iter().enumerate() {
+        plane.pod(&format!("p{i}"), json!({"nodeName": node}));
+        plane.run(&format!("p{i}"), &format!("10.244.1.{}", 10 + i), true);
+    }
+    plane
+}
+
+#[test]
+fn traffic_distribution_keeps_to_zone_and_node() {
+    let close = zoned(json!({"trafficDistribution": "PreferClose"}), json!({}));
+    assert_eq!(hints(&close)[3], ("p3".to_owned(), vec!["b".to_owned()], vec![]));
+    let mut node = zoned(json!({"trafficDistribution": "PreferSameNode"}), json!({}));
+    assert_eq!(hints(&node)[0], ("p0".to_owned(), vec!["a".to_owned()], vec!["node1".to_owned()]));
+    node.run("p0", "10.244.1.10", false);
+    assert_eq!(hints(&node)[0], ("p0".to_owned(), vec![], vec![]));
+    assert_eq!(hints(&zoned(json!({}), json!({})))[0].1, Vec::<String>::new());
+}
+
+#[test]
+fn topology_mode_shares_endpoints_by_cpus() {
+    let mode = json!({"service.kubernetes.io/topology-mode": "Auto"});
+    let mut plane = zoned(json!({}), mode);
+    let for_b = |plane: &Plane| hints(plane).iter().filter(|(_, zones, _)| zones == &["b"]).count();
+    // Two zones with as many CPUs and four endpoints: two each, although three are in zone a.
+    assert_eq!(for_b(&plane), 2);
+    for name in ["p0", "p1", "p3"] {
+        plane.run(name, "10.244.1.99", false);
+    }
+    // One endpoint cannot serve two zones.
+    assert!(hints(&plane).iter().all(|(_, zones, _)| zones.is_empty()));
+}

@@ -132,7 +132,7 @@ impl Netns {
     fn role(&self, dev: IfId, arp: &Arp) -> Role {
         let target = IpAddr::from(arp.target_ip);
         if self.arp_answers.contains(&(dev, target)) {
-            return true;
+            return Role::Owner;
         }
         // The request passes the reverse path filter like a packet; a probe for duplicates has no source.
         let asker = IpAddr::from(arp.sender_ip);

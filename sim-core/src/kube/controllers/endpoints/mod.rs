@@ -3,6 +3,7 @@
 //! Three controllers of the real control plane share one set of indices here: the one that writes Endpoints, the one that
 //! writes slices, and the one that mirrors hand-written Endpoints into slices.
 
+mod hints;
 mod legacy;
 mod mirror;
 mod pods;
@@ -77,7 +78,14 @@ impl EndpointsController {
             Object::Endpoints(endpoints) => {
                 self.dirty.insert(name_of(&endpoints.metadata));
             }
-            Object::Namespace(_) | Object::Node(_) | Object::ConfigMap(_) => {}
+            // Zones of endpoints and shares of zones follow the nodes.
+            Object::Node(node) => {
+                let before = change.old.as_deref().map(|old| old.meta().labels.clone());
+                if gone || before != Some(node.metadata.labels.clone()) {
+                    self.dirty.extend(self.slices.keys().cloned());
+                }
+            }
+            Object::Namespace(_) | Object::ConfigMap(_) => {}
         }
     }
 

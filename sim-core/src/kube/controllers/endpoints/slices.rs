@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::hints::{self, LABEL_ZONE};
 use super::{LABEL_HEADLESS, TRIGGER_TIME, delete, owned_slice, pods};
 use crate::kube::objects::endpoint_slice::{
     AddressType, EndpointConditions, LABEL_MANAGED_BY, LABEL_SERVICE_NAME, SlicePort,
@@ -14,8 +15,6 @@ use crate::time::SimTime;
 const MANAGER: &str = "endpointslice-controller.k8s.io";
 /// Most endpoints of one slice: `--max-endpoints-per-slice`.
 const MAX_ENDPOINTS: usize = 100;
-/// Label of a node that names its zone.
-const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
 
 /// Endpoints by the ports that they share.
 type Groups = BTreeMap<Vec<SlicePort>, Vec<Endpoint>>;
@@ -41,7 +40,8 @@ pub(super) fn sync(
     for (kind, family) in [(AddressType::V4, IpFamily::V4), (AddressType::V6, IpFamily::V6)] {
         let known = known.iter().filter(|s| s.address_type == kind).cloned().collect();
         if service.spec.ip_families.contains(&family) {
-            let wanted = wanted(store, service, selected, family);
+            let mut wanted = wanted(store, service, selected, family);
+            hints::set(store, service, wanted.values_mut().flatten());
             let plan = Plan::new(service, kind, known, wanted);
             plan.carry_out(store, service, now);
         } else {
