@@ -133,7 +133,7 @@ fn frame() -> BoxedStrategy<Frame> {
         let payload = Payload::Vxlan { vni, frame: Box::new(frame) };
         Transport::Udp(Udp { sport, dport: 8472, payload })
     });
-    let outer = packet_of(true, tunnel.boxed()).prop_map(|p| IpPacket { bad_checksum: false, ..p }).boxed();
+    let outer = packet_of(true, tunnel.boxed());
     frame_of(prop_oneof![3 => packet(), 1 => outer].boxed())
 }
 

@@ -218,8 +218,8 @@ fn udp_datagram(packet: &IpPacket, udp: &Udp, checksums: Checksums) -> Vec<u8> {
             out.extend([0x08, 0, 0, 0]);
             out.extend((vni << 8).to_be_bytes());
             out.extend(encode(frame, checksums));
-            // Linux' tunnels send no checksum over IPv4 (`noudpcsum`).
-            if packet.dst.is_ipv6() {
+            // Linux' tunnels send no checksum over IPv4 (`noudpcsum`); one that is wrong is there.
+            if packet.dst.is_ipv6() || packet.bad_checksum {
                 finish(packet, proto::UDP, &mut out, 6, Checksums::Full);
             }
         }
