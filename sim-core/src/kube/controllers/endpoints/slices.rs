@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hints::{self, LABEL_ZONE};
 use super::{LABEL_HEADLESS, TRIGGER_TIME, delete, owned_slice, pods};
 use crate::kube::objects::endpoint_slice::{
-    AddressType, EndpointConditions, LABEL_MANAGED_BY, LABEL_SERVICE_NAME, SlicePort,
+    AddressType, EndpointConditions, EndpointHints, LABEL_MANAGED_BY, LABEL_SERVICE_NAME, NamedHint, SlicePort,
 };
 use crate::kube::objects::{Endpoint, EndpointSlice, IpFamily, Kind, Node, Pod, Service, Timestamp};
 use crate::kube::store::Store;
@@ -77,19 +77,30 @@ fn endpoint(store: &Store, service: &Service, pod: &Pod, addresses: Vec<String>)
     let (serving, terminating) = (pod.is_ready(), pod.metadata.is_terminating());
     let node = Some(pod.spec.node_name.clone()).filter(|n| !n.is_empty());
     let zone = node.as_deref().and_then(|n| store.read::<Node>("", n));
+    let zone = zone.and_then(|n| n.metadata.labels.get(LABEL_ZONE).cloned());
+    let ready = service.publishes_unready() || (serving && !terminating);
     Endpoint {
         addresses,
+        hints: hints(service, zone.as_deref(), node.as_deref()).filter(|_| ready),
         conditions: EndpointConditions {
-            ready: Some(service.publishes_unready() || (serving && !terminating)),
+            ready: Some(ready),
             serving: Some(serving),
             terminating: Some(terminating),
         },
         hostname: pods::hostname(pod, service).map(str::to_owned),
         target_ref: Some(pods::target(pod)),
-        zone: zone.and_then(|n| n.metadata.labels.get(LABEL_ZONE).cloned()),
+        zone,
         node_name: node,
         ..Endpoint::default()
     }
+}
+
+/// What `trafficDistribution` makes of a ready endpoint: it is for its own zone, with PreferSameNode for its own node, too.
+fn hints(service: &Service, zone: Option<&str>, node: Option<&str>) -> Option<EndpointHints> {
+    let same_node = service.spec.traffic_distribution.as_deref()? == "PreferSameNode";
+    let named = |name: Option<&str>| name.map(|n| NamedHint { name: n.to_owned() }).into_iter().collect();
+    let hints = EndpointHints { for_nodes: named(node.filter(|_| same_node)), for_zones: named(zone) };
+    (hints != EndpointHints::default()).then_some(hints)
 }
 
 /// What is to become of the slices of one Service and family.
