@@ -13,6 +13,7 @@ use sim_core::kube::node::proxy::services::{Entry, ServiceMap};
 use sim_core::kube::objects::Protocol;
 use sim_core::linux::World;
 use sim_core::linux::netfilter::RestoreOptions;
+use sim_core::linux::route::Route;
 use sim_core::packet::{IpPacket, MacAddr, Payload, Tcp, TcpFlags, TcpOptions, Transport};
 use sim_core::trace::{Family, NsId};
 
@@ -59,13 +60,10 @@ impl ProxiedNode {
         let mut world = World::new(1);
         let ns = world.add_netns("node");
         let stack = world.ns_mut(ns);
-        stack.add_dummy("eth0", MacAddr::ZERO)?;
+        let eth0 = stack.add_dummy("eth0", MacAddr::ZERO)?;
         stack.addr_add("eth0", "192.168.100.101/24".parse()?)?;
         stack.link_set("eth0", true)?;
-        stack.route_add(sim_core::linux::route::Route::default_via(
-            [192, 168, 100, 1].into(),
-            sim_core::trace::IfId(2),
-        ))?;
+        stack.route_add(Route::default_via([192, 168, 100, 1].into(), eth0))?;
         let options = RestoreOptions { noflush: true, ..RestoreOptions::default() };
         stack.netfilter(Family::V4, |rules| rules.restore(&base, options))?;
         let mut map = ServiceMap::new(Family::V4);

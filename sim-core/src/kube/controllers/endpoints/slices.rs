@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hints::{self, LABEL_ZONE};
 use super::{LABEL_HEADLESS, TRIGGER_TIME, delete, owned_slice, pods};
 use crate::kube::objects::endpoint_slice::{
-    AddressType, EndpointConditions, EndpointHints, LABEL_MANAGED_BY, LABEL_SERVICE_NAME, NamedHint, SlicePort,
+    AddressType, EndpointConditions, EndpointHints, LABEL_MANAGED_BY, LABEL_SERVICE_NAME, NamedHint,
+    SlicePort,
 };
 use crate::kube::objects::{Endpoint, EndpointSlice, IpFamily, Kind, Node, Pod, Service, Timestamp};
 use crate::kube::store::Store;
