@@ -17,7 +17,7 @@ use super::proxy::nftables;
 use super::proxy::services::ServiceMap;
 use crate::kube::apps::runtime::Apps;
 use crate::kube::config::{ClusterConfig, Cni, NodeConfig, ProxyMode};
-use crate::kube::objects::{Kind, Object, Pod};
+use crate::kube::objects::{Kind, Node, Object, Pod};
 use crate::kube::store::{ChangeKind, Store};
 use crate::linux::World;
 use crate::linux::netfilter::{RestoreError, RestoreOptions};
@@ -113,6 +113,8 @@ struct ProxyFamily {
     settings: Settings,
 }
 
+/// Label of a node that names its zone.
+const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
 /// How long after a change kube-proxy begins to write.
 const PROXY_DELAY: Duration = Duration::from_millis(20);
 /// The least time between two writings (`minSyncPeriod`).
@@ -132,7 +134,7 @@ impl NodeAgents {
         let mut families: Vec<ProxyFamily> = families.collect();
         for node in &config.nodes {
             let ns = machines.get(&Place::Node(node.name.clone())).map_or(NsId(0), |m| m.ns);
-            let zone = node.labels.get("topology.kubernetes.io/zone").map_or("", String::as_str);
+            let zone = node.labels.get(LABEL_ZONE).map_or("", String::as_str);
             kubelets.insert(node.name.clone(), Kubelet::new(node, ns, config));
             for (i, family) in families.iter_mut().enumerate() {
                 if let Some(mode) = mode(config, node, i, &family.settings) {
@@ -213,7 +215,7 @@ impl NodeAgents {
     pub fn sync(&mut self, hands: &mut Hands<'_>) {
         let changes = hands.store.changes_since(self.cursor).to_vec();
         self.cursor = hands.store.changes().cursor();
-        let mut proxied = false;
+        let (mut proxied, mut moved) = (false, false);
         for change in &changes {
             match change.kind() {
                 Kind::Pod => {
@@ -221,13 +223,18 @@ impl NodeAgents {
                         self.pod_changed(pod, change.what, hands);
                     }
                 }
+                Kind::Node => {
+                    if let Object::Node(node) = &*change.object {
+                        moved |= self.node_changed(node);
+                    }
+                }
                 Kind::Service | Kind::EndpointSlice => proxied = true,
                 _ => {}
             }
         }
         self.balancer.sync(&changes, hands);
-        if proxied {
-            let mut news = false;
+        if proxied || moved {
+            let mut news = moved;
             for family in &mut self.families {
                 news |= family.services.sync(hands.store, &changes);
             }
@@ -235,6 +242,18 @@ impl NodeAgents {
                 self.arm_proxy(hands);
             }
         }
+    }
+
+    /// Whether kube-proxy has to look at all Services again: the node is in another zone.
+    fn node_changed(&mut self, node: &Node) -> bool {
+        let zone = node.metadata.labels.get(LABEL_ZONE).map_or("", String::as_str);
+        let mut moved = false;
+        for family in &mut self.families {
+            if let Some(proxy) = family.proxies.get_mut(&node.metadata.name) {
+                moved |= proxy.set_zone(zone);
+            }
+        }
+        moved
     }
 
     fn pod_changed(&mut self, pod: &Pod, what: ChangeKind, hands: &mut Hands<'_>) {

@@ -117,6 +117,10 @@ impl Node {
         self.services.iter().map(|(key, entry)| (key.clone(), Some((**entry).clone()))).collect()
     }
 
+    pub(super) fn move_to(&mut self, zone: &str) -> bool {
+        self.proxy.set_zone(zone)
+    }
+
     pub(super) fn has_more(&self) -> bool {
         self.proxy.has_more()
     }

@@ -181,3 +181,22 @@ fn after_an_hour_everything_is_written_again() {
         assert_eq!(contents(&node), right, "{kind:?}");
     }
 }
+
+#[test]
+fn a_node_in_another_zone_has_other_endpoints() {
+    use super::super::model::Endpoint;
+    let near = |ip: &str, zone: &str| Endpoint {
+        zone_hints: [zone.to_owned()].into_iter().collect(),
+        ..Endpoint::ready(format!("{ip}:8080").parse().unwrap(), None)
+    };
+    let mut entry = one_service();
+    entry.endpoints = vec![near("10.244.1.5", "east"), near("10.244.2.5", "west")];
+    let mut node = Node::new(Kind::Iptables);
+    assert!(node.move_to("east"));
+    node.change([(key(0), Some(entry))]);
+    assert!(save(&node).contains("10.244.1.5:8080") && !save(&node).contains("10.244.2.5:8080"));
+    assert!(!node.move_to("east"));
+    assert!(node.move_to("west"));
+    node.change([]);
+    assert!(save(&node).contains("10.244.2.5:8080") && !save(&node).contains("10.244.1.5:8080"));
+}
