@@ -20,9 +20,11 @@
 //! [`Conntrack::attach`] before it is sent.
 //!
 //! The behaviour follows Linux 6.18, `net/netfilter/nf_conntrack_*.c` and `nf_nat_core.c`. Not modelled: expectations and
-//! helpers, zones, labels, GRE with keys, SCTP's own state (it is tracked as a protocol without ports).
+//! helpers, zones, labels and GRE with keys.
 
+mod by_hand;
 mod conn;
+mod events;
 mod filter;
 mod icmp;
 mod nat;
@@ -37,7 +39,9 @@ mod track;
 mod tuple;
 mod view;
 
+pub use by_hand::{Change, Entry, EntryExists};
 pub use conn::{Conn, ConnId, Counter, ProtoState, Status};
+pub use events::{Event, EventKind, Heard, ListenerId};
 pub use filter::{Filter, Nat};
 pub use nat::NatRange;
 pub use sctp::SctpState;
@@ -46,7 +50,7 @@ pub use stats::Stats;
 pub use tcp::{TcpState, TcpTrack};
 pub use track::Conntrack;
 pub use tuple::{Direction, Tuple};
-pub use view::ConnView;
+pub use view::{ConnNews, ConnView, protocol_name};
 
 use crate::time::SimTime;
 use serde::{Deserialize, Serialize};

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::events::{EventKind, Events};
 use super::{Conn, ConnId, Direction, Status, Tuple};
 use crate::time::SimTime;
 
@@ -22,6 +23,7 @@ pub(super) struct Table {
     by_tuple: FxHashMap<Tuple, (ConnId, Direction)>,
     /// Flows with a translated source by their original source, so that a socket keeps its mapping (`nf_nat_bysource`).
     by_source: FxHashMap<Source, SmallVec<[ConnId; 1]>>,
+    pub(super) events: Events,
 }
 
 impl Table {
@@ -92,6 +94,10 @@ impl Table {
             }
         }
         conn.status |= Status::DYING;
+        if self.events.are_heard() {
+            self.events.take_change(id);
+            self.events.tell(EventKind::Destroy, &conn);
+        }
         Some(conn)
     }
 

@@ -1,6 +1,7 @@
 //! A namespace's connection tracking: which flow a packet belongs to.
 
 use super::conn::{Conn, ConnId, GRE, ProtoState, Status};
+use super::events::EventKind;
 use super::table::Table;
 use super::tcp::{self, Outcome, TcpTrack};
 use super::{Counter, CtState, CtView, Direction, Filter, SctpState, Settings, Stats, Tuple};
@@ -11,7 +12,7 @@ use crate::trace::DropReason;
 use std::time::Duration;
 
 /// UDP traffic in both directions after this time makes a flow a stream.
-const UDP_STREAM_AFTER: Duration = Duration::from_secs(2);
+pub(super) const UDP_STREAM_AFTER: Duration = Duration::from_secs(2);
 /// Lifetime of an entry that was inserted although another one has its original tuple.
 const CLASH_LIFETIME: Duration = Duration::from_secs(1);
 /// The table is swept when it has grown to this size, and then at twice its size after the sweep.
@@ -38,6 +39,9 @@ impl Conntrack {
         if !matches!(skb.ct, SkbCt::None | SkbCt::Invalid) {
             return Ok(());
         }
+        if self.table.events.are_heard() {
+            self.table.events.set(now, None);
+        }
         let received = skb.iif.is_some();
         if let Some(packet) = skb.ip() {
             skb.ct = self.classify(packet, received, now)?;
@@ -60,6 +64,9 @@ impl Conntrack {
     /// # Errors
     /// [`DropReason::ConntrackInsertFailed`] if another flow has one of its tuples.
     pub fn confirm(&mut self, skb: &mut Skb, now: SimTime) -> Result<(), DropReason> {
+        if self.table.events.are_heard() {
+            self.tell_change(skb, now);
+        }
         if !matches!(skb.ct, SkbCt::New(_)) {
             return Ok(());
         }
@@ -72,7 +79,7 @@ impl Conntrack {
         let id = match (by_orig, by_reply, twin) {
             (None, None, _) => {
                 conn.status |= Status::CONFIRMED;
-                self.insert(conn, now)
+                self.insert_new(conn, now)
             }
             // Another copy of the packet (a bridge sent it to several ports) was here before.
             (.., Some((id, _))) => {
@@ -84,7 +91,7 @@ impl Conntrack {
                 conn.status |= Status::CONFIRMED | Status::FIXED_TIMEOUT | Status::NAT_CLASH;
                 conn.expires = now + CLASH_LIFETIME;
                 self.stats.clash_resolve += 1;
-                self.insert(conn, now)
+                self.insert_new(conn, now)
             }
             _ => {
                 self.stats.insert_failed += 1;
@@ -94,6 +101,31 @@ impl Conntrack {
         };
         skb.ct = SkbCt::Known { id, dir: Direction::Original, related: false, established: false };
         Ok(())
+    }
+
+    /// Tells listeners of what a packet has changed of its flow.
+    fn tell_change(&mut self, skb: &Skb, now: SimTime) {
+        self.table.events.set(now, None);
+        if let SkbCt::Known { id, .. } = skb.ct
+            && self.table.events.take_change(id)
+            && let Some(conn) = self.table.get(id).cloned()
+        {
+            self.table.events.tell(EventKind::Update, &conn);
+        }
+    }
+
+    fn insert_new(&mut self, conn: Box<Conn>, now: SimTime) -> ConnId {
+        if self.table.events.are_heard() {
+            self.table.events.tell(EventKind::New, &conn);
+        }
+        self.insert(conn, now)
+    }
+
+    /// Whether somebody listens to events, so that changes must be told.
+    #[inline]
+    #[must_use]
+    pub const fn is_heard(&self) -> bool {
+        self.table.events.are_heard()
     }
 
     /// Ties a packet that the stack makes because of another one to that one's flow, in the opposite direction
@@ -183,8 +215,10 @@ impl Conntrack {
         match &mut skb.ct {
             SkbCt::New(flow) | SkbCt::Loose { flow, .. } => flow.mark = mark,
             SkbCt::Known { id, .. } => {
-                if let Some(conn) = self.table.get_mut(*id) {
-                    conn.mark = mark;
+                let Some(conn) = self.table.get_mut(*id) else { return };
+                let changed = std::mem::replace(&mut conn.mark, mark) != mark;
+                if changed {
+                    self.table.events.note_change(*id);
                 }
             }
             SkbCt::None | SkbCt::NoTrack | SkbCt::Invalid => {}
@@ -193,6 +227,7 @@ impl Conntrack {
 
     /// Removes the entries whose time is over. Look-ups do not need it; a reader of the whole table does.
     pub fn expire(&mut self, now: SimTime) {
+        self.table.events.set(now, None);
         self.table.remove_if(|c| c.is_expired(now));
     }
 
@@ -264,12 +299,17 @@ impl Conntrack {
             return Ok(SkbCt::Invalid);
         };
         while let Some((id, dir)) = self.table.find(&tuple, now) {
+            let heard = self.table.events.are_heard();
             let Some(conn) = self.table.get_mut(id) else { break };
+            let before = heard.then(|| conn.face());
             match conn.packet(dir, packet, &self.settings, now) {
                 Outcome::Accept => {
                     let established = dir == Direction::Reply || conn.status.has(Status::SEEN_REPLY);
                     if dir == Direction::Reply {
                         conn.status |= Status::SEEN_REPLY;
+                    }
+                    if before.is_some_and(|b| b != conn.face()) {
+                        self.table.events.note_change(id);
                     }
                     return Ok(SkbCt::Known { id, dir, related: false, established });
                 }
@@ -336,7 +376,7 @@ impl Conntrack {
         Ok(())
     }
 
-    fn insert(&mut self, conn: Box<Conn>, now: SimTime) -> ConnId {
+    pub(super) fn insert(&mut self, conn: Box<Conn>, now: SimTime) -> ConnId {
         if self.table.len() >= self.sweep_at.max(FIRST_SWEEP) {
             self.expire(now);
             self.sweep_at = self.table.len() * 2;

@@ -32,6 +32,31 @@ impl fmt::Display for ConnView<'_> {
     }
 }
 
+/// An entry as an event tells it; its `Display` is what `conntrack -E` prints after the kind of event: without a use count, a mark only
+/// if there is one or `always_mark`, no time if none is left.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnNews<'a> {
+    /// The flow.
+    pub conn: &'a Conn,
+    /// The instant of the event.
+    pub now: SimTime,
+    /// Somebody has set the mark by hand.
+    pub always_mark: bool,
+}
+
+impl fmt::Display for ConnNews<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let conn = self.conn;
+        write!(f, "{:<8} {} ", protocol_name(conn.orig.protocol), conn.orig.protocol)?;
+        let left = conn.expires.since(self.now).as_secs();
+        if left > 0 {
+            write!(f, "{left} ")?;
+        }
+        write_flow(conn, f)?;
+        if conn.mark != 0 || self.always_mark { write!(f, " mark={}", conn.mark) } else { Ok(()) }
+    }
+}
+
 /// The tuples and states of an entry, without what changes from one moment to the next.
 pub(super) struct Tuples<'a>(pub(super) &'a Conn);
 
@@ -92,7 +117,9 @@ fn write_counter(counter: Option<Counter>, f: &mut fmt::Formatter<'_>) -> fmt::R
     }
 }
 
-fn protocol_name(protocol: u8) -> &'static str {
+/// A protocol's name as `conntrack` prints it; `unknown` for one without a tracker of its own.
+#[must_use]
+pub const fn protocol_name(protocol: u8) -> &'static str {
     match protocol {
         proto::ICMP => "icmp",
         proto::TCP => "tcp",

@@ -117,7 +117,7 @@ impl Netns {
     }
 
     fn confirm<R: Recorder>(&mut self, skb: &mut Skb, cx: &Cx<'_, R>) -> Result<(), Stop> {
-        if matches!(skb.ct, SkbCt::New(_)) {
+        if matches!(skb.ct, SkbCt::New(_)) || self.conntrack.is_heard() {
             self.conntrack.confirm(skb, cx.now).map_err(Stop::Drop)?;
         }
         Ok(())

@@ -1,17 +1,19 @@
-//! `conntrack` of conntrack-tools 1.4.7: `-L`, `-D`, `-G`, `-F`, `-C`, `-S`, `-V`.
+//! `conntrack` of conntrack-tools 1.4.7.
 //!
-//! Not modelled: events (`-E`), creating and changing entries (`-I`, `-A`, `-U`), expectations (there are none), and the
-//! output formats `xml`, `save` and `userspace`.
+//! Not modelled: making expectations (there are none), zones, labels, secmarks, making SCTP and GRE entries, `-U` without an address.
 
+mod events;
+mod formats;
 mod options;
 #[cfg(test)]
 mod tests;
 
-use sim_core::linux::conntrack::{Conn, Conntrack, Filter};
+use sim_core::linux::conntrack::{Conntrack, Filter};
 use sim_core::time::SimTime;
 
 use super::Cx;
-use options::{Command, Mistake, Request, Table};
+use formats::line;
+use options::{Command, Format, Mistake, Request, Table};
 
 /// What the program writes and how it ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +36,11 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
         return cx.not_modelled(format!("conntrack on {}", cx.place));
     };
     let words = cx.args.get(1..).unwrap_or_default();
+    if let Ok(request) = options::parse(words)
+        && request.command == Command::Event
+    {
+        return events::run(cx, ns, &request);
+    }
     let answer = answer(words, &mut cx.cluster.world.ns_mut(ns).conntrack, now);
     if let Some(what) = answer.not_modelled {
         return cx.not_modelled(what);
@@ -72,8 +79,27 @@ fn answer(args: &[String], ct: &mut Conntrack, now: SimTime) -> Answer {
 fn perform(request: &Request, ct: &mut Conntrack, now: SimTime) -> Answer {
     // The kernel does not show entries whose time is over.
     ct.expire(now);
+    ct.touched_by(port(now), now);
+    let answer = act(request, ct, now);
+    ct.left_by(now);
+    answer
+}
+
+/// The port of the program's netlink socket, which is its process id: as many processes have been as milliseconds.
+const fn port(now: SimTime) -> u32 {
+    2000 + (now.0 / 1_000_000 % 2_000_000) as u32
+}
+
+fn act(request: &Request, ct: &mut Conntrack, now: SimTime) -> Answer {
     match (request.command, request.table) {
         (Command::Version, _) => say(vec![NAME.to_owned()]),
+        (Command::Help, _) => {
+            let text = include_str!("usage.txt").trim_end_matches('\n');
+            say(text.lines().chain([""]).map(str::to_owned).collect())
+        }
+        (Command::Stats, Table::Expect) => {
+            say(vec!["cpu=0   \texpect_new=0 expect_create=0 expect_delete=0 ".to_owned()])
+        }
         (Command::Stats, _) => say(vec![ct.stats().to_string()]),
         (Command::Count, Table::Conntrack) => say(vec![ct.len().to_string()]),
         (Command::Count, _) => say(vec!["0".to_owned()]),
@@ -87,6 +113,14 @@ fn perform(request: &Request, ct: &mut Conntrack, now: SimTime) -> Answer {
         (Command::List, Table::Dying | Table::Unconfirmed) => entries(Vec::new(), "shown"),
         (Command::List, Table::Conntrack) => list(request, ct, now),
         (Command::Get, _) => get(request, ct, now),
+        (Command::Create | Command::Add, _) => create(request, ct, now),
+        (Command::Update, _) => {
+            let changed = ct.update(&request.filter, &request.change, now);
+            let lines = changed.iter().map(|c| line(c, request, now)).collect();
+            Answer { status: i32::from(changed.is_empty()), ..entries(lines, "updated") }
+        }
+        // It needs time to pass.
+        (Command::Event, _) => Answer { not_modelled: Some("conntrack -E".to_owned()), ..Answer::default() },
         (Command::Delete, _) => {
             let gone = ct.delete(&request.filter);
             let mut answer = entries(gone.iter().map(|c| line(c, request, now)).collect(), "deleted");
@@ -102,33 +136,36 @@ fn list(request: &Request, ct: &mut Conntrack, now: SimTime) -> Answer {
     if request.zero {
         ct.zero_counters(&request.filter);
     }
-    entries(lines, "shown")
+    let mut answer = entries(lines, "shown");
+    if request.format == Format::Xml && !answer.stdout.is_empty() {
+        answer.stdout.insert(0, formats::XML_HEAD.to_owned());
+        answer.stdout.push(formats::XML_END.to_owned());
+    }
+    answer
+}
+
+fn create(request: &Request, ct: &mut Conntrack, now: SimTime) -> Answer {
+    let made = request.entry.as_ref().is_some_and(|entry| ct.create(entry, now).is_ok());
+    match (request.command, made) {
+        (Command::Add, _) => note(&format!("{} flow entries have been added.", u8::from(made))),
+        (_, true) => note("1 flow entries have been created."),
+        (_, false) => failed("Such conntrack exists, try -U to update"),
+    }
 }
 
 fn get(request: &Request, ct: &Conntrack, now: SimTime) -> Answer {
     let wanted = request.tuple;
     let found = ct.iter().find(|(_, c)| Some(c.orig) == wanted || Some(c.reply) == wanted);
     match found {
-        Some((_, conn)) => entries(vec![line(conn, request, now)], "shown"),
+        Some((_, conn)) => {
+            let mut answer = entries(vec![line(conn, request, now)], "shown");
+            if request.format == Format::Xml {
+                answer.stdout.insert(0, formats::XML_HEAD.to_owned());
+            }
+            answer
+        }
         None => failed("such conntrack doesn't exist"),
     }
-}
-
-/// One entry as the options want it.
-fn line(conn: &Conn, request: &Request, now: SimTime) -> String {
-    let family = match (request.extended, conn.orig.src.is_ipv4()) {
-        (false, _) => "",
-        (true, true) => "ipv4     2 ",
-        (true, false) => "ipv6     10 ",
-    };
-    let id = if request.id { format!(" id={}", id(conn)) } else { String::new() };
-    format!("{family}{}{id}", conn.view(now))
-}
-
-/// A number that stays the same for an entry, as the kernel's keyed hash of it does.
-fn id(conn: &Conn) -> u32 {
-    let text = format!("{:?}{:?}", conn.orig, conn.reply);
-    text.bytes().fold(0x811c_9dc5, |hash, b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193))
 }
 
 fn entries(stdout: Vec<String>, what: &str) -> Answer {

@@ -4,7 +4,9 @@ mod values;
 
 use std::net::IpAddr;
 
-use sim_core::linux::conntrack::{Filter, Nat, Status, Tuple};
+use std::time::Duration;
+
+use sim_core::linux::conntrack::{Change, Entry, Filter, Nat, Status, Tuple};
 use sim_core::packet::proto;
 
 use values::{NatKindOption, address, mark, nat_target, number, protocol, status, tcp_state};
@@ -18,7 +20,29 @@ pub(super) enum Command {
     Flush,
     Count,
     Stats,
+    Event,
+    Create,
+    Add,
+    Update,
+    Help,
     Version,
+}
+
+/// How entries are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Format {
+    #[default]
+    Line,
+    Xml,
+    Save,
+}
+
+/// `-e`: the kinds of events that are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mask {
+    pub(super) new: bool,
+    pub(super) updates: bool,
+    pub(super) destroy: bool,
 }
 
 /// With which table.
@@ -42,6 +66,15 @@ pub(super) struct Request {
     pub(super) extended: bool,
     pub(super) id: bool,
     pub(super) zero: bool,
+    pub(super) format: Format,
+    pub(super) timestamp: bool,
+    pub(super) events: Mask,
+    /// What `-I` and `-A` make.
+    pub(super) entry: Option<Entry>,
+    /// What `-U` changes.
+    pub(super) change: Change,
+    /// `-t`.
+    timeout: Option<Duration>,
 }
 
 /// Why a command line was not understood.
@@ -152,6 +185,12 @@ pub(super) fn parse(args: &[String]) -> Result<Request, Mistake> {
             extended: false,
             id: false,
             zero: false,
+            format: Format::Line,
+            timestamp: false,
+            events: Mask { new: true, updates: true, destroy: true },
+            entry: None,
+            change: Change::default(),
+            timeout: None,
         },
     };
     reader.read()?;
@@ -294,7 +333,10 @@ impl<'a> Reader<'a> {
             'o' => self.output(text)?,
             'z' => self.request.zero = true,
             'w' | '(' | ')' if number(text) != 0 => return not_modelled(format!("--{name}")),
-            'w' | '(' | ')' | 'b' | 't' => {}
+            't' => self.request.timeout = Some(Duration::from_secs(number(text).max(0).unsigned_abs())),
+            'b' => return not_modelled("--buffer-size"),
+            'e' => self.request.events = mask(text)?,
+            'w' | '(' | ')' => {}
             '1' => f.orig_sport = Some(number(text) as u16),
             '2' => f.orig_dport = Some(number(text) as u16),
             '3' => f.reply_sport = Some(number(text) as u16),
@@ -325,9 +367,16 @@ impl<'a> Reader<'a> {
             match format.to_ascii_lowercase().as_str() {
                 "extended" => self.request.extended = true,
                 "id" => self.request.id = true,
-                // Nothing to show: timestamps and labels are off, and a list has no time of its own.
-                "timestamp" | "ktimestamp" | "labels" => {}
-                "xml" | "save" | "userspace" => return not_modelled(format!("-o {format}")),
+                "xml" => self.request.format = Format::Xml,
+                "save" if text.contains(',') => {
+                    let why = "cannot combine save output with any other output type, use -o save only";
+                    return usage(why);
+                }
+                "save" => self.request.format = Format::Save,
+                "timestamp" => self.request.timestamp = true,
+                // Nothing to show: the kernel's timestamps are off, and who made an event is always told.
+                "ktimestamp" | "userspace" => {}
+                "labels" => return not_modelled("-o labels"),
                 _ => return usage(format!("Bad parameter `{format}'")),
             }
         }
@@ -343,25 +392,29 @@ impl<'a> Reader<'a> {
             Some('C') => Command::Count,
             Some('S') => Command::Stats,
             Some('V') => Command::Version,
-            Some(letter @ ('E' | 'I' | 'A' | 'U')) => return not_modelled(format!("-{letter}")),
-            Some(_) => return not_modelled("-h"),
+            Some('E') => Command::Event,
+            Some('I') => Command::Create,
+            Some('A') => Command::Add,
+            Some('U') => Command::Update,
+            Some(_) => Command::Help,
             None => {
                 self.allowed("")?;
-                return not_modelled("-h");
+                Command::Help
             }
         };
+        self.table_fits()?;
         self.allowed(match self.request.command {
             Command::List => "sdrqpuzngjmfobwl()12345678",
             Command::Delete => "sdrqptungjmfobwl()12345678",
             Command::Get => "sdrqpfow()12345678",
             Command::Flush => "f",
-            Command::Count | Command::Stats | Command::Version => "",
+            Command::Event if self.request.table == Table::Expect => "eob",
+            Command::Event => "sdrqpengjmfobwl()12345678",
+            Command::Create | Command::Add => "sdrqptungmfcwl()12345678",
+            Command::Update => "sdrqptumfobwl<>()12345678",
+            Command::Count | Command::Stats | Command::Version | Command::Help => "",
         })?;
         if self.request.command == Command::Delete {
-            match self.request.table {
-                Table::Conntrack => {}
-                _ => return usage("You need to supply the `--src' option for this command"),
-            }
             if self.used.iter().any(|(letter, _)| *letter == 't') {
                 return not_modelled("-D --timeout");
             }
@@ -369,7 +422,13 @@ impl<'a> Reader<'a> {
         if self.request.command == Command::Get {
             self.request.tuple = Some(wanted(&self.request.filter)?);
         }
-        if self.used.iter().any(|(letter, _)| *letter == 'u')
+        match self.request.command {
+            Command::Create | Command::Add => self.request.entry = Some(self.entry()?),
+            Command::Update => self.change()?,
+            _ => {}
+        }
+        if matches!(self.request.command, Command::List | Command::Delete)
+            && self.used.iter().any(|(letter, _)| *letter == 'u')
             && self.request.filter.status == Status::default()
             && self.request.filter.status_unset == Status::default()
         {
@@ -378,12 +437,119 @@ impl<'a> Reader<'a> {
         Ok(self.request)
     }
 
+    /// Whether the command can be used with the table.
+    fn table_fits(&self) -> Result<(), Mistake> {
+        match (self.request.command, self.request.table) {
+            (Command::List, _) | (_, Table::Conntrack) => Ok(()),
+            (_, Table::Dying | Table::Unconfirmed) => {
+                usage("Can't do that command with tables `dying' and `unconfirmed'")
+            }
+            (Command::Update, Table::Expect) => usage("Can't do --update on expectations"),
+            (Command::Create | Command::Add | Command::Delete | Command::Get, Table::Expect)
+                if self.used.is_empty() =>
+            {
+                usage("You need to supply the `--src' option for this command")
+            }
+            (Command::Create | Command::Add | Command::Delete | Command::Get, Table::Expect) => {
+                not_modelled("with expectations")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn has(&self, letter: char) -> bool {
+        self.used.iter().any(|(l, _)| *l == letter)
+    }
+
+    /// What `-I` makes.
+    fn entry(&self) -> Result<Entry, Mistake> {
+        let f = &self.request.filter;
+        let need = |letter, name: &str| {
+            if self.has(letter) {
+                Ok(())
+            } else {
+                usage(format!("You need to supply the `--{name}' option for this command"))
+            }
+        };
+        need('p', "protonum")?;
+        need('t', "timeout")?;
+        match f.protocol {
+            Some(proto::TCP) => need('5', "state")?,
+            Some(proto::SCTP | 47) => return not_modelled("-I of SCTP or GRE"),
+            Some(proto::ICMP | proto::ICMPV6) => {
+                need('6', "icmp-type")?;
+                need('7', "icmp-code")?;
+            }
+            _ => {}
+        }
+        for (net, name) in [(f.orig_src, "mask-src"), (f.orig_dst, "mask-dst")] {
+            if net.is_some_and(|n| n.prefix_len() != n.max_prefix_len()) {
+                return usage(format!("Illegal option `--{name}' with this command"));
+            }
+        }
+        let given = wanted(f)?;
+        let Some(inverse) = given.inverted() else {
+            return Err(Mistake::Failed("Invalid argument".to_owned()));
+        };
+        // Only one direction was given: the other is its inverse, unless the addresses are translated.
+        let from_reply = f.orig_src.zip(f.orig_dst).is_none();
+        let (orig, mut reply) = if from_reply { (inverse, given) } else { (given, inverse) };
+        if let Some(nat) = f.src_nat {
+            reply.dst = nat.addr.unwrap_or(reply.dst);
+            reply.dport = nat.port.unwrap_or(reply.dport);
+        }
+        if let Some(nat) = f.dst_nat {
+            reply.src = nat.addr.unwrap_or(reply.src);
+            reply.sport = nat.port.unwrap_or(reply.sport);
+        }
+        Ok(Entry {
+            orig,
+            reply,
+            status: f.status,
+            mark: f.mark.map_or(0, |(mark, _)| mark),
+            timeout: self.request.timeout.unwrap_or_default(),
+            state: f.state,
+        })
+    }
+
+    /// What `-U` changes, and that it is no filter.
+    fn change(&mut self) -> Result<(), Mistake> {
+        if !['s', 'd', 'r', 'q'].into_iter().any(|l| self.has(l)) {
+            return not_modelled("-U without an address");
+        }
+        let timeout = self.request.timeout;
+        let f = &mut self.request.filter;
+        self.request.change = Change {
+            mark: f.mark.take(),
+            timeout,
+            status: std::mem::take(&mut f.status),
+            state: f.state.take(),
+        };
+        f.status_unset = Status::default();
+        Ok(())
+    }
+
     fn allowed(&self, letters: &str) -> Result<(), Mistake> {
         match self.used.iter().find(|(letter, _)| !letters.contains(*letter)) {
             Some((_, name)) => usage(format!("Illegal option `--{name}' with this command")),
             None => Ok(()),
         }
     }
+}
+
+/// The value of `-e`.
+fn mask(text: &str) -> Result<Mask, Mistake> {
+    let mut mask = Mask { new: false, updates: false, destroy: false };
+    for word in text.split(',') {
+        match word.to_ascii_uppercase().as_str() {
+            "ALL" => mask = Mask { new: true, updates: true, destroy: true },
+            "NEW" => mask.new = true,
+            "UPDATES" => mask.updates = true,
+            "DESTROY" => mask.destroy = true,
+            _ => return usage(format!("Bad parameter `{word}'")),
+        }
+    }
+    Ok(mask)
 }
 
 fn nat(value: Option<&str>, kind: NatKindOption) -> Result<Nat, Mistake> {

@@ -48,6 +48,20 @@ pub(in crate::tools) fn since_1970(now: SimTime) -> u64 {
     START * 1_000_000_000 + u64::try_from(now.since_start().as_nanos()).unwrap_or(0)
 }
 
+/// A virtual instant as `conntrack -o xml,timestamp` writes it; Sunday is the first day.
+pub(in crate::tools) fn xml_when(now: SimTime) -> String {
+    let seconds = START + now.since_start().as_secs();
+    let day = Day::of(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    // 1970-01-01 was a Thursday.
+    let weekday = (seconds / 86_400 + 4) % 7 + 1;
+    format!(
+        "<when><hour>{hour}</hour><min>{minute}</min><sec>{second}</sec><wday>{weekday}</wday>\
+         <day>{}</day><month>{}</month><year>{}</year></when>",
+        day.day, day.month, day.year
+    )
+}
+
 fn render(format: &str, seconds: u64, nanos: u32) -> Result<String, char> {
     let day = Day::of(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);

@@ -83,6 +83,15 @@ impl TcpTrack {
         self.state
     }
 
+    /// The memory of a flow that somebody has put in by hand: what its ends have sent is learnt from their next segments.
+    pub(super) fn in_state(state: TcpState) -> Self {
+        Self { state, ..Self::default() }
+    }
+
+    pub(super) const fn set_state(&mut self, state: TcpState) {
+        self.state = state;
+    }
+
     /// The memory of a flow that begins with this segment; none if no flow begins so.
     pub(super) fn begin(tcp: &Tcp, settings: &Settings) -> Option<Self> {
         if !flags_are_valid(tcp.flags) {

@@ -2,6 +2,7 @@
 
 mod basics;
 mod errors;
+mod listening;
 mod nat;
 mod properties;
 mod tcp;
