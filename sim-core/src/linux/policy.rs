@@ -3,7 +3,7 @@
 //! The tables `local` and `main` belong to the namespace; the others are here. A namespace that nobody has given a rule never asks:
 //! it looks into `local`, then `main`. Not modelled: `goto`, `tos`, ports, uid ranges, `suppress_ifgroup`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -104,13 +104,23 @@ pub struct Policy {
     /// By priority, then in order of addition.
     rules: Vec<Rule>,
     pub(super) tables: BTreeMap<u32, Table>,
+    /// Tables that were made: numbers and whether they are of IPv6. A table stays when its last route goes.
+    made: BTreeSet<(u32, bool)>,
+    /// Somebody has changed the rules, after which `local` and `main` are no more one (`fib_unmerge`).
+    unmerged: bool,
     /// Only the rules of a fresh namespace, and nothing in its table `default`.
     plain: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { rules: Self::fresh(), tables: BTreeMap::new(), plain: true }
+        Self {
+            rules: Self::fresh(),
+            tables: BTreeMap::new(),
+            made: BTreeSet::new(),
+            unmerged: false,
+            plain: true,
+        }
     }
 }
 
@@ -133,6 +143,9 @@ impl Policy {
     }
 
     fn note(&mut self) {
+        for (number, table) in &self.tables {
+            self.made.extend(table.iter().map(|r| (*number, r.dst.addr().is_ipv6())));
+        }
         self.tables.retain(|_, t| t.iter().next().is_some());
         self.plain = !self.tables.contains_key(&DEFAULT) && self.rules == Self::fresh();
     }
@@ -188,6 +201,29 @@ impl Netns {
         self.policy.tables.keys().copied().chain([MAIN, LOCAL])
     }
 
+    /// Whether a table of IPv4 or IPv6 exists, be it empty.
+    #[must_use]
+    pub fn has_table(&self, number: u32, v6: bool) -> bool {
+        matches!(number, MAIN | LOCAL) || self.policy.made.contains(&(number, v6))
+    }
+
+    /// Whether the table of a route can be told: as long as nobody has changed the rules, `local` is a part of `main`.
+    #[must_use]
+    pub const fn tells_tables(&self) -> bool {
+        self.policy.unmerged
+    }
+
+    /// The route of a packet and the number of its table, by the rules: what `ip route get` asks for.
+    ///
+    /// # Errors
+    /// There is none; the action of the rule that refuses, if one does.
+    pub fn route_lookup(&self, flow: &Flow) -> Result<(u32, &Route), Option<RuleAction>> {
+        self.table_by_rules(flow).map_err(|refusal| match refusal {
+            Refusal::Nothing => None,
+            Refusal::Rule(action) => Some(action),
+        })
+    }
+
     pub(super) fn table_mut(&mut self, number: u32) -> &mut Table {
         match number {
             MAIN => &mut self.main,
@@ -204,6 +240,15 @@ impl Netns {
         if rule.priority == 0 {
             rule.priority = self.policy.next_priority(rule.v6);
         }
+        self.rule_add_at(rule)
+    }
+
+    /// `ip rule add … pref N`, with a priority that may be 0.
+    ///
+    /// # Errors
+    /// The same rule is there.
+    pub fn rule_add_at(&mut self, rule: Rule) -> Result<(), NetError> {
+        self.policy.unmerged = true;
         if self.policy.rules.contains(&rule) {
             return Err(NetError::Exists);
         }
@@ -221,6 +266,7 @@ impl Netns {
     pub fn rule_del(&mut self, gone: impl Fn(&Rule) -> bool) -> Result<(), NetError> {
         let at = self.policy.rules.iter().position(gone).ok_or(NetError::NoSuchEntry)?;
         self.policy.rules.remove(at);
+        self.policy.unmerged = true;
         self.policy.note();
         self.flush_exceptions();
         Ok(())
@@ -262,6 +308,10 @@ impl Netns {
 
     /// The route of a packet by the rules (`fib_rules_lookup`).
     pub(super) fn route_by_rules(&self, flow: &Flow) -> Result<&Route, Refusal> {
+        self.table_by_rules(flow).map(|(_, route)| route)
+    }
+
+    fn table_by_rules(&self, flow: &Flow) -> Result<(u32, &Route), Refusal> {
         let v6 = flow.dst.is_ipv6();
         for rule in self.policy.rules.iter().filter(|r| r.v6 == v6) {
             if self.rule_matches(rule, flow) == rule.not {
@@ -274,7 +324,7 @@ impl Netns {
                 r.kind != RouteKind::Throw && !suppressed
             };
             if let Some(route) = found.filter(counts) {
-                return Ok(route);
+                return Ok((table, route));
             }
         }
         Err(Refusal::Nothing)

@@ -3,6 +3,7 @@
 //! Every namespace has two: `local` (addresses of this host, kept by the stack itself) and `main`. [`super::policy`] has the others, and
 //! the rules that choose between them.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -86,19 +87,76 @@ pub enum RouteProto {
     Dhcp,
     /// `proto bird`.
     Bird,
+    /// Any other of `rtm_protocol`.
+    Other(u8),
 }
 
+/// Names of `/etc/iproute2/rt_protos`.
+const PROTOS: &[(u8, &str)] = &[
+    (0, "unspec"),
+    (1, "redirect"),
+    (2, "kernel"),
+    (3, "boot"),
+    (4, "static"),
+    (8, "gated"),
+    (9, "ra"),
+    (10, "mrt"),
+    (11, "zebra"),
+    (12, "bird"),
+    (13, "dnrouted"),
+    (14, "xorp"),
+    (15, "ntk"),
+    (16, "dhcp"),
+    (18, "keepalived"),
+    (42, "babel"),
+    (99, "openr"),
+    (186, "bgp"),
+    (187, "isis"),
+    (188, "ospf"),
+    (189, "rip"),
+    (192, "eigrp"),
+];
+
 impl RouteProto {
+    /// The protocol of a number (`rtm_protocol`).
+    #[must_use]
+    pub const fn of(number: u8) -> Self {
+        match number {
+            2 => Self::Kernel,
+            3 => Self::Boot,
+            4 => Self::Static,
+            12 => Self::Bird,
+            16 => Self::Dhcp,
+            other => Self::Other(other),
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Kernel => 2,
+            Self::Boot => 3,
+            Self::Static => 4,
+            Self::Bird => 12,
+            Self::Dhcp => 16,
+            Self::Other(number) => number,
+        }
+    }
+
+    /// The protocol of a name or number; none if there is no such.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        let known = PROTOS.iter().find(|(_, name)| *name == word).map(|(number, _)| *number);
+        known.or_else(|| word.parse().ok()).map(Self::of)
+    }
+
     /// Name as `ip route` writes it after `proto`; `boot` is not written.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Kernel => "kernel",
-            Self::Boot => "boot",
-            Self::Static => "static",
-            Self::Dhcp => "dhcp",
-            Self::Bird => "bird",
-        }
+    pub fn name(self) -> Cow<'static, str> {
+        let number = self.number();
+        let known = PROTOS.iter().find(|(n, _)| *n == number);
+        known.map_or_else(|| number.to_string().into(), |(_, name)| (*name).into())
     }
 }
 

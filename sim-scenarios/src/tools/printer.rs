@@ -134,6 +134,11 @@ impl Printer {
         self.any(key, text, true);
     }
 
+    /// A word in text, `null` in JSON.
+    pub(super) fn present(&mut self, key: &str, text: impl Display) {
+        self.any(key, text, Value::Number("null".to_owned()));
+    }
+
     /// An element of an array.
     pub(super) fn element(&mut self, value: impl Into<Value>) {
         if self.is_json() {

@@ -59,14 +59,14 @@ impl Netns {
             if !iface.up {
                 continue;
             }
-            if iface.is_loopback() {
-                let _ = self.local.add(kernel(net.trunc(), RouteKind::Local));
-                continue;
-            }
             if let IpNet::V4(v4) = net
                 && v4.prefix_len() < 31
             {
                 let _ = self.local.add(kernel(host(v4.broadcast().into()), RouteKind::Broadcast));
+            }
+            if iface.is_loopback() {
+                let _ = self.local.add(kernel(net.trunc(), RouteKind::Local));
+                continue;
             }
             if let Some(brd) = note.and_then(|n| n.broadcast) {
                 let _ = self.local.add(kernel(host(brd), RouteKind::Broadcast));

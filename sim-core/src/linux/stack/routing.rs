@@ -254,6 +254,25 @@ impl Netns {
         }
     }
 
+    /// Why a packet from `src` to `dst` that came in by `dev` would not be taken, whatever its route: a martian, or the reverse path filter.
+    /// `oif` is where it would leave.
+    #[must_use]
+    pub fn input_refusal(
+        &self,
+        src: IpAddr,
+        dst: IpAddr,
+        dev: IfId,
+        oif: Option<IfId>,
+    ) -> Option<DropReason> {
+        let iface = self.iface(dev)?;
+        let checked =
+            self.check_martian(src, dst, dev).and_then(|()| self.check_source(src, dst, iface, oif));
+        match checked {
+            Err(BadInput::Drop(reason)) => Some(reason),
+            Err(BadInput::Refuse(_)) | Ok(()) => None,
+        }
+    }
+
     pub(super) fn check_martian(&self, src: IpAddr, dst: IpAddr, dev: IfId) -> Result<(), BadInput> {
         let localnet = self.conf_or(dev, |c: &IfConf| c.route_localnet);
         let zero = |a: IpAddr| a.is_unspecified();

@@ -9,7 +9,7 @@ use super::options::{Format, Request, Table};
 use super::{NAME, formats};
 use crate::tools::Cx;
 
-/// How often the kernel looks for entries whose time is over while there are some (`gc_worker`), here.
+/// How often entries are looked for whose time is over. The kernel's worker (`gc_worker`) takes its time, up to a minute.
 const SWEEP: Duration = Duration::from_secs(1);
 
 const LOST: &str = "WARNING: We have hit ENOBUFS! We are losing events.

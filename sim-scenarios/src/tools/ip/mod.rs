@@ -8,6 +8,8 @@ mod link;
 mod neigh;
 mod netns;
 mod route;
+mod route_get;
+mod rule;
 mod words;
 
 use sim_core::linux::{NetError, World};
@@ -257,26 +259,6 @@ fn execute_with(
 }
 
 impl Call<'_> {
-    /// Policy routing is not modelled, but the three rules that every namespace starts with are there.
-    fn rule(mut self) -> Shown {
-        match self.words.next() {
-            None | Some("show" | "list" | "lst" | "s" | "l") => {
-                let end = self.pick("", " ");
-                let mut p = self.printer();
-                for (at, table) in [(0u32, "local"), (32766, "main"), (32767, "default")] {
-                    p.open_object(None);
-                    p.any("priority", format_args!("{at}:\tfrom all lookup {table}{end}\n"), at);
-                    p.field("src", "all");
-                    p.field("table", table);
-                    p.close_object();
-                }
-                Ok(p.finish())
-            }
-            Some("help") => Err(self.usage(include_str!("usage/rule.txt"))),
-            Some(command) => Err(Failure::NotModelled(format!("ip rule {command}"))),
-        }
-    }
-
     /// `ip maddress`: group membership is not modelled.
     fn maddress(mut self) -> Shown {
         match self.words.next() {
@@ -387,5 +369,7 @@ fn scope_number(word: &str) -> Result<u8, Failure> {
     })
 }
 
+#[cfg(test)]
+mod policy_tests;
 #[cfg(test)]
 mod tests;

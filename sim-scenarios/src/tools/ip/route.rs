@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use sim_core::linux::policy::{DEFAULT, LOCAL, MAIN};
 use sim_core::linux::route::{Route, RouteKind, RouteProto};
 use sim_core::linux::{NetError, Netns};
 
@@ -29,28 +30,21 @@ enum How {
     Replace,
 }
 
-/// What `ip route get` is asked.
-struct Question {
-    dst: IpAddr,
-    from: Option<IpAddr>,
-    oif: Option<String>,
-    /// As it is written back, and as it is.
-    mark: Option<(String, u32)>,
-    fibmatch: bool,
-}
-
-/// A mark, as the tool writes it: in the base in which it was given.
-fn parse_mark(text: &str) -> Option<(String, u32)> {
-    match text.strip_prefix("0x") {
-        Some(hex) => u32::from_str_radix(hex, 16).ok().map(|n| (format!("0x{n:x}"), n)),
-        None => text.parse().ok().map(|n: u32| (n.to_string(), n)),
-    }
+/// The tables that `ip route show` is asked for.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Tables {
+    #[default]
+    Main,
+    One(u32),
+    All,
+    /// What ICMP has said: shown by `ip route get` only, as in the kernel.
+    Cache,
 }
 
 /// What `ip route show` is asked for.
 #[derive(Default)]
-struct Filter {
-    local: bool,
+pub(super) struct Filter {
+    tables: Tables,
     dev: Option<String>,
     via: Option<IpAddr>,
     src: Option<IpAddr>,
@@ -78,7 +72,7 @@ impl Call<'_> {
         }
     }
 
-    const fn v6(&self) -> bool {
+    pub(super) const fn v6(&self) -> bool {
         matches!(self.options.family, Some(Family::V6))
     }
 
@@ -86,32 +80,59 @@ impl Call<'_> {
         let filter = self.filter()?;
         let ns = self.world.ns(self.ns);
         let mut p = self.printer();
-        for route in self.chosen_routes(&filter)? {
-            self.print_route(&mut p, ns, route, &filter);
+        for (table, route) in self.chosen_routes(&filter, "Dump")? {
+            self.print_route(&mut p, ns, route, table, &filter);
         }
         Ok(p.finish())
     }
 
-    /// The routes that a filter takes, in the order in which the kernel shows them.
-    fn chosen_routes(&self, filter: &Filter) -> Result<Vec<&Route>, Failure> {
+    /// The routes that a filter takes with the numbers of their tables, in the order in which the kernel shows them.
+    fn chosen_routes(&self, filter: &Filter, doing: &str) -> Result<Vec<(u32, &Route)>, Failure> {
         let ns = self.world.ns(self.ns);
         let dev = match &filter.dev {
             Some(name) => Some(ns.iface_id(name).ok_or_else(|| self.no_device(name))?),
             None => None,
         };
-        let table = if filter.local { ns.local_routes() } else { ns.routes() };
         let v6 = self.v6() || filter.is_v6();
-        let mut routes: Vec<&Route> = table
-            .iter()
-            .filter(|r| r.dst.addr().is_ipv6() == v6)
-            .filter(|r| dev.is_none() || r.dev == dev)
-            .filter(|r| filter.takes(r))
-            .collect();
-        // The kernel's trie gives routes by address, of one address the longest prefix first.
-        // The kernel's IPv6 tree is shown with the branches before the stem.
-        let place = |n: IpNet| if n.addr().is_ipv6() { n.broadcast() } else { n.network() };
-        routes.sort_by_key(|r| (place(r.dst), std::cmp::Reverse(r.dst.prefix_len()), r.metric));
-        Ok(routes)
+        let numbers: Vec<u32> = match filter.tables {
+            Tables::Main => vec![MAIN],
+            Tables::One(number) => vec![number],
+            // By the lowest eight bits, the kernel's hash.
+            Tables::All => {
+                let mut all: Vec<u32> = ns.tables().collect();
+                all.sort_by_key(|n| n & 0xff);
+                all
+            }
+            Tables::Cache => Vec::new(),
+        };
+        if let Tables::One(number) = filter.tables
+            && !ns.has_table(number, v6)
+            && self.dialect == Dialect::Iproute2
+        {
+            let family = if v6 { "ipv6" } else { "ipv4" };
+            return Err(refuse(format!("Error: {family}: FIB table does not exist.\n{doing} terminated"), 2));
+        }
+        // All tables are those of both families, unless one is asked for.
+        let both = filter.tables == Tables::All && self.options.family.is_none() && !filter.is_v6();
+        let families = if both { vec![false, true] } else { vec![v6] };
+        let mut chosen = Vec::new();
+        for v6 in families {
+            for number in &numbers {
+                let Some(table) = ns.table(*number) else { continue };
+                let mut routes: Vec<&Route> = table
+                    .iter()
+                    .filter(|r| r.dst.addr().is_ipv6() == v6)
+                    .filter(|r| dev.is_none() || r.dev == dev)
+                    .filter(|r| filter.takes(r))
+                    .collect();
+                // The kernel's trie gives routes by address, of one address the longest prefix first.
+                // The kernel's IPv6 tree is shown with the branches before the stem.
+                let place = |n: IpNet| if n.addr().is_ipv6() { n.broadcast() } else { n.network() };
+                routes.sort_by_key(|r| (place(r.dst), std::cmp::Reverse(r.dst.prefix_len()), r.metric));
+                chosen.extend(routes.into_iter().map(|r| (*number, r)));
+            }
+        }
+        Ok(chosen)
     }
 
     fn filter(&mut self) -> Result<Filter, Failure> {
@@ -123,18 +144,23 @@ impl Call<'_> {
                     let value = self.words.value()?;
                     filter.via = Some(self.words.address(value)?);
                 }
-                "table" => match self.words.value()? {
-                    "main" | "254" => {}
-                    "local" | "255" => filter.local = true,
-                    other if other == "all" || other.parse::<u32>().is_ok() => {
-                        return Err(Failure::NotModelled(format!("ip route show table {other}")));
-                    }
-                    other => {
-                        let text =
-                            format!("Error: argument \"{other}\" is wrong: table id value is invalid\n");
-                        return Err(refuse(text, 255));
-                    }
-                },
+                "table" => {
+                    filter.tables = match self.words.value()? {
+                        "all" => Tables::All,
+                        "cache" => Tables::Cache,
+                        other => match table_number(other) {
+                            Some(MAIN) => Tables::Main,
+                            Some(number) => Tables::One(number),
+                            None => {
+                                let text = format!(
+                                    "Error: argument \"{other}\" is wrong: table id value is invalid\n"
+                                );
+                                return Err(refuse(text, 255));
+                            }
+                        },
+                    };
+                }
+                "cached" | "cloned" | "cache" => filter.tables = Tables::Cache,
                 "proto" | "protocol" => filter.proto = Some(proto(self.words.value()?)?),
                 "scope" => filter.scope = Some(scope_name(self.words.value()?)?),
                 "type" => filter.kind = Some(self.words.value()?.to_owned()),
@@ -145,7 +171,7 @@ impl Call<'_> {
                     let value = self.words.value()?;
                     filter.src = Some(self.words.address(value)?);
                 }
-                "metric" | "vrf" | "tos" | "realm" | "cached" | "cloned" => {
+                "metric" | "vrf" | "tos" | "realm" => {
                     return Err(Failure::NotModelled(format!("ip route show {word}")));
                 }
                 word if filter.exact.is_some() => return Err(self.words.garbage("to", word)),
@@ -161,7 +187,7 @@ impl Call<'_> {
     }
 
     /// One route (`print_route`).
-    fn print_route(&self, p: &mut Printer, ns: &Netns, r: &Route, filter: &Filter) {
+    pub(super) fn print_route(&self, p: &mut Printer, ns: &Netns, r: &Route, table: u32, filter: &Filter) {
         if self.dialect == Dialect::Busybox {
             return p.text(busybox_text(ns, r, filter) + "\n");
         }
@@ -182,8 +208,13 @@ impl Call<'_> {
         if let Some(dev) = dev.filter(|_| filter.dev.is_none()) {
             p.any("dev", format_args!("dev {dev} "), dev);
         }
+        if filter.tables == Tables::All && table != MAIN {
+            let name = table_name(table);
+            p.any("table", format_args!("table {name} "), name.as_str());
+        }
         if (r.proto != RouteProto::Boot || details) && filter.proto.is_none() {
-            p.any("protocol", format_args!("proto {} ", r.proto.name()), r.proto.name());
+            let name = r.proto.name();
+            p.any("protocol", format_args!("proto {name} "), name.as_ref());
         }
         let scope = scope(r).or((details && !v6).then_some("global"));
         if let Some(scope) = scope.filter(|_| filter.scope.is_none()) {
@@ -225,166 +256,15 @@ impl Call<'_> {
         super::link::views(self.world, self.ns).into_iter().find(|l| l.index == dev.0 + 1)
     }
 
-    /// `ip route get`: what the stack would do.
-    fn route_get(mut self) -> Shown {
-        if self.words.is_empty() {
-            let text =
-                self.pick("need at least a destination address", "ip: need at least destination address");
-            return Err(refuse(text, 1));
-        }
-        let q = self.question()?;
-        let dst = q.dst;
-        let ns = self.world.ns(self.ns);
-        let answers = |what: &str| refuse(self.kernel(what), 2);
-        if q.from.is_some_and(|from| !ns.is_local(from)) {
-            return Err(answers("Network is unreachable"));
-        }
-        if ns.is_local(dst) {
-            return Ok(self.got(&q, "local", None, "lo", Some(dst), &["local"]));
-        }
-        let broadcast = ns.local_routes().lookup(dst).filter(|r| r.kind == RouteKind::Broadcast);
-        if let Some(route) = broadcast {
-            let dev = route.dev.and_then(|d| ns.iface(d)).map_or("lo", |d| &*d.name);
-            return Ok(self.got(&q, "broadcast", None, dev, route.src, &["local", "brd"]));
-        }
-        let route = match &q.oif {
-            Some(name) => {
-                let dev = ns.iface_id(name).ok_or_else(|| self.no_device(name))?;
-                ns.routes().iter().find(|r| r.dst.contains(&dst) && r.dev == Some(dev))
-            }
-            None => ns.routes().lookup(dst),
-        };
-        let route = route.ok_or_else(|| answers("Network is unreachable"))?;
-        match route.kind {
-            RouteKind::Unicast => {}
-            RouteKind::Blackhole => return Err(answers("Invalid argument")),
-            RouteKind::Prohibit => return Err(answers("Permission denied")),
-            _ => return Err(answers("No route to host")),
-        }
-        if q.fibmatch {
-            let mut p = self.printer();
-            self.print_route(&mut p, ns, route, &Filter::default());
-            return Ok(p.finish());
-        }
-        let dev = route.dev.and_then(|d| ns.iface(d)).ok_or_else(|| answers("Network is unreachable"))?;
-        let exception = ns.route_exception(dst, self.world.now());
-        let via = exception.and_then(|e| e.gateway).or(route.via);
-        let next = via.unwrap_or(dst);
-        let src = route
-            .src
-            .or_else(|| dev.source_for(next))
-            .or_else(|| ns.ifaces().find_map(|i| i.source_for(dst)));
-        let src = src.ok_or_else(|| answers("Network is unreachable"))?;
-        Ok(self.got(&q, "", via, &dev.name, Some(src), &[]))
-    }
-
-    /// The words of `ip route get`.
-    fn question(&mut self) -> Result<Question, Failure> {
-        let mut q = Question {
-            dst: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-            from: None,
-            oif: None,
-            mark: None,
-            fibmatch: false,
-        };
-        let mut dst = None;
-        while let Some(word) = self.words.next() {
-            match word {
-                "from" => {
-                    let value = self.words.value()?;
-                    q.from = Some(self.words.address(value)?);
-                }
-                "oif" | "dev" => q.oif = Some(self.words.value()?.to_owned()),
-                "mark" => {
-                    let value = self.words.value()?;
-                    q.mark = Some(parse_mark(value).ok_or_else(|| {
-                        refuse(format!("Error: argument \"{value}\" is wrong: invalid mark value\n"), 255)
-                    })?);
-                }
-                "uid" | "ipproto" | "sport" | "dport" | "tos" | "dsfield" => drop(self.words.value()?),
-                "fibmatch" => q.fibmatch = true,
-                "iif" | "vrf" | "notify" | "connected" => {
-                    return Err(Failure::NotModelled(format!("ip route get … {word}")));
-                }
-                word => {
-                    let value = if word == "to" { self.words.value()? } else { word };
-                    dst = Some(self.words.prefix(value, self.v6() || value.contains(':'))?.addr());
-                }
-            }
-        }
-        q.dst = dst.ok_or_else(|| refuse("need at least a destination address", 1))?;
-        Ok(q)
-    }
-
-    fn got(
-        &self,
-        q: &Question,
-        kind: &str,
-        via: Option<IpAddr>,
-        dev: &str,
-        src: Option<IpAddr>,
-        cache: &[&str],
-    ) -> String {
-        let dst = q.dst;
-        let src = src.filter(|_| q.from.is_none());
-        if self.dialect == Dialect::Busybox {
-            let kind = if kind.is_empty() { String::new() } else { format!("{kind} ") };
-            let via = via.map(|v| format!(" via {v}")).unwrap_or_default();
-            let src = src.map(|s| format!("  src {s} ")).unwrap_or_default();
-            return format!("{kind}{dst}{via} dev {dev}{src}\n");
-        }
-        let mut p = self.printer();
-        p.open_object(None);
-        if !kind.is_empty() {
-            p.any("type", format_args!("{kind} "), kind);
-        }
-        p.any("dst", format_args!("{dst} "), dst.to_string());
-        if let Some(from) = q.from {
-            p.any("from", format_args!("from {from} "), from.to_string());
-        }
-        if let Some(via) = via {
-            p.any("gateway", format_args!("via {via} "), via.to_string());
-        }
-        p.any("dev", format_args!("dev {dev} "), dev);
-        if let Some(src) = src {
-            p.any("prefsrc", format_args!("src {src} "), src.to_string());
-        }
-        p.words("flags", []);
-        if let Some((text, mark)) = &q.mark {
-            p.any("mark", format_args!("mark {text} "), *mark);
-        }
-        p.any("uid", "uid 0 ", 0u32);
-        p.text("\n    cache ");
-        if !cache.is_empty() {
-            p.text(format_args!("<{}> ", cache.join(",")));
-        }
-        p.words("cache", cache.iter().copied());
-        let now = self.world.now();
-        if let Some(e) = self.world.ns(self.ns).route_exception(dst, now).filter(|_| cache.is_empty()) {
-            let left = e.expires.since(now).as_secs();
-            p.any("expires", format_args!("expires {left}sec "), left);
-            if let Some(mtu) = e.mtu {
-                p.open_array("metrics");
-                p.open_object(None);
-                p.any("mtu", format_args!("mtu {mtu} "), mtu);
-                p.close_object();
-                if p.is_json() {
-                    p.close_array();
-                }
-            }
-        }
-        p.text("\n");
-        p.close_object();
-        p.finish()
-    }
-
     fn route_add(mut self, how: How) -> Shown {
         let described = self.described()?;
         if described.dst.is_none() {
             return Err(self.usage(USAGE));
         }
         let written = described.dst;
+        let table = described.table();
         let Some(route) = described.complete(&self)? else { return Ok(String::new()) };
+        described.scope_fits(&route)?;
         let v4 = route.dst.addr().is_ipv4();
         let iproute2 = self.dialect == Dialect::Iproute2;
         if v4 && written.is_some_and(|w| w != w.trunc()) {
@@ -405,19 +285,19 @@ impl Call<'_> {
             return Err(refuse(text, 2));
         }
         let twin = |r: &Route| r.dst == route.dst && r.metric == route.metric;
-        let there = ns.routes().iter().any(twin);
+        let there = ns.table(table).is_some_and(|t| t.iter().any(twin));
         let result = match how {
-            How::Add => ns.route_add(route),
+            How::Add => ns.route_add_in(table, route),
             How::Change if !there => {
                 return Err(refuse(self.kernel("No such file or directory"), 2));
             }
-            How::Change | How::Replace => ns.route_replace(route),
+            How::Change | How::Replace => ns.route_replace_in(table, route),
             How::Append if there => {
                 return Err(Failure::NotModelled(
                     "several routes to one destination with one metric".to_owned(),
                 ));
             }
-            How::Append => ns.route_add(route),
+            How::Append => ns.route_add_in(table, route),
         };
         match result {
             // The interface is missing, not wrong.
@@ -444,8 +324,9 @@ impl Call<'_> {
                 && wanted.proto.is_none_or(|p| r.proto == p)
                 && wanted.src.is_none_or(|s| r.src == Some(s))
         };
-        let first = ns.routes().iter().find(|r| fits(r)).cloned();
-        let result = ns.route_del(|r| first.as_ref() == Some(r));
+        let table = wanted.table();
+        let first = ns.table(table).and_then(|t| t.iter().find(|r| fits(r))).cloned();
+        let result = ns.route_del_in(table, |r| first.as_ref() == Some(r));
         self.done(result)
     }
 
@@ -462,15 +343,16 @@ impl Call<'_> {
             return Ok(String::new());
         }
         let filter = self.filter()?;
-        let gone: Vec<Route> = self.chosen_routes(&filter)?.into_iter().cloned().collect();
+        let chosen = self.chosen_routes(&filter, "Flush")?;
+        let gone: Vec<(u32, Route)> = chosen.into_iter().map(|(t, r)| (t, r.clone())).collect();
         let mut said = self.printer();
         let ns = self.world.ns(self.ns);
         if self.options.stats > 1 {
-            gone.iter().for_each(|r| self.print_route(&mut said, ns, r, &filter));
+            gone.iter().for_each(|(t, r)| self.print_route(&mut said, ns, r, *t, &filter));
         }
         let count = gone.len();
-        if count > 0 {
-            let result = self.world.ns_mut(self.ns).route_del(|r| gone.contains(r));
+        for (table, route) in gone {
+            let result = self.world.ns_mut(self.ns).route_del_in(table, |r| *r == route);
             self.done(result)?;
         }
         Ok(said.finish() + &self.flush_report(count, "entries", "Nothing to flush."))
@@ -492,7 +374,7 @@ impl Call<'_> {
                 "dev" | "oif" => d.dev = Some(self.words.value()?.to_owned()),
                 "metric" | "preference" | "priority" => d.metric = Some(self.words.number("metric")?),
                 "proto" | "protocol" => d.proto = Some(proto(self.words.value()?)?),
-                "scope" => drop(scope_name(self.words.value()?)?),
+                "scope" => d.scope = Some(scope_name(self.words.value()?)?),
                 "onlink" => d.onlink = true,
                 "mtu" => {
                     let value = self.words.value()?;
@@ -511,19 +393,19 @@ impl Call<'_> {
                 "blackhole" => d.kind = Some(RouteKind::Blackhole),
                 "unreachable" => d.kind = Some(RouteKind::Unreachable),
                 "prohibit" => d.kind = Some(RouteKind::Prohibit),
-                "table" => match self.words.value()? {
-                    "main" | "254" => {}
-                    name if name == "local" || name == "default" || name.parse::<u32>().is_ok() => {
-                        return Err(Failure::NotModelled(format!("ip route … table {name}")));
-                    }
-                    name => {
+                "throw" => d.kind = Some(RouteKind::Throw),
+                "local" => d.kind = Some(RouteKind::Local),
+                "broadcast" => d.kind = Some(RouteKind::Broadcast),
+                "table" => {
+                    let name = self.words.value()?;
+                    d.table = Some(table_number(name).ok_or_else(|| {
                         let text =
                             format!("Error: argument \"{name}\" is wrong: \"table\" value is invalid\n");
-                        return Err(refuse(text, 255));
-                    }
-                },
+                        refuse(text, 255)
+                    })?);
+                }
                 "help" => return Err(self.usage(USAGE)),
-                "advmss" | "nexthop" | "encap" | "throw" | "local" | "broadcast" | "tos" | "nhid"
+                "advmss" | "nexthop" | "encap" | "anycast" | "multicast" | "nat" | "tos" | "nhid"
                 | "initcwnd" | "window" | "rtt" | "weight" => {
                     return Err(Failure::NotModelled(format!("ip route … {word}")));
                 }
@@ -548,11 +430,29 @@ struct Described {
     metric: Option<u32>,
     proto: Option<RouteProto>,
     kind: Option<RouteKind>,
+    table: Option<u32>,
+    scope: Option<&'static str>,
     onlink: bool,
     mtu: Option<u32>,
 }
 
 impl Described {
+    /// Routes to this host are in `local` unless somebody says otherwise.
+    fn table(&self) -> u32 {
+        let local = matches!(self.kind, Some(RouteKind::Local | RouteKind::Broadcast));
+        self.table.unwrap_or(if local { LOCAL } else { MAIN })
+    }
+
+    /// A route has the scope that follows from its kind and gateway; no other can be had here.
+    fn scope_fits(&self, route: &Route) -> Result<(), Failure> {
+        match self.scope {
+            Some(wanted) if route.dst.addr().is_ipv4() && wanted != scope(route).unwrap_or("global") => {
+                Err(Failure::NotModelled(format!("ip route … scope {wanted}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn device(&self, call: &Call<'_>) -> Result<Option<sim_core::trace::IfId>, Failure> {
         let ns = call.world.ns(call.ns);
         match &self.dev {
@@ -577,6 +477,11 @@ impl Described {
 }
 
 impl Filter {
+    /// Every route of every table.
+    pub(super) fn of_all() -> Self {
+        Self { tables: Tables::All, ..Self::default() }
+    }
+
     fn is_v6(&self) -> bool {
         let nets = [self.exact, self.root, self.matching].into_iter().flatten().map(|n| n.addr());
         nets.chain(self.via).any(|a| a.is_ipv6())
@@ -646,20 +551,28 @@ fn destination(dst: IpNet) -> String {
 }
 
 fn proto(word: &str) -> Result<RouteProto, Failure> {
+    RouteProto::named(word).ok_or_else(|| {
+        refuse(format!("Error: argument \"{word}\" is wrong: \"protocol\" value is invalid\n"), 255)
+    })
+}
+
+/// The number of a table by its name or number; 0 is none.
+pub(super) fn table_number(word: &str) -> Option<u32> {
     match word {
-        "kernel" => Ok(RouteProto::Kernel),
-        "boot" => Ok(RouteProto::Boot),
-        "static" => Ok(RouteProto::Static),
-        "dhcp" => Ok(RouteProto::Dhcp),
-        "bird" => Ok(RouteProto::Bird),
-        "redirect" | "ra" | "mrt" | "zebra" | "dnrouted" | "xorp" | "ntk" | "keepalived" | "babel"
-        | "bgp" | "isis" | "ospf" | "rip" | "eigrp" => {
-            Err(Failure::NotModelled(format!("ip route proto {word}")))
-        }
-        other if other.parse::<u8>().is_ok() => Err(Failure::NotModelled(format!("ip route proto {other}"))),
-        other => {
-            Err(refuse(format!("Error: argument \"{other}\" is wrong: \"protocol\" value is invalid\n"), 255))
-        }
+        "local" => Some(LOCAL),
+        "main" => Some(MAIN),
+        "default" => Some(DEFAULT),
+        other => other.parse().ok().filter(|n| *n != 0),
+    }
+}
+
+/// A table's name, or its number.
+pub(super) fn table_name(number: u32) -> String {
+    match number {
+        LOCAL => "local".to_owned(),
+        MAIN => "main".to_owned(),
+        DEFAULT => "default".to_owned(),
+        other => other.to_string(),
     }
 }
 
