@@ -176,11 +176,7 @@ fn proxy_mode(r: &mut Reader<'_>, node: &Node) -> Option<ProxyMode> {
         ("ipvs", ProxyMode::Ipvs),
         ("none", ProxyMode::None),
     ];
-    let mode = r.choice(node, "kubeProxyMode", &words)?;
-    if mode == ProxyMode::Ipvs {
-        r.not_modelled(node.at, format!("kubeProxyMode: {}", word(&words, mode)));
-    }
-    Some(mode)
+    r.choice(node, "kubeProxyMode", &words)
 }
 
 fn word<T: PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {

@@ -73,7 +73,7 @@ fn values_out_of_range_are_refused() {
 #[test]
 fn what_is_not_modelled_yet_is_named() {
     insta::assert_snapshot!(mistakes(
-        "networking: {cni: calico, kubeProxyMode: ipvs, kubeProxyDialect: \"1.9\", ipFamily: dual}\nloadBalancer: {mode: l2, pool: 203.0.113.0/28}\nfaults: [{name: x}]\npins:\n  deploy/default/x: {pods: []}\n  svc/default/x: {nodePort: 30080}\n"
+        "networking: {cni: calico, kubeProxyDialect: \"1.9\", ipFamily: dual}\nloadBalancer: {mode: l2, pool: 203.0.113.0/28}\nfaults: [{name: x}]\npins:\n  deploy/default/x: {pods: []}\n  svc/default/x: {nodePort: 30080}\n"
     ));
 }
 

@@ -12,7 +12,8 @@ use super::machine::{Machines, Place};
 use super::proxy::agent::NodeProxy;
 use super::proxy::health::{self, HealthServers};
 use super::proxy::iptables::{Settings, base_rules};
-use super::proxy::mode::{Iptables, Mode, Nftables, Shared};
+use super::proxy::ipvs;
+use super::proxy::mode::{Iptables, Ipvs, Mode, Nftables, Shared};
 use super::proxy::nftables;
 use super::proxy::services::ServiceMap;
 use crate::kube::apps::runtime::Apps;
@@ -20,6 +21,7 @@ use crate::kube::config::{ClusterConfig, Cni, NodeConfig, ProxyMode};
 use crate::kube::objects::{Kind, Node, Object, Pod};
 use crate::kube::store::{ChangeKind, Store};
 use crate::linux::World;
+use crate::linux::ipvs::Scheduler;
 use crate::linux::netfilter::{RestoreError, RestoreOptions};
 use crate::time::{EventQueue, SimTime};
 use crate::trace::{Family, NsId, SockId};
@@ -357,7 +359,16 @@ impl NodeAgents {
 fn mode(config: &ClusterConfig, node: &NodeConfig, i: usize, settings: &Settings) -> Option<Mode> {
     let node_ip = node.ips().nth(i);
     match config.networking.proxy_mode {
-        ProxyMode::None | ProxyMode::Ipvs => None,
+        ProxyMode::None => None,
+        ProxyMode::Ipvs => Some(Mode::Ipvs(Box::new(Ipvs::new(ipvs::Settings {
+            family: settings.family,
+            detector: settings.detector.clone(),
+            masquerade_all: settings.masquerade_all,
+            random_fully: settings.random_fully,
+            mark: settings.mark,
+            scheduler: Scheduler::Rr,
+            node_ip,
+        })))),
         ProxyMode::Iptables => {
             Some(Mode::Iptables(Box::new(Iptables::new(Settings { node_ip, ..settings.clone() }))))
         }

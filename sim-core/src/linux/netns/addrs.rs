@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{NetError, Netns, host};
 use crate::linux::ipv6;
-use crate::linux::link::{AddrNote, Iface};
+use crate::linux::link::{AddrNote, IfKind, Iface};
 use crate::linux::route::{Route, RouteKind, RouteProto};
 use crate::time::SimTime;
 use crate::trace::IfId;
@@ -85,7 +85,8 @@ impl Netns {
 
     /// The same for IPv6 (`addrconf_prefix_route`, `addrconf_add_mroute`). Its addresses have no routes while the link is down.
     fn refresh_v6(&mut self, iface: &Iface) {
-        if !iface.up || !iface.speaks_v6() {
+        // A device without neighbours checks no address for duplicates: it is this host's at once, even while the link is down.
+        if !iface.speaks_v6() || !iface.up && !matches!(iface.kind, IfKind::Dummy) {
             return;
         }
         let id = iface.id;
@@ -93,7 +94,7 @@ impl Netns {
             |dst, kind, metric| Route { kind, metric, proto: RouteProto::Kernel, ..Route::link(dst, id) };
         for net in iface.addrs.iter().filter(|n| n.addr().is_ipv6()) {
             self.local.append(kernel(host(net.addr()), RouteKind::Local, 0));
-            if iface.is_loopback() && net.addr().is_loopback() {
+            if !iface.up || iface.is_loopback() && net.addr().is_loopback() {
                 continue;
             }
             if self.sys.ip6_forward && net.prefix_len() < 127 {
@@ -105,7 +106,7 @@ impl Netns {
                 self.main.append(kernel(net.trunc(), RouteKind::Unicast, metric));
             }
         }
-        if !iface.is_loopback() {
+        if iface.up && !iface.is_loopback() {
             let groups = IpNet::new_assert(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0).into(), 8);
             self.local.append(kernel(groups, RouteKind::Multicast, 256));
         }

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod cleanup;
 pub mod health;
 pub mod iptables;
+pub mod ipvs;
 pub mod mode;
 pub mod model;
 pub mod names;

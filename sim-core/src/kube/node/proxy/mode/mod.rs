@@ -4,6 +4,7 @@
 //! rules) stands in a module of its own next to this one.
 
 mod iptables;
+mod ipvs;
 mod nftables;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 pub use iptables::Iptables;
+pub use ipvs::Ipvs;
 pub use nftables::Nftables;
 
 use super::model::PortKey;
@@ -27,6 +29,8 @@ pub enum Mode {
     Iptables(Box<Iptables>),
     /// Maps of nftables.
     Nftables(Box<Nftables>),
+    /// Virtual servers.
+    Ipvs(Box<Ipvs>),
 }
 
 /// What one sync works with.
@@ -74,6 +78,9 @@ pub enum SyncError {
     /// `nft` refused the rules; what it wrote.
     #[error("nft: {0}")]
     Nft(String),
+    /// The kernel refused a device, an address, a switch or a set; what was said.
+    #[error("ipvs: {0}")]
+    Ipvs(String),
 }
 
 impl Mode {
@@ -85,15 +92,17 @@ impl Mode {
         match self {
             Self::Iptables(mode) => mode.sync(round),
             Self::Nftables(mode) => mode.sync(round),
+            Self::Ipvs(mode) => mode.sync(round),
         }
     }
 
-    /// Whether chains are left that nobody uses any more, to be deleted later.
+    /// Whether chains or real servers are left that nobody uses any more, to be deleted later.
     #[must_use]
     pub fn has_stale(&self) -> bool {
         match self {
             Self::Iptables(mode) => mode.has_stale(),
             Self::Nftables(mode) => mode.has_stale(),
+            Self::Ipvs(mode) => mode.has_stale(),
         }
     }
 }

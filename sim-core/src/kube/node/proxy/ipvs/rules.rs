@@ -1,0 +1,193 @@
+//! The iptables rules of IPVS mode: always the same, but for those that ask a set without entries.
+
+use std::fmt::Write;
+
+use super::{SetId, Settings};
+use crate::kube::node::proxy::iptables::Detector;
+use crate::trace::Family;
+
+const NAT: [&str; 5] =
+    ["KUBE-SERVICES", "KUBE-POSTROUTING", "KUBE-NODE-PORT", "KUBE-LOAD-BALANCER", "KUBE-MARK-MASQ"];
+const FILTER: [&str; 6] = [
+    "KUBE-FORWARD",
+    "KUBE-NODE-PORT",
+    "KUBE-PROXY-FIREWALL",
+    "KUBE-SOURCE-RANGES-FIREWALL",
+    "KUBE-IPVS-FILTER",
+    "KUBE-IPVS-OUT-FILTER",
+];
+
+/// Rules that a set brings with it, in the order in which they are looked at: set, protocol, chain, direction, target. All are in table nat
+/// but those of [`FILTER`]'s chains.
+const WITH_SETS: [(SetId, &str, &str, &str, &str); 12] = [
+    (SetId::LoopBack, "", "KUBE-POSTROUTING", "dst,dst,src", "MASQUERADE"),
+    (SetId::LoadBalancer, "", "KUBE-SERVICES", "dst,dst", "KUBE-LOAD-BALANCER"),
+    (SetId::LoadBalancerLocal, "", "KUBE-LOAD-BALANCER", "dst,dst", "RETURN"),
+    (SetId::NodePortLocalTcp, "tcp", "KUBE-NODE-PORT", "dst", "RETURN"),
+    (SetId::NodePortTcp, "tcp", "KUBE-NODE-PORT", "dst", "KUBE-MARK-MASQ"),
+    (SetId::NodePortLocalUdp, "udp", "KUBE-NODE-PORT", "dst", "RETURN"),
+    (SetId::NodePortUdp, "udp", "KUBE-NODE-PORT", "dst", "KUBE-MARK-MASQ"),
+    (SetId::NodePortLocalSctp, "sctp", "KUBE-NODE-PORT", "dst,dst", "RETURN"),
+    (SetId::NodePortSctp, "sctp", "KUBE-NODE-PORT", "dst,dst", "KUBE-MARK-MASQ"),
+    (SetId::LoadBalancerFw, "", "KUBE-PROXY-FIREWALL", "dst,dst", "KUBE-SOURCE-RANGES-FIREWALL"),
+    (SetId::LoadBalancerSourceCidr, "", "KUBE-SOURCE-RANGES-FIREWALL", "dst,dst,src", "RETURN"),
+    (SetId::LoadBalancerSourceIp, "", "KUBE-SOURCE-RANGES-FIREWALL", "dst,dst,src", "RETURN"),
+];
+
+/// The jumps into the chains, each put before what is there; the one put last is met first.
+#[must_use]
+pub fn jumps() -> String {
+    let mut t = String::from("*nat\n");
+    declare(&NAT, &mut t);
+    let jump = |t: &mut String, from: &str, to: &str, comment: &str| {
+        let _ = writeln!(t, "-I {from} -m comment --comment \"{comment}\" -j {to}");
+    };
+    jump(&mut t, "OUTPUT", "KUBE-SERVICES", "kubernetes service portals");
+    jump(&mut t, "PREROUTING", "KUBE-SERVICES", "kubernetes service portals");
+    jump(&mut t, "POSTROUTING", "KUBE-POSTROUTING", "kubernetes postrouting rules");
+    t.push_str("COMMIT\n*filter\n");
+    declare(&FILTER, &mut t);
+    jump(&mut t, "FORWARD", "KUBE-FORWARD", "kubernetes forwarding rules");
+    jump(&mut t, "INPUT", "KUBE-NODE-PORT", "kubernetes health check rules");
+    for from in ["INPUT", "FORWARD"] {
+        jump(&mut t, from, "KUBE-PROXY-FIREWALL", "kube-proxy firewall rules");
+    }
+    jump(&mut t, "INPUT", "KUBE-IPVS-FILTER", "kubernetes ipvs access filter");
+    jump(&mut t, "OUTPUT", "KUBE-IPVS-OUT-FILTER", "kubernetes ipvs access filter");
+    t.push_str("COMMIT\n");
+    t
+}
+
+/// The text of a sync, for `iptables-restore --noflush`. `used` says which sets have entries.
+#[must_use]
+pub fn rules(settings: &Settings, used: impl Fn(SetId) -> bool) -> String {
+    let mut w = Writer { settings, nat: String::new(), filter: String::new() };
+    let loopback = if settings.family == Family::V4 { "127.0.0.0/8" } else { "::1/128" };
+    let _ = writeln!(w.nat, "-A KUBE-SERVICES -s {loopback} -j RETURN");
+    for (set, protocol, chain, direction, target) in WITH_SETS.into_iter().filter(|row| used(row.0)) {
+        let protocol = if protocol.is_empty() { String::new() } else { format!(" -p {protocol}") };
+        let matches = w.asks(set, direction);
+        let table =
+            if FILTER.contains(&chain) && chain != "KUBE-NODE-PORT" { &mut w.filter } else { &mut w.nat };
+        let _ = writeln!(table, "-A {chain}{protocol} {matches} -j {target}");
+    }
+    if used(SetId::ClusterIp) {
+        w.cluster_ips();
+    }
+    w.external_ips(&used);
+    w.nat.push_str("-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODE-PORT\n");
+    w.nat.push_str("-A KUBE-LOAD-BALANCER -j KUBE-MARK-MASQ\n");
+    w.filter.push_str("-A KUBE-SOURCE-RANGES-FIREWALL -j DROP\n");
+    for set in [SetId::ClusterIp, SetId::LoadBalancer].into_iter().filter(|s| used(*s)) {
+        let name = w.name(set);
+        let _ = writeln!(w.nat, "-A KUBE-SERVICES -m set --match-set {name} dst,dst -j ACCEPT");
+    }
+    w.forward();
+    w.access();
+    w.masquerade();
+    let mut t = String::from("*nat\n");
+    declare(&NAT, &mut t);
+    t.push_str(&w.nat);
+    t.push_str("COMMIT\n*filter\n");
+    declare(&FILTER, &mut t);
+    t.push_str(&w.filter);
+    t.push_str("COMMIT\n");
+    t
+}
+
+fn declare(chains: &[&str], t: &mut String) {
+    for chain in chains {
+        t.extend([":", chain, " - [0:0]\n"]);
+    }
+}
+
+struct Writer<'a> {
+    settings: &'a Settings,
+    nat: String,
+    filter: String,
+}
+
+impl Writer<'_> {
+    fn name(&self, set: SetId) -> String {
+        set.name(self.settings.family)
+    }
+
+    /// Comment and question of a rule that asks a set.
+    fn asks(&self, set: SetId, direction: &str) -> String {
+        format!(
+            "-m comment --comment \"{}\" -m set --match-set {} {direction}",
+            set.comment(),
+            self.name(set)
+        )
+    }
+
+    /// Traffic to cluster IPs that is masqueraded: all, that of others than pods, or that of the node itself, whose source is the address it
+    /// goes to.
+    fn cluster_ips(&mut self) {
+        let not_local = match &self.settings.detector {
+            Detector::None => None,
+            Detector::Cidr(net) => Some(format!(" ! -s {net}")),
+            Detector::Bridge(name) => Some(format!(" ! -i {name}")),
+            Detector::InterfacePrefix(prefix) => Some(format!(" ! -i {prefix}+")),
+        };
+        let (direction, more) = match not_local {
+            _ if self.settings.masquerade_all => ("dst,dst", String::new()),
+            Some(not_local) => ("dst,dst", not_local),
+            None => ("src,dst", String::new()),
+        };
+        let asks = self.asks(SetId::ClusterIp, direction);
+        let _ = writeln!(self.nat, "-A KUBE-SERVICES {asks}{more} -j KUBE-MARK-MASQ");
+    }
+
+    fn external_ips(&mut self, used: &impl Fn(SetId) -> bool) {
+        for set in [SetId::ExternalIp, SetId::ExternalIpLocal].into_iter().filter(|s| used(*s)) {
+            let asks = self.asks(set, "dst,dst");
+            if set == SetId::ExternalIp {
+                let _ = writeln!(self.nat, "-A KUBE-SERVICES {asks} -j KUBE-MARK-MASQ");
+            }
+            let outside = "-m physdev ! --physdev-is-in -m addrtype ! --src-type LOCAL";
+            let _ = writeln!(self.nat, "-A KUBE-SERVICES {asks} {outside} -j ACCEPT");
+            let _ = writeln!(self.nat, "-A KUBE-SERVICES {asks} -m addrtype --dst-type LOCAL -j ACCEPT");
+        }
+    }
+
+    fn forward(&mut self) {
+        let mark = self.settings.mark;
+        let _ = write!(
+            self.filter,
+            "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding rules\" -m mark --mark {mark:#x}/{mark:#x} -j ACCEPT\n\
+             -A KUBE-FORWARD -m comment --comment \"kubernetes forwarding conntrack rule\" -m conntrack --ctstate RELATED,ESTABLISHED \
+             -j ACCEPT\n"
+        );
+        let asks = self.asks(SetId::HealthCheckNodePort, "dst");
+        let _ = writeln!(self.filter, "-A KUBE-NODE-PORT {asks} -j ACCEPT");
+    }
+
+    /// The node's own ports must not be reached by way of virtual addresses.
+    fn access(&mut self) {
+        let portals = [SetId::LoadBalancer, SetId::ClusterIp, SetId::ExternalIp, SetId::ExternalIpLocal]
+            .map(|s| (s, "dst,dst"));
+        for (set, direction) in portals.into_iter().chain([(SetId::HealthCheckNodePort, "dst")]) {
+            let name = self.name(set);
+            let _ =
+                writeln!(self.filter, "-A KUBE-IPVS-FILTER -m set --match-set {name} {direction} -j RETURN");
+        }
+        let name = self.name(SetId::IpvsIps);
+        let _ = writeln!(
+            self.filter,
+            "-A KUBE-IPVS-FILTER -m conntrack --ctstate NEW -m set --match-set {name} dst -j REJECT"
+        );
+    }
+
+    fn masquerade(&mut self) {
+        let mark = self.settings.mark;
+        let random = if self.settings.random_fully { " --random-fully" } else { "" };
+        let _ = write!(
+            self.nat,
+            "-A KUBE-POSTROUTING -m mark ! --mark {mark:#x}/{mark:#x} -j RETURN\n\
+             -A KUBE-POSTROUTING -j MARK --xor-mark {mark:#x}\n\
+             -A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE{random}\n\
+             -A KUBE-MARK-MASQ -j MARK --or-mark {mark:#x}\n"
+        );
+    }
+}
