@@ -28,6 +28,7 @@ mod getopt;
 mod ip;
 mod ipset;
 mod iptables;
+mod ipvsadm;
 mod kubectl;
 mod nc;
 pub(crate) mod net;

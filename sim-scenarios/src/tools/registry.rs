@@ -6,7 +6,7 @@ use super::text::{
     tail, tee, test, timeout, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-    arping, bind, brctl, bridge, conntrack, curl, dmesg, getent, ip, ipset, iptables, kubectl, nc, nettools,
+    arping, bind, brctl, bridge, conntrack, curl, dmesg, getent, ip, ipset, iptables, ipvsadm, kubectl, nc, nettools,
     nft, nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
 };
 
@@ -106,6 +106,7 @@ static TABLE: &[Entry] = &[
     row("iptables-nft-save",    On::MACHINES, iptables::save_v4),
     row("iptables-restore",  On::MACHINES, iptables::restore_v4),
     row("iptables-save",     On::MACHINES, iptables::save_v4),
+    row("ipvsadm",  On::MACHINES, ipvsadm::run),
     row("kubectl",  On::WORKSTATION.or(On::NODE), kubectl::run),
     row("ls",       On::ALL, ls::run),
     row("mkdir",    On::ALL, mkdir::run),
@@ -166,7 +167,7 @@ static KNOWN: &[(On, &[&str])] = &[
     (On::MACHINES, &["apt", "apt-get", "bridge", "containerd", "crictl", "ctr", "curl", "dig", "docker", "ethtool", "getent", "git",
         "helm", "host", "ipset", "iptables", "iptables-apply", "iptables-legacy", "iptables-legacy-restore", "iptables-legacy-save",
         "iptables-translate", "iptables-restore-translate", "ip6tables-legacy", "ip6tables-legacy-restore", "ip6tables-legacy-save",
-        "ip6tables-translate", "nfacct", "xtables-monitor", "iptables-restore", "iptables-save", "ip6tables", "ip6tables-save", "ipvsadm", "jq",
+        "ip6tables-translate", "nfacct", "xtables-monitor", "iptables-restore", "iptables-save", "ip6tables", "ip6tables-save", "jq",
         "journalctl", "kubeadm", "kubelet", "conntrack", "lsmod", "make", "modprobe", "mount", "mtr", "nano", "nft",
         "nsenter", "openssl", "pgrep", "pkill", "python", "python3", "scp",  "su", "sudo", "systemctl", "tar",
         "vim", "yum"]),

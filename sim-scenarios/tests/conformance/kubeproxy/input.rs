@@ -67,16 +67,16 @@ impl Config<'_> {
         }
     }
 
-    fn mark(&self) -> Result<u32, String> {
+    pub(super) fn mark(&self) -> Result<u32, String> {
         let text = self.get("/masqueradeMark").as_str().unwrap_or_default();
         u32::from_str_radix(text.trim_start_matches("0x"), 16).map_err(|e| format!("mark {text}: {e}"))
     }
 
-    fn node_ip(&self, family: &str) -> Option<IpAddr> {
+    pub(super) fn node_ip(&self, family: &str) -> Option<IpAddr> {
         self.get(&format!("/nodeIP/{family}")).as_str()?.parse().ok()
     }
 
-    fn detector(&self, family: &str) -> Result<Detector, String> {
+    pub(super) fn detector(&self, family: &str) -> Result<Detector, String> {
         let text = |key: &str| self.get(&format!("/localDetector/{key}")).as_str().unwrap_or_default();
         match text("mode") {
             "ClusterCIDR" | "NodeCIDR" => {

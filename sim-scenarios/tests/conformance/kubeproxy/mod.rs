@@ -3,6 +3,7 @@
 mod cleanup;
 mod flows;
 mod input;
+mod ipvs;
 mod rulesets;
 mod topology;
 
@@ -17,6 +18,7 @@ pub(crate) fn check(file: &str, list: &str) -> Option<Check> {
         ("kubeproxy/rulesets", "cases") => Some(rulesets::case),
         ("kubeproxy/rulesets", "fragments") => Some(rulesets::fragment),
         ("kubeproxy/packet-flows", "scenarios") => Some(flows::case),
+        ("kubeproxy/ipvs", "cases") => Some(ipvs::case),
         ("kubeproxy/topology", "cases") => Some(topology::case),
         ("kubeproxy/conntrack-cleanup", "cases") => Some(cleanup::case),
         _ => None,

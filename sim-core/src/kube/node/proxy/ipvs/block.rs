@@ -38,6 +38,8 @@ pub struct Here<'a> {
     pub name: &'a str,
     /// Its addresses but loopback and what is bound to the dummy device.
     pub addresses: &'a [IpAddr],
+    /// Those of them that take node ports.
+    pub node_ports: &'a [IpAddr],
 }
 
 /// The block of a service port. `endpoints` are all there are, `chosen` those that count on this node.
@@ -72,9 +74,9 @@ pub fn block(
         made.serve(ip, service.port, external_local, !here.addresses.contains(&ip));
     }
     if let Some(port) = service.node_port
-        && !here.addresses.is_empty()
+        && !here.node_ports.is_empty()
     {
-        made.node_port(port, external_local, here.addresses);
+        made.node_port(port, external_local, here.node_ports);
     }
     if let Some(port) = service.health_check_port {
         made.block.entries.push((SetId::HealthCheckNodePort, port.to_string()));

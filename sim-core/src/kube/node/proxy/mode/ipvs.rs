@@ -135,7 +135,7 @@ impl Ipvs {
 
     /// Makes the block of a service port anew, or takes it away.
     fn write(&mut self, key: &PortKey, round: &Round<'_>, touched: &mut Touched) {
-        let here = Here { name: round.here.node, addresses: &self.addresses };
+        let here = Here { name: round.here.node, addresses: &self.addresses, node_ports: &self.addresses };
         let new = round
             .services
             .get(key)
