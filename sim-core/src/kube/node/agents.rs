@@ -367,6 +367,7 @@ fn mode(config: &ClusterConfig, node: &NodeConfig, i: usize, settings: &Settings
             random_fully: settings.random_fully,
             mark: settings.mark,
             scheduler: Scheduler::Rr,
+            older: config.networking.proxy_dialect.minor <= 24,
             node_ip,
         })))),
         ProxyMode::Iptables => {

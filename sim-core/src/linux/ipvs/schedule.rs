@@ -423,7 +423,7 @@ fn maglev(list: &[DestId], dests: &BTreeMap<DestId, Dest>) -> Vec<DestId> {
             let word = fold(d.at.ip()).wrapping_add(u32::from(d.at.port()));
             let offset = hsiphash(word, MAGLEV_KEYS[0]) as usize % MAGLEV;
             let skip = hsiphash(word, MAGLEV_KEYS[1]) as usize % (MAGLEV - 1) + 1;
-            let share = i64::from(d.last_weight) / divisor >> shift;
+            let share = (i64::from(d.last_weight) / divisor) >> shift;
             (id, offset, skip, if share == 0 { i64::from(d.last_weight != 0) } else { share })
         })
         .collect();

@@ -189,6 +189,7 @@ impl Config<'_> {
             detector: self.detector(name)?,
             masquerade_all: own("masqueradeAll").as_bool().unwrap_or(false),
             random_fully: false,
+            older: false,
             mark: self.mark()?,
             scheduler: Scheduler::of_name(scheduler).ok_or_else(|| format!("scheduler {scheduler}"))?,
             node_ip: own("nodeIP").as_str().and_then(|ip| ip.parse().ok()).or_else(|| self.node_ip(name)),

@@ -41,6 +41,8 @@ pub struct Settings {
     pub mark: u32,
     /// How virtual servers choose (`ipvs.scheduler`).
     pub scheduler: Scheduler,
+    /// The layout up to 1.24: source ranges are checked in table nat, and the node's own ports can be reached by way of virtual addresses.
+    pub older: bool,
     /// The node's own address.
     pub node_ip: Option<IpAddr>,
 }

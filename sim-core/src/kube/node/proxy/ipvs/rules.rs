@@ -17,6 +17,11 @@ const FILTER: [&str; 6] = [
     "KUBE-IPVS-OUT-FILTER",
 ];
 
+/// The chains of the filter table up to 1.24.
+const OLDER_FILTER: &[&str] = &["KUBE-FORWARD", "KUBE-NODE-PORT"];
+/// The chains of source ranges in table nat, up to 1.24.
+const OLDER_NAT: &[&str] = &["KUBE-FIREWALL", "KUBE-MARK-DROP"];
+
 /// Rules that a set brings with it, in the order in which they are looked at: set, protocol, chain, direction, target. All are in table nat
 /// but those of [`FILTER`]'s chains.
 const WITH_SETS: [(SetId, &str, &str, &str, &str); 12] = [
@@ -36,9 +41,9 @@ const WITH_SETS: [(SetId, &str, &str, &str, &str); 12] = [
 
 /// The jumps into the chains, each put before what is there; the one put last is met first.
 #[must_use]
-pub fn jumps() -> String {
+pub fn jumps(settings: &Settings) -> String {
     let mut t = String::from("*nat\n");
-    declare(&NAT, &mut t);
+    settings.chains(true, &mut t);
     let jump = |t: &mut String, from: &str, to: &str, comment: &str| {
         let _ = writeln!(t, "-I {from} -m comment --comment \"{comment}\" -j {to}");
     };
@@ -46,9 +51,13 @@ pub fn jumps() -> String {
     jump(&mut t, "PREROUTING", "KUBE-SERVICES", "kubernetes service portals");
     jump(&mut t, "POSTROUTING", "KUBE-POSTROUTING", "kubernetes postrouting rules");
     t.push_str("COMMIT\n*filter\n");
-    declare(&FILTER, &mut t);
+    settings.chains(false, &mut t);
     jump(&mut t, "FORWARD", "KUBE-FORWARD", "kubernetes forwarding rules");
     jump(&mut t, "INPUT", "KUBE-NODE-PORT", "kubernetes health check rules");
+    if settings.older {
+        t.push_str("COMMIT\n");
+        return t;
+    }
     for from in ["INPUT", "FORWARD"] {
         jump(&mut t, from, "KUBE-PROXY-FIREWALL", "kube-proxy firewall rules");
     }
@@ -64,7 +73,15 @@ pub fn rules(settings: &Settings, used: impl Fn(SetId) -> bool) -> String {
     let mut w = Writer { settings, nat: String::new(), filter: String::new() };
     let loopback = if settings.family == Family::V4 { "127.0.0.0/8" } else { "::1/128" };
     let _ = writeln!(w.nat, "-A KUBE-SERVICES -s {loopback} -j RETURN");
-    for (set, protocol, chain, direction, target) in WITH_SETS.into_iter().filter(|row| used(row.0)) {
+    let mut rows = WITH_SETS;
+    if settings.older {
+        // The ranges are looked at before the policy.
+        rows.sort_by_key(|row| {
+            (row.0 != SetId::LoopBack && row.0 != SetId::LoadBalancer) && row.0 != SetId::LoadBalancerFw
+        });
+    }
+    for (set, protocol, chain, direction, target) in rows.into_iter().filter(|row| used(row.0)) {
+        let (chain, target) = if settings.older { older_place(set, chain, target) } else { (chain, target) };
         let protocol = if protocol.is_empty() { String::new() } else { format!(" -p {protocol}") };
         let matches = w.asks(set, direction);
         let table =
@@ -77,27 +94,51 @@ pub fn rules(settings: &Settings, used: impl Fn(SetId) -> bool) -> String {
     w.external_ips(&used);
     w.nat.push_str("-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODE-PORT\n");
     w.nat.push_str("-A KUBE-LOAD-BALANCER -j KUBE-MARK-MASQ\n");
-    w.filter.push_str("-A KUBE-SOURCE-RANGES-FIREWALL -j DROP\n");
+    if settings.older {
+        w.nat.push_str("-A KUBE-FIREWALL -j KUBE-MARK-DROP\n-A KUBE-MARK-DROP -j MARK --or-mark 0x8000\n");
+    } else {
+        w.filter.push_str("-A KUBE-SOURCE-RANGES-FIREWALL -j DROP\n");
+    }
     for set in [SetId::ClusterIp, SetId::LoadBalancer].into_iter().filter(|s| used(*s)) {
         let name = w.name(set);
         let _ = writeln!(w.nat, "-A KUBE-SERVICES -m set --match-set {name} dst,dst -j ACCEPT");
     }
     w.forward();
-    w.access();
+    if !settings.older {
+        w.access();
+    }
     w.masquerade();
     let mut t = String::from("*nat\n");
-    declare(&NAT, &mut t);
+    settings.chains(true, &mut t);
     t.push_str(&w.nat);
     t.push_str("COMMIT\n*filter\n");
-    declare(&FILTER, &mut t);
+    settings.chains(false, &mut t);
     t.push_str(&w.filter);
     t.push_str("COMMIT\n");
     t
 }
 
-fn declare(chains: &[&str], t: &mut String) {
-    for chain in chains {
-        t.extend([":", chain, " - [0:0]\n"]);
+impl Settings {
+    /// Declares the chains of table nat or filter, which empties them.
+    fn chains(&self, nat: bool, t: &mut String) {
+        let (chains, more): (&[&str], &[&str]) = match (nat, self.older) {
+            (true, older) => (&NAT, if older { OLDER_NAT } else { &[] }),
+            (false, true) => (OLDER_FILTER, &[]),
+            (false, false) => (&FILTER, &[]),
+        };
+        for chain in chains.iter().chain(more) {
+            t.extend([":", chain, " - [0:0]\n"]);
+        }
+    }
+}
+
+/// Where a rule with a set stands up to 1.24: load balancer addresses with source ranges come first in KUBE-LOAD-BALANCER, and what is not
+/// allowed is marked to be dropped.
+const fn older_place(set: SetId, chain: &'static str, target: &'static str) -> (&'static str, &'static str) {
+    match set {
+        SetId::LoadBalancerFw => ("KUBE-LOAD-BALANCER", "KUBE-FIREWALL"),
+        SetId::LoadBalancerSourceCidr | SetId::LoadBalancerSourceIp => ("KUBE-FIREWALL", target),
+        _ => (chain, target),
     }
 }
 

@@ -9,18 +9,25 @@ fn settings(family: Family) -> Settings {
         random_fully: true,
         mark: 0x4000,
         scheduler: Scheduler::Rr,
+        older: false,
         node_ip: None,
     }
 }
 
 #[test]
 fn the_jumps_stand_in_their_order() {
-    insta::assert_snapshot!(jumps());
+    insta::assert_snapshot!(jumps(&settings(Family::V4)));
 }
 
 #[test]
 fn all_rules_when_every_set_has_entries() {
     insta::assert_snapshot!(rules(&settings(Family::V4), |_| true));
+}
+
+#[test]
+fn the_layout_of_1_24() {
+    let older = Settings { older: true, ..settings(Family::V4) };
+    insta::assert_snapshot!(format!("{}{}", jumps(&older), rules(&older, |_| true)));
 }
 
 #[test]

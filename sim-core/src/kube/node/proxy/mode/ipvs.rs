@@ -129,7 +129,7 @@ impl Ipvs {
         }
         let sets: String = SETS.iter().map(|set| set.create(self.settings.family)).collect();
         ipset(ns, &sets, now)?;
-        restore(round.world, round.ns, self.settings.family, &jumps())?;
+        restore(round.world, round.ns, self.settings.family, &jumps(&self.settings))?;
         Ok(())
     }
 
