@@ -6,8 +6,8 @@ use super::text::{
     tail, tee, test, timeout, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-    arping, bind, brctl, bridge, conntrack, curl, dmesg, getent, ip, ipset, iptables, ipvsadm, kubectl, nc, nettools,
-    nft, nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
+    arping, bind, brctl, bridge, conntrack, curl, dmesg, getent, ip, ipset, iptables, ipvsadm, kubectl, nc,
+    nettools, nft, nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
 };
 
 /// Kinds of machines, as a set.
