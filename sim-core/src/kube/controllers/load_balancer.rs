@@ -176,7 +176,7 @@ impl Turn<'_> {
             }
         };
         if wants(old) != wants(new) {
-            compare("Type", format!("{}", go(old.spec.kind)), format!("{}", go(new.spec.kind)));
+            compare("Type", go(old.spec.kind), go(new.spec.kind));
         } else if wants(new) {
             let list = |s: &Service| format!("[{}]", s.spec.load_balancer_source_ranges.join(" "));
             compare("LoadBalancerSourceRanges", list(old), list(new));

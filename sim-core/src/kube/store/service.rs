@@ -15,7 +15,7 @@ impl Store {
         ranges: &mut Ranges,
         service: &mut Service,
         old: Option<&Service>,
-        causes: &mut Vec<Cause>,
+        causes: &mut [Cause],
     ) -> Result<(), ApiError> {
         let name = service.metadata.name.clone();
         let about = |wanted: &'static str| move |c: &Cause| c.field.starts_with(wanted);
@@ -40,7 +40,7 @@ impl Store {
     }
 
     /// Numbers that are no port at all could not be decoded: the allocator refuses them, or they should not be there.
-    fn unreadable_ports(&self, service: &Service, causes: &mut Vec<Cause>) -> Result<(), ApiError> {
+    fn unreadable_ports(&self, service: &Service, causes: &mut [Cause]) -> Result<(), ApiError> {
         let with_node_ports =
             matches!(service.spec.service_type(), ServiceType::NodePort | ServiceType::LoadBalancer);
         for cause in causes.iter_mut() {
