@@ -178,7 +178,7 @@ fn tcp(cx: &mut Cx<'_>, request: &Request, to: SocketAddr) -> i32 {
                 stream.close(cx);
                 return 0;
             }
-            talk(cx, stream, &cx.stdin.to_vec(), request.wait)
+            talk(cx, stream, cx.stdin, request.wait)
         }
         Err(net::Failure::Errno(errno)) => failed(cx, request, to, errno),
         Err(net::Failure::TimedOut) => failed(cx, request, to, Errno::ETIMEDOUT),

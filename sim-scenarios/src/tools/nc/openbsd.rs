@@ -236,7 +236,7 @@ fn attempt(cx: &mut Cx<'_>, request: &Request, addr: IpAddr, port: u16) -> Optio
         Ok(stream) => {
             succeeded(cx, request, to);
             if !request.zero {
-                return Some(talk(cx, stream, &cx.stdin.to_vec(), request.timeout));
+                return Some(talk(cx, stream, cx.stdin, request.timeout));
             }
             stream.close(cx);
             Some(0)

@@ -33,10 +33,12 @@ pub struct Iptables {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Texts {
     blocks: Blocks<Block>,
-    /// The last text, and what it was made for: whether it writes everything, which tables' fixed chains it leaves, and the stale
-    /// chains that it deletes.
-    text: Option<((bool, Same, Vec<String>), String)>,
+    /// The last text, and what it was made for.
+    text: Option<(MadeFor, String)>,
 }
+
+/// Whether a text writes everything, which tables' fixed chains it leaves, and the stale chains that it deletes.
+type MadeFor = (bool, Same, Vec<String>);
 
 /// Which tables' fixed chains hold what they are to hold. kube-proxy writes them on every sync; they are the long ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -157,7 +157,7 @@ impl Node {
         };
         let same = |p: &IpPacket| (p.src, p.dst, p.ports()) == (sent.src, sent.dst, sent.ports());
         let journeys = trace.journeys();
-        let journey = journeys.iter().find(|j| j.first().and_then(|f| ip(f)).is_some_and(|p| same(&p)));
+        let journey = journeys.iter().find(|j| j.first().and_then(&ip).is_some_and(|p| same(&p)));
         match journey.expect("the packet left a trace").verdict() {
             Some(Verdict::Rejected { rule: Some(_), .. }) => return Outcome::Reject,
             Some(Verdict::Dropped { reason: DropReason::Netfilter(_) }) => return Outcome::Drop,

@@ -64,6 +64,11 @@ fn service(i: u8, affinity: bool) -> impl Strategy<Value = ServicePort> {
     )
 }
 
+/// An address and its node.
+type Place = (&'static str, Option<&'static str>);
+/// Ready, serving, terminating; and the node it is a hint for.
+type State = ((bool, bool, bool), Option<&'static str>);
+
 /// Endpoints here, elsewhere, nowhere and outside, in every state, some with hints.
 fn endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
     let places = [
@@ -78,10 +83,8 @@ fn endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
     let hints = prop_oneof![6 => Just(None), 1 => Just(Some(NODE)), 1 => Just(Some("there"))];
     let chosen = prop::sample::subsequence(places.to_vec(), 0..=3);
     (chosen, prop::collection::vec((state, hints), 3)).prop_map(|(places, states)| {
-        let one = |(&(ip, node), ((ready, serving, terminating), hint)): (
-            &(&str, Option<&str>),
-            &((bool, bool, bool), Option<&str>),
-        )| {
+        let one = |(place, state): (&Place, &State)| {
+            let ((ip, node), ((ready, serving, terminating), hint)) = (*place, state);
             let at: IpAddr = ip.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
             Endpoint {
                 ready: *ready,
