@@ -50,7 +50,8 @@ impl Reach {
 /// target. Chains that cannot be reached are not looked at. Only the `changed` chains and what they lead to are, if the rest is known.
 pub(super) fn check(table: &Table, reach: &mut Reach, changed: &BTreeSet<ChainId>) -> Result<(), Wrong> {
     // Depths are never taken back, so what looks too deep may only have been so.
-    if reach.known && recheck(table, reach, changed) {
+    let few = changed.len() <= 1 + table.slots() / 4;
+    if reach.known && few && recheck(table, reach, changed) {
         return Ok(());
     }
     *reach = Reach::default();

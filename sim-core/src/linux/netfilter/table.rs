@@ -55,7 +55,9 @@ impl PartialEq for Clock {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Journal {
     /// Chains that were touched, as they were; none for those that were not there.
-    chains: BTreeMap<ChainId, Option<Chain>>,
+    chains: Vec<(ChainId, Option<Chain>)>,
+    /// Which chains are among them.
+    saved: Vec<bool>,
     slots: usize,
     free: Vec<ChainId>,
     /// Chains and rule numbers whose counters go back to zero. Done at the end, or when the chain is touched otherwise: a long chain is
@@ -473,7 +475,7 @@ impl Table {
     /// Closes a transaction: everything is as it was when it began.
     pub(super) fn take_back(&mut self) {
         let Some(journal) = self.journal.take() else { return };
-        for id in journal.chains.keys() {
+        for (id, _) in &journal.chains {
             if let Some(chain) = self.chains[id.0 as usize].take() {
                 self.names.remove(&chain.name);
                 self.by_name.remove(&chain.name);
@@ -503,10 +505,15 @@ impl Table {
     /// Keeps a chain as it is for the case that the transaction is taken back.
     pub(super) fn save(&mut self, id: ChainId) {
         let Some(journal) = &mut self.journal else { return };
-        let chains = &self.chains;
-        journal.chains.entry(id).or_insert_with(|| chains.get(id.0 as usize).cloned().flatten());
-        if journal.zeroed.contains_key(&id) {
-            self.zero_now(id);
+        let at = id.0 as usize;
+        if journal.saved.len() <= at {
+            journal.saved.resize(self.chains.len().max(at + 1), false);
+        }
+        if !std::mem::replace(&mut journal.saved[at], true) {
+            journal.chains.push((id, self.chains.get(at).cloned().flatten()));
+            if journal.zeroed.contains_key(&id) {
+                self.zero_now(id);
+            }
         }
     }
 
@@ -520,7 +527,7 @@ impl Table {
     /// Sets the counters of a chain, or of the rule with a number in it, to zero.
     pub(super) fn zero(&mut self, id: ChainId, number: Option<u32>) {
         if let Some(journal) = &mut self.journal
-            && !journal.chains.contains_key(&id)
+            && !journal.saved.get(id.0 as usize).is_some_and(|saved| *saved)
         {
             journal.zeroed.entry(id).or_default().insert(number);
             return;
