@@ -23,6 +23,25 @@ pub struct Bridge {
     pub mtu_set: bool,
     /// Nobody gave the bridge an address, so it takes the lowest one of its ports (`br_stp_recalculate_bridge_id`).
     pub mac_of_ports: bool,
+    /// Times of the spanning tree protocol that were set, which does not run here: they are shown.
+    pub stp_times: StpTimes,
+}
+
+/// `forward_delay`, `hello_time` and `max_age` of a bridge, in hundredths of a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StpTimes {
+    /// How long a port listens and learns before it forwards.
+    pub forward_delay: u32,
+    /// Between two messages of the root.
+    pub hello_time: u32,
+    /// How long a message is believed.
+    pub max_age: u32,
+}
+
+impl Default for StpTimes {
+    fn default() -> Self {
+        Self { forward_delay: 1500, hello_time: 200, max_age: 2000 }
+    }
 }
 
 /// Where an address is.

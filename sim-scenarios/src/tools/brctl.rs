@@ -75,14 +75,36 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
         }
         ("hairpin", [bridge, port, on, ..]) => hairpin(cx, ns, bridge, port, on),
         ("stp", [_, off, ..]) if matches!(*off, "off" | "no" | "0") => 0,
-        // Without spanning tree these change nothing.
-        ("setfd" | "sethello" | "setmaxage", [_, _, ..]) => 0,
+        ("setfd" | "sethello" | "setmaxage", [bridge, time, ..]) => set_time(cx, ns, command, bridge, time),
         (other, _) => cx.not_modelled(format!("brctl {other}")),
     }
 }
 
 fn bridge<'n>(ns: &'n Netns, name: &str) -> Option<&'n Iface> {
     ns.by_name(name).ok().filter(|i| matches!(i.kind, IfKind::Bridge(_)))
+}
+
+/// A time of the spanning tree protocol, in seconds.
+fn set_time(cx: &mut Cx<'_>, ns: NsId, command: &str, name: &str, time: &str) -> i32 {
+    let (least, most) = match command {
+        "setfd" => (2.0, 30.0),
+        "sethello" => (1.0, 10.0),
+        _ => (6.0, 40.0),
+    };
+    let usable = |s: &f64| (least..=most).contains(s) || (command == "setfd" && *s == 0.0);
+    let Some(seconds) = time.parse::<f64>().ok().filter(usable) else {
+        return cx.not_modelled(format!("brctl {command} {time}"));
+    };
+    let value = (seconds * 100.0).round() as u32;
+    let Ok(times) = cx.cluster.world.ns_mut(ns).stp_times_mut(name) else {
+        return missing(cx, "bridge", name);
+    };
+    match command {
+        "setfd" => times.forward_delay = value,
+        "sethello" => times.hello_time = value,
+        _ => times.max_age = value,
+    }
+    0
 }
 
 fn missing(cx: &mut Cx<'_>, what: &str, name: &str) -> i32 {

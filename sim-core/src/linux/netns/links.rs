@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::addrs::v6_on;
 use super::{NetError, Netns};
-use crate::linux::bridge::{FdbEntry, FdbKind};
+use crate::linux::bridge::{FdbEntry, FdbKind, StpTimes};
 use crate::linux::link::{IfKind, IfNotes, IfStats, Iface};
 use crate::linux::tunnel::Vxlan;
 use crate::packet::MacAddr;
@@ -137,6 +137,15 @@ impl Netns {
         let id = self.dev(bridge)?;
         self.bridge_mut(id).ok_or(NetError::NotSupported)?.mac_of_ports = true;
         Ok(())
+    }
+
+    /// `ip link set NAME type bridge forward_delay|hello_time|max_age N`.
+    ///
+    /// # Errors
+    /// There is no such bridge.
+    pub fn stp_times_mut(&mut self, bridge: &str) -> Result<&mut StpTimes, NetError> {
+        let id = self.dev(bridge)?;
+        Ok(&mut self.bridge_mut(id).ok_or(NetError::NotSupported)?.stp_times)
     }
 
     fn bridge_takes_mac(&mut self, bridge: IfId) {

@@ -96,6 +96,7 @@ impl Netns {
             self.sockets.set_tcp_settings(tcp);
             return set;
         }
+        self.kept_sysctls.remove(name);
         match sysctl::set(&mut self.sys, self.ifaces.iter_mut().flatten(), name, value) {
             Err(SysctlError::Unknown(_)) => {
                 let kept = sysctl::known::checked(name, value, &self.device_names())?;
@@ -103,6 +104,16 @@ impl Netns {
                 return Ok(());
             }
             other => other?,
+        }
+        // The kernel keeps these as numbers, whatever of them counts.
+        let odd = name.starts_with("net.ipv4.conf.") && !matches!(value.trim(), "0" | "1");
+        if odd && self.sysctl_get(name).is_ok_and(|shown| shown == "1") {
+            self.kept_sysctls.insert(name.to_owned(), value.trim().to_owned());
+        } else {
+            self.kept_sysctls.remove(name);
+        }
+        if matches!(name, "net.ipv4.ip_forward" | "net.ipv4.conf.all.forwarding") {
+            self.kept_sysctls.retain(|kept, _| !kept.ends_with(".forwarding") || kept == name);
         }
         if name.ends_with(".disable_ipv6") {
             self.v6_switched();
@@ -136,8 +147,14 @@ impl Netns {
         {
             return Ok(value);
         }
-        sysctl::get(&self.sys, self.ifaces(), name).or_else(|unknown| {
-            let kept = self.kept_sysctls.get(name).map(String::as_str);
+        let kept = self.kept_sysctls.get(name).map(String::as_str);
+        let modelled = sysctl::get(&self.sys, self.ifaces(), name);
+        if let (Ok(shown), Some(kept)) = (&modelled, kept)
+            && shown == "1"
+        {
+            return Ok(kept.to_owned());
+        }
+        modelled.or_else(|unknown| {
             let default = || sysctl::known::default_of(name, &self.device_names());
             kept.or_else(default).map(str::to_owned).ok_or(unknown)
         })

@@ -71,6 +71,21 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_reads_back_as_it_was_written() {
+        let mut world = World::new(1);
+        let ns = world.add_netns("host");
+        let host = world.ns_mut(ns);
+        let proxy = "net.ipv4.conf.lo.proxy_arp";
+        for value in ["7", "1", "0", "-1"] {
+            host.sysctl_set(proxy, value).unwrap();
+            assert_eq!(host.sysctl_get(proxy).as_deref(), Ok(value));
+        }
+        host.sysctl_set("net.ipv4.conf.lo.forwarding", "3").unwrap();
+        host.sysctl_set("net.ipv4.ip_forward", "1").unwrap();
+        assert_eq!(host.sysctl_get("net.ipv4.conf.lo.forwarding").as_deref(), Ok("1"));
+    }
+
+    #[test]
     fn knobs_of_tcp_reach_the_sockets() {
         let mut world = World::new(1);
         let ns = world.add_netns("host");

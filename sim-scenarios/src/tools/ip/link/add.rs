@@ -8,6 +8,7 @@ use sim_core::trace::{IfId, NsId};
 
 use super::super::words::refuse;
 use super::super::{Call, Dialect, Failure, Shown};
+use super::set::StpTime;
 
 /// Kinds that the real tool and kernel know.
 const KNOWN_KINDS: &[&str] = &[
@@ -80,10 +81,11 @@ impl Call<'_> {
         match kind {
             "veth" => self.add_veth(new),
             "bridge" => {
+                let mut times = Vec::new();
                 while let Some(word) = self.words.next() {
-                    self.bridge_option(word)?;
+                    times.extend(self.bridge_option(word)?);
                 }
-                self.add_bridge(new)
+                self.add_bridge(new, &times)
             }
             "dummy" => self.add_dummy(new),
             "vxlan" => self.add_vxlan(new),
@@ -189,12 +191,16 @@ impl Call<'_> {
         Ok(String::new())
     }
 
-    fn add_bridge(mut self, new: New) -> Shown {
+    fn add_bridge(mut self, new: New, times: &[(StpTime, u32)]) -> Shown {
         let ns = new.netns.unwrap_or(self.ns);
         let name = new.name.clone().unwrap_or_else(|| self.free_name(ns, "bridge", None));
         let mac = new.mac.unwrap_or_else(|| random_mac(ns, &name));
         let made = self.world.ns_mut(ns).add_bridge(&name, mac);
         made.map_err(|e| self.refused(&e))?;
+        for (time, value) in times {
+            let result = self.world.ns_mut(ns).stp_times_mut(&name).map(|t| *time(t) = *value);
+            self.done(result)?;
+        }
         if new.mac.is_none() {
             let result = self.world.ns_mut(ns).bridge_mac_of_ports(&name);
             self.done(result)?;

@@ -1,6 +1,7 @@
 //! `ip -d link` and `ip -s link`.
 
 use sim_core::linux::Iface;
+use sim_core::linux::bridge::StpTimes;
 use sim_core::linux::link::IfKind;
 use sim_core::linux::tunnel::Vxlan;
 use sim_core::packet::MacAddr;
@@ -69,9 +70,16 @@ impl Call<'_> {
     fn print_bridge(&self, p: &mut Printer, iface: &Iface) {
         let id = bridge_id(iface.mac);
         p.open_object(Some("info_data"));
-        for (key, value) in
-            [("forward_delay", 1500u32), ("hello_time", 200), ("max_age", 2000), ("ageing_time", 30000)]
-        {
+        let times = match &iface.kind {
+            IfKind::Bridge(b) => b.stp_times,
+            _ => StpTimes::default(),
+        };
+        for (key, value) in [
+            ("forward_delay", times.forward_delay),
+            ("hello_time", times.hello_time),
+            ("max_age", times.max_age),
+            ("ageing_time", 30000),
+        ] {
             p.any(key, format_args!("{key} {value} "), value);
         }
         for (key, value) in [("stp_state", 0u32), ("priority", 32768), ("vlan_filtering", 0)] {

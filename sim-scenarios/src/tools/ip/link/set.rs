@@ -1,6 +1,7 @@
 //! `ip link set`.
 
 use sim_core::linux::NetError;
+use sim_core::linux::bridge::StpTimes;
 use sim_core::packet::MacAddr;
 use sim_core::trace::NsId;
 
@@ -24,7 +25,11 @@ enum Change {
     Arp(bool),
     Hairpin(bool),
     Isolated(bool),
+    Stp(StpTime, u32),
 }
+
+/// A time of the spanning tree protocol.
+pub(super) type StpTime = fn(&mut StpTimes) -> &mut u32;
 
 impl Call<'_> {
     pub(super) fn link_set(mut self) -> Shown {
@@ -179,6 +184,7 @@ impl Call<'_> {
             Change::Arp(on) => ns.set_arp(dev, *on),
             Change::Hairpin(on) => ns.set_hairpin(dev, *on),
             Change::Isolated(on) => ns.set_isolated(dev, *on),
+            Change::Stp(time, value) => ns.stp_times_mut(dev).map(|t| *time(t) = *value),
             Change::Name(_) | Change::Netns(_) => Ok(()),
         };
         self.done(result).map(|_| ())
@@ -205,7 +211,10 @@ impl Call<'_> {
         }
         while let Some(word) = self.words.next() {
             match (kind, word) {
-                ("bridge", word) => self.bridge_option(word)?,
+                ("bridge", word) => {
+                    let time = self.bridge_option(word)?;
+                    changes.extend(time.map(|(time, value)| Change::Stp(time, value)));
+                }
                 ("bridge_slave", "hairpin") => changes.push(Change::Hairpin(self.switch("hairpin")?)),
                 ("bridge_slave", "isolated") => changes.push(Change::Isolated(self.switch("isolated")?)),
                 _ => return Err(Failure::NotModelled(format!("ip link set type {kind} {word}"))),
@@ -214,43 +223,42 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// An option of a bridge. Values that change nothing in what the model does are taken, others are named.
-    pub(super) fn bridge_option(&mut self, word: &str) -> Result<(), Failure> {
-        const FREE: &[&str] = &[
-            "forward_delay",
-            "hello_time",
-            "max_age",
-            "priority",
-            "mcast_snooping",
-            "mcast_querier",
-            "mcast_query_interval",
-            "mcast_stats_enabled",
-            "mcast_router",
-            "vlan_default_pvid",
+    /// An option of a bridge: a time of the spanning tree protocol, or one that must have its usual value.
+    pub(super) fn bridge_option(&mut self, word: &str) -> Result<Option<(StpTime, u32)>, Failure> {
+        const USUAL: &[(&str, u32)] = &[
+            ("ageing_time", 30000),
+            ("priority", 32768),
+            ("mcast_snooping", 1),
+            ("mcast_querier", 0),
+            ("mcast_query_interval", 12500),
+            ("mcast_stats_enabled", 0),
+            ("mcast_router", 1),
+            ("vlan_default_pvid", 1),
+            ("stp_state", 0),
+            ("vlan_filtering", 0),
+            ("nf_call_iptables", 0),
+            ("nf_call_ip6tables", 0),
+            ("nf_call_arptables", 0),
         ];
-        const OFF: &[&str] =
-            &["stp_state", "vlan_filtering", "nf_call_iptables", "nf_call_ip6tables", "nf_call_arptables"];
-        if FREE.contains(&word) {
+        // Without the protocol the kernel takes any delay of at most 30 s that is 0 or at least 2 s.
+        let times: [(&str, StpTime, u32, u32); 3] = [
+            ("forward_delay", |t| &mut t.forward_delay, 200, 3000),
+            ("hello_time", |t| &mut t.hello_time, 100, 1000),
+            ("max_age", |t| &mut t.max_age, 600, 4000),
+        ];
+        if let Some((_, time, least, most)) = times.into_iter().find(|(name, ..)| *name == word) {
             let value = self.words.number(word)?;
-            if word == "forward_delay" && value != 0 && !(200..=3000).contains(&value) {
+            if !(least..=most).contains(&value) && !(word == "forward_delay" && value == 0) {
                 return Err(refuse(self.kernel("Numerical result out of range"), 2));
             }
-            return Ok(());
+            return Ok(Some((time, value)));
         }
-        if OFF.contains(&word) {
+        if let Some((_, usual)) = USUAL.iter().find(|(name, _)| *name == word) {
             let value = self.words.number(word)?;
-            return if value == 0 {
-                Ok(())
+            return if value == *usual {
+                Ok(None)
             } else {
                 Err(Failure::NotModelled(format!("a bridge with {word} {value}")))
-            };
-        }
-        if word == "ageing_time" {
-            let value = self.words.number(word)?;
-            return if value == 30000 {
-                Ok(())
-            } else {
-                Err(Failure::NotModelled(format!("a bridge with ageing_time {value}")))
             };
         }
         let usage = include_str!("../usage/link-bridge.txt");
