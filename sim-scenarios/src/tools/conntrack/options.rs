@@ -414,10 +414,8 @@ impl<'a> Reader<'a> {
             Command::Update => "sdrqptumfobwl<>()12345678",
             Command::Count | Command::Stats | Command::Version | Command::Help => "",
         })?;
-        if self.request.command == Command::Delete {
-            if self.used.iter().any(|(letter, _)| *letter == 't') {
-                return not_modelled("-D --timeout");
-            }
+        if self.request.command == Command::Delete && self.used.iter().any(|(letter, _)| *letter == 't') {
+            return not_modelled("-D --timeout");
         }
         if self.request.command == Command::Get {
             self.request.tuple = Some(wanted(&self.request.filter)?);
