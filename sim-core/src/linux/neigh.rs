@@ -184,6 +184,12 @@ impl Neighbours {
         self.entries.get(&Key(dev, addr)).is_some_and(known)
     }
 
+    /// The hardware address that a neighbour has, however old.
+    #[must_use]
+    pub fn valid_mac(&self, dev: IfId, addr: IpAddr) -> Option<MacAddr> {
+        self.entries.get(&Key(dev, addr)).map(|n| n.mac).filter(|_| self.is_valid(dev, addr))
+    }
+
     /// Whether a frame for the neighbour needs nothing of its device: it is known to be there, and its header is ready.
     #[must_use]
     pub fn is_ready(&self, dev: IfId, addr: IpAddr, now: SimTime) -> bool {
@@ -281,7 +287,7 @@ impl Neighbours {
                     Neighbour {
                         mac,
                         state,
-                        confirmed: now,
+                        confirmed: if answer { now } else { SimTime::ZERO },
                         updated: now,
                         header_ready: false,
                         probes: 0,

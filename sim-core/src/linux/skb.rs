@@ -80,6 +80,10 @@ pub struct BridgeNf {
     pub orig_dst_mac: MacAddr,
     /// The destination was translated and the frame waits for the new destination's hardware address.
     pub bridged_dnat: bool,
+    /// The bridge asks for the way to the new destination.
+    pub asks: bool,
+    /// The bridge has found that way, and the host takes it (`skb_dst` is set when `ip6_rcv_core` looks for the interface).
+    pub routed: bool,
     /// It goes to the new address through the bridge device, because the neighbour is not ready.
     pub by_device: bool,
 }

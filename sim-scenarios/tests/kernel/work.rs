@@ -71,7 +71,13 @@ fn network(args: &Args, index: u64, probes: usize, tally: &Tally) {
             Err(why) => {
                 // A command that the lab's machine refuses is left out.
                 let before = ground.setup.len();
-                ground.setup.retain(|c| !why.starts_with(&c.text));
+                let kept: Vec<_> = ground
+                    .setup
+                    .iter()
+                    .filter(|c| !why.starts_with(&ground.command(c.text.clone())))
+                    .cloned()
+                    .collect();
+                ground.setup = kept;
                 if ground.setup.len() == before {
                     tally.unfit.fetch_add(1, Ordering::Relaxed);
                     let _one = tally.report.lock();

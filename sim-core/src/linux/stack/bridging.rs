@@ -33,6 +33,8 @@ impl Netns {
                 physout: None,
                 orig_dst_mac,
                 bridged_dnat: false,
+                asks: false,
+                routed: false,
                 by_device: false,
             });
             match self.bridge_prerouting(bridge, skb, cx) {
@@ -60,7 +62,15 @@ impl Netns {
         if skb.ip()?.dst == dst {
             return Some(skb);
         }
-        match self.route_in(&mut skb, bridge, cx) {
+        if let Some(b) = &mut skb.bridge_nf {
+            b.asks = true;
+        }
+        let way = self.route_in(&mut skb, bridge, cx);
+        if let Some(b) = &mut skb.bridge_nf {
+            b.asks = false;
+            b.routed = way.is_ok();
+        }
+        match way {
             Ok(path) if path.dev == bridge && !path.local => {
                 let ready = self.neigh.is_ready(bridge, path.next_hop, cx.now);
                 if let Some(b) = &mut skb.bridge_nf {

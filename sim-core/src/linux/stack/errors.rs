@@ -143,7 +143,8 @@ pub(super) fn may_be_told(skb: &Skb, p: &IpPacket, error: Option<IcmpError>) -> 
     let exempt = p.dst.is_ipv6() && matches!(error, Some(IcmpError::FragmentationNeeded { .. }));
     !(about_error
         || (group && !exempt)
-        || p.frag.is_some_and(|f| f.offset > 0)
+        // Of pieces only the first counts (RFC 1122, 3.2.2); in IPv6 all do.
+        || (p.dst.is_ipv4() && p.frag.is_some_and(|f| f.offset > 0))
         || p.src.is_unspecified()
         || p.src.is_multicast()
         || broadcast(p.src)

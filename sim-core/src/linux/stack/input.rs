@@ -131,7 +131,7 @@ impl Netns {
         if let Some(p) = skb.ip_mut() {
             p.ttl -= 1;
         }
-        if path.dev == dev {
+        if path.dev == dev || skb.bridge_nf.is_some_and(|b| b.routed) {
             self.redirect(dev, &path, &skb, cx);
         }
         let at = At { hook: Hook::Forward, iif: Some(dev), oif: Some(path.dev) };

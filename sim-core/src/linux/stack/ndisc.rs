@@ -32,7 +32,7 @@ impl Netns {
         self.send_discovery(dev, src, dst, body, cx);
     }
 
-    fn send_discovery<R: Recorder>(
+    pub(super) fn send_discovery<R: Recorder>(
         &mut self,
         dev: IfId,
         src: IpAddr,
@@ -57,13 +57,15 @@ impl Netns {
         let Transport::Icmp(message) = &p.body else { return };
         match *message {
             Icmp::NeighbourSolicit { target, source_mac } => {
-                if !self.answer(dev, src, target, source_mac, cx) {
+                if !self.answer(dev, src, target, (source_mac, group), cx) {
                     return self.drop(cx, skb, DropReason::OtherHost);
                 }
                 self.end(cx, skb, || Verdict::Consumed { what: "neighbour solicitation answered" });
             }
             Icmp::NeighbourAdvert { target, target_mac, solicited, .. } => {
-                if let Some(mac) = target_mac {
+                // Without an address it confirms the one that is known.
+                let known = || self.neigh.valid_mac(dev, target.into());
+                if let Some(mac) = target_mac.or_else(known) {
                     self.learned(dev, target.into(), mac, (solicited && !group, false), cx);
                 }
                 self.end(cx, skb, || Verdict::Consumed { what: "neighbour advertisement noted" });
@@ -72,13 +74,14 @@ impl Netns {
         }
     }
 
-    /// Answers a solicitation for an address of the interface (`ndisc_recv_ns`); whether it was one.
+    /// Answers a solicitation for an address of the interface (`ndisc_recv_ns`); whether it was one. Who asked one host alone has its
+    /// hardware address already, and is not told it again.
     fn answer<R: Recorder>(
         &mut self,
         dev: IfId,
         asker: IpAddr,
         target: Ipv6Addr,
-        mac: Option<MacAddr>,
+        (mac, group): (Option<MacAddr>, bool),
         cx: &mut Cx<'_, R>,
     ) -> bool {
         let Some(iface) = self.iface(dev) else { return false };
@@ -94,7 +97,8 @@ impl Netns {
         if let Some(mac) = mac.filter(|_| solicited) {
             self.learned(dev, asker, mac, (false, true), cx);
         }
-        let body = Icmp::NeighbourAdvert { target, target_mac: Some(own), router, solicited, replaces: true };
+        let target_mac = Some(own).filter(|_| group);
+        let body = Icmp::NeighbourAdvert { target, target_mac, router, solicited, replaces: true };
         self.send_discovery(dev, target.into(), to, body, cx);
         true
     }

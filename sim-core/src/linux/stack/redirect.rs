@@ -10,7 +10,7 @@ use rustc_hash::FxBuildHasher;
 use super::Cx;
 use super::errors::may_be_told;
 use super::routing::Path;
-use crate::linux::link::IfConf;
+use crate::linux::link::{IfConf, Iface};
 use crate::linux::neigh::Resolve;
 use crate::linux::route::RouteKind;
 use crate::linux::{Netns, Skb};
@@ -24,6 +24,9 @@ const NUMBER: u32 = 9;
 const LOAD: Duration = Duration::from_millis(20);
 /// Quiet time after which a peer counts as new (`ip_rt_redirect_silence`).
 const SILENCE: Duration = Duration::from_millis(20 << (NUMBER + 1));
+
+/// Time in milliseconds that one redirect to a peer of IPv6, or about one, costs.
+const REDIRECT_V6_MS: u32 = 1000;
 
 /// Who has been sent how many redirects, and when the last. The kernel keeps this beside the budget for ICMP errors and lets both
 /// share the time of the last; here each has its own.
@@ -56,7 +59,10 @@ impl Netns {
     /// Tells the sender of a packet that goes back where it came from that there is a shorter way. The packet goes its way all the
     /// same.
     pub(super) fn redirect<R: Recorder>(&mut self, dev: IfId, path: &Path, skb: &Skb, cx: &mut Cx<'_, R>) {
-        let Some(p) = skb.ip().filter(|p| p.dst.is_ipv4()) else { return };
+        let Some(p) = skb.ip() else { return };
+        if p.dst.is_ipv6() {
+            return self.redirect_v6(dev, path, skb, cx);
+        }
         let send = self.conf_or(dev, |c| c.send_redirects);
         if path.dev != dev || !send || !may_be_told(skb, p, None) {
             return;
@@ -74,6 +80,24 @@ impl Netns {
         let quote = Box::new(p.clone());
         let body = Transport::Icmp(Icmp::Redirect { gateway: path.next_hop, quote });
         self.send_about(skb, p.src, body, cx);
+    }
+
+    /// The same in IPv6 (`ip6_forward`, `ndisc_send_redirect`): only to what is on the link itself, because gateways would have to be
+    /// named by their link-local addresses. What a bridge gave a new destination counts as having come in where it leaves.
+    fn redirect_v6<R: Recorder>(&mut self, dev: IfId, path: &Path, skb: &Skb, cx: &mut Cx<'_, R>) {
+        let Some(p) = skb.ip() else { return };
+        let back = path.dev == dev || skb.bridge_nf.is_some_and(|b| b.routed);
+        let Some(own) = self.iface(dev).and_then(Iface::own_link_local) else { return };
+        let IpAddr::V6(sender) = p.src else { return };
+        if !back || path.via.is_some() || !self.limits.allow(p.dst, REDIRECT_V6_MS, cx.now) {
+            return;
+        }
+        let neighbour =
+            self.path_to(p.src).is_ok_and(|way| way.dev == dev && way.via.is_none() && !way.local);
+        if neighbour && self.limits.allow(p.src, REDIRECT_V6_MS, cx.now) {
+            let message = Icmp::Redirect { gateway: p.dst, quote: Box::new(p.clone()) };
+            self.send_discovery(dev, own, sender, message, cx);
+        }
     }
 
     /// Whether one subnet of an interface holds both addresses (`inet_addr_onlink`).

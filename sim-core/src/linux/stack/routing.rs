@@ -209,7 +209,7 @@ impl Netns {
             return self.path_to(dst).map_err(BadInput::Refuse);
         }
         if let IpAddr::V6(dst) = dst {
-            return self.decide_in_v6(src, dst, iface);
+            return self.decide_in_v6(src, dst, iface, skb);
         }
         self.check_martian(src, dst, dev)?;
         let multicast = dst.is_multicast() || dst == IpAddr::from(Ipv4Addr::BROADCAST);
@@ -227,7 +227,7 @@ impl Netns {
     }
 
     /// The same for IPv6 (`ipv6_rcv`, `ip6_route_input`), which knows neither reverse path filter nor martians other than these.
-    fn decide_in_v6(&self, src: IpAddr, dst: Ipv6Addr, iface: &Iface) -> Result<Path, BadInput> {
+    fn decide_in_v6(&self, src: IpAddr, dst: Ipv6Addr, iface: &Iface, skb: &Skb) -> Result<Path, BadInput> {
         if src.is_multicast() || src.is_loopback() {
             return Err(BadInput::Drop(DropReason::MartianSource));
         }
@@ -244,10 +244,12 @@ impl Netns {
         let path = if dst.is_unicast_link_local() {
             self.path_on_link(dst.into(), Some(iface.id))
         } else {
-            self.path_to(dst.into())
+            self.path_of(&Flow { src: Some(src), dst: dst.into(), iif: Some(iface.id), mark: skb.mark })
         };
+        // A bridge that has changed the destination asks for the way only (`br_nf_pre_routing_finish_ipv6`).
+        let forwards = self.sys.ip6_forward || skb.bridge_nf.is_some_and(|b| b.asks);
         match path {
-            Ok(p) if !p.local && !self.sys.ip6_forward => {
+            Ok(p) if !p.local && !forwards => {
                 Err(BadInput::Drop(DropReason::ForwardingDisabled { v6: true }))
             }
             other => other.map_err(BadInput::Refuse),

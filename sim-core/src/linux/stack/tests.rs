@@ -125,3 +125,67 @@ fn a_proxy_that_went_down_meanwhile_does_not_answer() {
     n.link_set("eth0", false).unwrap();
     assert!(n.neigh.answer_now(at).is_none());
 }
+
+#[test]
+fn a_router_tells_of_every_piece_in_ipv6_and_of_the_first_in_ipv4() {
+    for (own, far, via, errors) in
+        [("10.0.0", "192.0.2.1", "10.0.0.2", 1), ("fd00:", "fd01::1", "fd00::2", 3)]
+    {
+        let (mut w, h) = hosts(2);
+        for (i, id) in h.iter().enumerate() {
+            if own == "fd00:" {
+                w.ns_mut(*id).addr_add("eth0", format!("fd00::{}/64", i + 1).parse().unwrap()).unwrap();
+            }
+        }
+        let router = w.ns_mut(h[1]);
+        for (name, value) in [
+            ("net.ipv4.ip_forward", "1"),
+            ("net.ipv6.conf.all.forwarding", "1"),
+            ("net.ipv4.icmp_ratelimit", "0"),
+            ("net.ipv6.icmp.ratelimit", "0"),
+        ] {
+            router.sysctl_set(name, value).unwrap();
+        }
+        let eth0 = w.ns(h[0]).iface_id("eth0").unwrap();
+        w.ns_mut(h[0]).route_add(Route::default_via(ip(via), eth0)).unwrap();
+        let any = if own == "fd00:" { "[::]:4000" } else { "0.0.0.0:4000" };
+        let sock = w.udp_bind(h[0], any.parse().unwrap()).unwrap();
+        w.start_recording();
+        w.udp_send(h[0], sock, SocketAddr::new(ip(far), 53), Payload::from(vec![0; 4000])).unwrap();
+        w.run(w.now() + Duration::from_secs(1));
+        let trace = w.take_trace();
+        let told = |e: &crate::trace::Event<'_>| {
+            e.ns == h[1]
+                && matches!(e.step, Step::Tx { .. })
+                && trace.frame(e).to_string().contains("unreachable(")
+        };
+        assert_eq!(trace.events().filter(told).count(), errors, "{far}");
+    }
+}
+
+/// Two hosts with fd00::1 and fd00::2.
+fn hosts_v6() -> (World, Vec<NsId>) {
+    let (mut w, h) = hosts(2);
+    for (i, id) in h.iter().enumerate() {
+        w.ns_mut(*id).addr_add("eth0", format!("fd00::{}/64", i + 1).parse().unwrap()).unwrap();
+    }
+    (w, h)
+}
+
+#[test]
+fn who_asked_for_an_address_is_not_confirmed_by_that_and_asked_in_turn_by_unicast() {
+    let (mut w, h) = hosts_v6();
+    w.start_recording();
+    let sock = w.icmp_open(h[0], None).unwrap();
+    w.icmp_echo(h[0], sock, ip("fd00::2"), 1, Payload::Empty).unwrap();
+    w.run(w.now() + Duration::from_secs(8));
+    let trace = w.take_trace();
+    let of = |ns: NsId| {
+        let sent = trace.events().filter(move |e| e.ns == ns && matches!(e.step, Step::Tx { .. }));
+        sent.map(|e| trace.frame(&e).to_string()).collect::<Vec<_>>()
+    };
+    let probe = " > fd00::1 icmp6 neighbour-solicitation(135/0) who-has fd00::1 ttl 255";
+    assert!(of(h[1]).iter().any(|l| l.ends_with(probe)), "{:?}", of(h[1]));
+    let plain = "icmp6 neighbour-advertisement(136/0) ttl 255";
+    assert!(of(h[0]).iter().any(|l| l.ends_with(plain)), "{:?}", of(h[0]));
+}

@@ -59,10 +59,19 @@ fn quiet(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
     Ok(out)
 }
 
+/// Whether the kernel keeps anything of IPv6 for an interface (`IPV6_MIN_MTU`).
+const fn has_v6(iface: &Iface) -> bool {
+    iface.mtu >= 1280
+}
+
 /// `all`, `default` and every interface that is there when the script comes to this namespace, as `sysctl` wants them written.
 fn all_and(ns: &Netns) -> Result<Vec<String>, NotExportable> {
     let made_before = |i: &&Iface| matches!(i.kind, IfKind::Loopback | IfKind::Veth | IfKind::Wire);
-    let devices = ns.ifaces().filter(made_before).map(|i| device(ns, i).map(|n| n.replace('.', "/")));
+    let devices = ns
+        .ifaces()
+        .filter(made_before)
+        .filter(|i| has_v6(i))
+        .map(|i| device(ns, i).map(|n| n.replace('.', "/")));
     ["all", "default"].map(str::to_owned).into_iter().map(Ok).chain(devices).collect()
 }
 
@@ -327,7 +336,8 @@ fn switches(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
         }
     }
     if v6 {
-        for dev in &all {
+        let narrow = |dev: &String| ns.ifaces().any(|i| !has_v6(i) && i.name.replace('.', "/") == *dev);
+        for dev in all.iter().filter(|dev| !narrow(dev)) {
             put(&format!("net.ipv6.conf.{dev}.disable_ipv6"), false)?;
         }
     }

@@ -90,6 +90,26 @@ fn what_all_namespaces_share_is_refused() {
 }
 
 #[test]
+fn an_interface_too_narrow_for_ipv6_has_no_switches_of_it() {
+    let mut world = small();
+    let node = world.namespaces().next().unwrap().id;
+    world.ns_mut(node).addr_add("cni0", "fd00::1/64".parse().unwrap()).unwrap();
+    let name = world
+        .ns(node)
+        .ifaces()
+        .find(|i| !i.is_loopback() && i.name != "cni0".into())
+        .unwrap()
+        .name
+        .to_string();
+    let switch = format!("net.ipv6.conf.{}.", name.replace('.', "/"));
+    assert!(script(&world).unwrap().contains(&switch));
+    world.ns_mut(node).set_mtu(&name, 1000).unwrap();
+    let text = script(&world).unwrap();
+    let own = text.split("netns exec").nth(1).unwrap_or(&text);
+    assert!(!own.contains(&format!("{switch}disable_ipv6")), "{own}");
+}
+
+#[test]
 fn ipv6_stays_on_only_where_it_is_used() {
     let mut world = small();
     assert!(script(&world).unwrap().contains("net.ipv6.conf.all.disable_ipv6 = 1"));
