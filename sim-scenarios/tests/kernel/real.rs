@@ -363,7 +363,12 @@ impl Side for Real {
 
     fn progress(&mut self, sock: Sock) -> Progress {
         let Socket::Conn(conn) = &mut self.socks[sock] else { return Progress::Closed };
-        // Not by `SO_ERROR`, which takes soft errors as well: a program that waits for data learns nothing of those.
+        // A connected program asks for data, not for `SO_ERROR`: that would take soft errors, of which it learns nothing.
+        if conn.peer_addr().is_err()
+            && let Ok(Some(e)) = conn.take_error()
+        {
+            return Progress::Failed(io_name(&e));
+        }
         let mut buf = [0; 4096];
         match conn.read(&mut buf) {
             Ok(0) => Progress::Closed,
