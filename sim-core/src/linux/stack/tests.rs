@@ -175,10 +175,14 @@ fn hosts_v6() -> (World, Vec<NsId>) {
 #[test]
 fn who_asked_for_an_address_is_not_confirmed_by_that_and_asked_in_turn_by_unicast() {
     let (mut w, h) = hosts_v6();
+    w.run(crate::time::SimTime::from_secs(60));
     w.start_recording();
     let sock = w.icmp_open(h[0], None).unwrap();
     w.icmp_echo(h[0], sock, ip("fd00::2"), 1, Payload::Empty).unwrap();
-    w.run(w.now() + Duration::from_secs(8));
+    let until = w.now() + Duration::from_secs(8);
+    while w.run(until) {
+        while w.pop_ready().is_some() {}
+    }
     let trace = w.take_trace();
     let of = |ns: NsId| {
         let sent = trace.events().filter(move |e| e.ns == ns && matches!(e.step, Step::Tx { .. }));
