@@ -248,7 +248,8 @@ impl Call<'_> {
         ];
         if let Some((_, time, least, most)) = times.into_iter().find(|(name, ..)| *name == word) {
             let value = self.words.number(word)?;
-            if !(least..=most).contains(&value) && !(word == "forward_delay" && value == 0) {
+            let allowed = (least..=most).contains(&value) || word == "forward_delay" && value == 0;
+            if !allowed {
                 return Err(refuse(self.kernel("Numerical result out of range"), 2));
             }
             return Ok(Some((time, value)));
