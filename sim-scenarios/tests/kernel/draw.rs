@@ -35,6 +35,11 @@ impl Draw {
         self.below(100) < percent
     }
 
+    /// One of some words.
+    pub(crate) fn word<'a>(&mut self, list: &[&'a str]) -> &'a str {
+        list[self.below(list.len())]
+    }
+
     /// One of a list that is not empty.
     pub(crate) fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         &list[self.below(list.len())]

@@ -77,8 +77,8 @@ fn sets(
 ) {
     let ty = if g.v6() { "ipv6_addr" } else { "ipv4_addr" };
     let pods: Vec<&str> = g.pods.iter().map(|p| p.ip.as_str()).collect();
-    let one = |d: &mut Draw| g.own(*d.of(&pods));
-    let net = |d: &mut Draw| g.own(*d.of(&["10.244.0.0/24", "10.244.1.0/24", "192.168.100.0/24"]));
+    let one = |d: &mut Draw| g.own(d.word(&pods));
+    let net = |d: &mut Draw| g.own(d.word(&["10.244.0.0/24", "10.244.1.0/24", "192.168.100.0/24"]));
     let (a, b, n) = (one(d), g.own("10.96.0.50"), net(d));
     say(commands, "set", format!("plain {{ type {ty}; elements = {{ {a}, {b} }}; }}"));
     say(commands, "set", format!("nets {{ type {ty}; flags interval; elements = {{ {n} }}; }}"));
@@ -91,9 +91,7 @@ fn sets(
     say(
         commands,
         "map",
-        format!(
-            "marks {{ type inet_service : mark; elements = {{ 8080 : 0x1, 5353 : 0x7, 80 : 0x4000 }}; }}"
-        ),
+        "marks { type inet_service : mark; elements = { 8080 : 0x1, 5353 : 0x7, 80 : 0x4000 }; }".to_owned(),
     );
     let to = one(d);
     say(
@@ -199,7 +197,7 @@ fn verdict(table: &Table<'_>, kind: &str, hook: &str, protocol: &str, g: &Ground
             3 => format!("snat{to} to {}", g.own(&d.of(&g.nodes).ip())),
             _ => "accept".to_owned(),
         },
-        ("nat", _) => format!("snat{to} to {}", g.own(*d.of(&["10.9.9.9", "192.168.100.1"]))),
+        ("nat", _) => format!("snat{to} to {}", g.own(d.word(&["10.9.9.9", "192.168.100.1"]))),
         _ => match d.below(14) {
             0..3 => "drop".to_owned(),
             3 | 4 if hook != "postrouting" => reject(table, protocol, g, d),
@@ -243,7 +241,7 @@ pub(crate) fn policy(g: &Ground, d: &mut Draw) -> Vec<String> {
         2 => format!("from {}", g.own("10.244.0.0/16")),
         3 => format!("fwmark {}", d.of(&["0x7", "0x1/0x1", "0x4000/0x4000"])),
         4 => format!("iif {}", d.of(&["cni0", "lo", "eth0"])),
-        _ => format!("to {}", g.own(*d.of(&["10.32.1.0/24", "10.96.0.0/16", "192.168.100.0/24"]))),
+        _ => format!("to {}", g.own(d.word(&["10.32.1.0/24", "10.96.0.0/16", "192.168.100.0/24"]))),
     };
     let preference = d.of(&["100", "32000", "32800"]);
     if d.percent(25) {

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::Cx;
-use super::routing::Path;
+use super::routing::{NoPath, Path};
+use crate::linux::policy::Flow;
 use crate::linux::{Netns, Skb};
 use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport};
 use crate::trace::{DropReason, Recorder, RejectWith, Step, Verdict};
@@ -43,7 +44,7 @@ impl Netns {
         if limited && !self.limits.allow_any(self.sys.icmp_msgs, cx.now) {
             return false;
         }
-        let Ok(back) = self.path_to(p.src) else { return false };
+        let Ok(back) = self.path_back(p, p.src) else { return false };
         let interval = if v6 { self.v6_interval(&back) } else { self.sys.icmp_ratelimit_ms };
         if limited && !back.local && !self.limits.allow(p.src, interval, cx.now) {
             return false;
@@ -64,7 +65,8 @@ impl Netns {
         body: Transport,
         cx: &mut Cx<'_, R>,
     ) -> bool {
-        let (Some(p), Ok(back)) = (skb.ip(), self.path_to(to)) else { return false };
+        let Some(p) = skb.ip() else { return false };
+        let Ok(back) = self.path_back(p, to) else { return false };
         // From the address that was addressed, if it is ours; else from the address towards the sender.
         let src = if self.is_local(p.dst) { p.dst } else { self.source_of(&back, to) };
         // Precedence "internetwork control" (RFC 1812, 4.3.2.5).
@@ -74,7 +76,14 @@ impl Netns {
         if self.track {
             self.conntrack.attach(&mut answer, skb);
         }
-        self.send_made(answer, None, cx).is_ok()
+        self.send_on(back, answer, None, cx).is_ok()
+    }
+
+    /// The path of a message about a packet: looked up from the address that was addressed, if it is ours, else from none; the address
+    /// that is written then does not count for rules (`icmp_route_lookup`).
+    fn path_back(&self, about: &IpPacket, to: IpAddr) -> Result<Path, NoPath> {
+        let src = Some(about.dst).filter(|d| self.is_local(*d));
+        self.path_of(&Flow { src, dst: to, iif: None, mark: 0 })
     }
 
     /// Whether the limits hold an error back: the types of `icmp_ratemask`, but never "fragmentation needed" (`icmpv4_mask_allow`).

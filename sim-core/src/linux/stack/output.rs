@@ -64,7 +64,7 @@ impl Netns {
     }
 
     /// Sends a packet that this host made on a path that is known already.
-    fn send_on<R: Recorder>(
+    pub(super) fn send_on<R: Recorder>(
         &mut self,
         mut path: Path,
         mut skb: Box<Skb>,
