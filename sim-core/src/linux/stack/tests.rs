@@ -2,6 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::linux::netfilter::RestoreOptions;
+use crate::linux::policy::{Rule, RuleAction};
 use crate::linux::route::Route;
 use crate::linux::socket::{PmtuDiscovery, SockOptions};
 use crate::linux::{Errno, World};
@@ -192,4 +193,22 @@ fn who_asked_for_an_address_is_not_confirmed_by_that_and_asked_in_turn_by_unicas
     assert!(of(h[1]).iter().any(|l| l.ends_with(probe)), "{:?}", of(h[1]));
     let plain = "icmp6 neighbour-advertisement(136/0) ttl 255";
     assert!(of(h[0]).iter().any(|l| l.ends_with(plain)), "{:?}", of(h[0]));
+}
+
+/// The rule forbids what comes from the subnet of both, yet the router's own answer is not asked where it comes from before it has an address.
+#[test]
+fn a_rule_against_the_own_subnet_is_told_of_from_there() {
+    let (mut w, h) = hosts(2);
+    let router = w.ns_mut(h[1]);
+    router.sysctl_set("net.ipv4.ip_forward", "1").unwrap();
+    let subnet = "10.0.0.0/24".parse().unwrap();
+    router.rule_add(Rule { from: Some(subnet), ..Rule::all(false, 100, RuleAction::Prohibit) }).unwrap();
+    let eth0 = w.ns(h[0]).iface_id("eth0").unwrap();
+    w.ns_mut(h[0]).route_add(Route::default_via(ip("10.0.0.2"), eth0)).unwrap();
+    let sock = w.udp_bind(h[0], "0.0.0.0:4000".parse().unwrap()).unwrap();
+    let far = "192.0.2.1:53".parse().unwrap();
+    w.udp_connect(h[0], sock, far).unwrap();
+    w.udp_send(h[0], sock, far, Payload::Empty).unwrap();
+    w.run(w.now() + Duration::from_secs(1));
+    assert_eq!(w.take_error(h[0], sock).map(|e| e.errno), Some(Errno::EHOSTUNREACH));
 }
