@@ -212,6 +212,10 @@ impl Stand {
         let dynamic: BTreeMap<NsId, String> =
             self.world.namespaces().map(|ns| (ns.id, dynamic(ns))).collect();
         spaces.dynamic = dynamic.into_iter().filter(|(_, text)| !text.is_empty()).collect();
+        if self.typed.iter().any(|(_, command)| command.contains("-6 route del")) {
+            // A carrier is told within a second too, and the routes of IPv6 addresses are made again then.
+            std::thread::sleep(LINKWATCH);
+        }
         for (id, command) in &self.typed {
             spaces.run(*id, command)?;
         }

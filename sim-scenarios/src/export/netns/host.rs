@@ -127,8 +127,14 @@ fn addresses(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
         let wanted = |a: &&IpNet| (v6 || a.addr().is_ipv4()) && !own_ipv6(iface, a.addr());
         let own = IpNet::new_assert(IpAddr::from([127, 0, 0, 1]), 8);
         for addr in iface.addrs.iter().filter(wanted).filter(|a| !(iface.is_loopback() && **a == own)) {
-            let nodad = if addr.addr().is_ipv6() { " nodad" } else { "" };
-            let _ = writeln!(out, "address add {addr} dev {name}{nodad}");
+            // The kernel makes an IPv6 address' route anew whenever its link gets a carrier, so one that was taken away is never made.
+            let taken = iface.up && addr.prefix_len() < 128 && !has_connected_route(ns, iface, *addr);
+            let flags = match (addr.addr().is_ipv6(), taken) {
+                (false, _) => "",
+                (true, false) => " nodad",
+                (true, true) => " nodad noprefixroute",
+            };
+            let _ = writeln!(out, "address add {addr} dev {name}{flags}");
         }
         if iface.up {
             let _ = writeln!(out, "link set dev {name} up");
@@ -154,17 +160,21 @@ fn ports(ns: &Netns) -> Result<String, NotExportable> {
     Ok(out)
 }
 
+/// Whether the route to the subnet of an address stands.
+fn has_connected_route(ns: &Netns, iface: &Iface, addr: IpNet) -> bool {
+    let connected =
+        |r: &Route| r.dst == addr.trunc() && r.dev == Some(iface.id) && r.proto == RouteProto::Kernel;
+    ns.routes().iter().any(connected)
+}
+
 /// Routes that somebody added, those without a gateway first, and connected routes that somebody took away.
 fn routes(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
     let mut out = String::new();
     let table: Vec<&Route> = ns.routes().iter().filter(|r| v6 || r.dst.addr().is_ipv4()).collect();
     for iface in ns.ifaces().filter(|i| i.up && !i.is_loopback()) {
         for addr in iface.addrs.iter().filter(|a| a.addr().is_ipv4() && a.prefix_len() < a.max_prefix_len()) {
-            let connected = |r: &&Route| {
-                r.dst == addr.trunc() && r.dev == Some(iface.id) && r.proto == RouteProto::Kernel
-            };
             let line = format!("route del {} dev {} proto kernel\n", addr.trunc(), device(ns, iface)?);
-            if !table.iter().any(connected) && !out.contains(&line) {
+            if !has_connected_route(ns, iface, *addr) && !out.contains(&line) {
                 out.push_str(&line);
             }
         }
