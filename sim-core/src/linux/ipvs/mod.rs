@@ -7,7 +7,7 @@
 //!
 //! A [`Service`] is a virtual server with its [`Dest`]inations, the real servers; a [`Conn`] remembers which client goes where. The
 //! virtual address must be one of this host, or the packet does not come by INPUT. [`schedule`] chooses the server of a new connection,
-//! [`state`] follows it, [`packet`] says what happens to a packet; who calls at which hook is the business of [`super::stack`].
+//! [`state`] follows it, `packet` says what happens to a packet; who calls at which hook is the business of `super::stack`.
 //!
 //! The behaviour follows Linux 6.18, `net/netfilter/ipvs`. Only masquerading (`-m`) is modelled; gatewaying, tunnels, firewall marks, one-packet
 //! scheduling, persistence engines, synchronisation and defence strategies are refused by name. Where the kernel lists a hash table (connections,

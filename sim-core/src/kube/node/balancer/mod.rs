@@ -1,12 +1,12 @@
 //! What brings packets from outside to the nodes, for Services of type LoadBalancer.
 //!
 //! - `cloud`: a machine beside the nodes answers ARP for each address and passes packets on with all addresses as they are, to one of
-//!   the nodes that say they are healthy ([`rules`]). A flow keeps its node as long as the same nodes are healthy.
-//! - `proxy`: a machine beside the nodes has the addresses, and opens connections of its own to node ports ([`rules`]): DNAT and
+//!   the nodes that say they are healthy (`rules`). A flow keeps its node as long as the same nodes are healthy.
+//! - `proxy`: a machine beside the nodes has the addresses, and opens connections of its own to node ports (`rules`): DNAT and
 //!   masquerading in its kernel.
-//! - `l2`: one node answers ARP for each address ([`speaker`]), as MetalLB's speakers do.
+//! - `l2`: one node answers ARP for each address (`speaker`), as MetalLB's speakers do.
 //!
-//! A machine learns by HTTP which nodes are healthy ([`probe`]): from kube-proxy's port 10256, or from the health check node port of a
+//! A machine learns by HTTP which nodes are healthy (`probe`): from kube-proxy's port 10256, or from the health check node port of a
 //! Service with `externalTrafficPolicy: Local`. Left out: a load balancer that goes on sending to unhealthy nodes when none is healthy,
 //! TLS, and IPv6.
 
