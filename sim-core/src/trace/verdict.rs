@@ -111,6 +111,8 @@ pub enum DropReason {
         /// The interface.
         iface: IfId,
     },
+    /// A tunnel's packet would go into the tunnel again (`ELOOP`, "dead loop on virtual device").
+    TunnelLoop,
     /// The tunnel has no forwarding entry for the destination.
     NoFdbEntry {
         /// The destination.

@@ -11,7 +11,7 @@ use crate::linux::policy::Flow;
 use crate::linux::reassembly::fragment;
 use crate::linux::tunnel::VXLAN_OVERHEAD;
 use crate::linux::{Errno, Netns, Skb};
-use crate::packet::{FrameBody, IcmpError, IpPacket, MacAddr, Transport};
+use crate::packet::{Frame, FrameBody, IcmpError, IpPacket, MacAddr, Payload, Transport, Udp};
 use crate::time::SimTime;
 use crate::trace::{DropReason, Hook, IfId, Recorder, RouteDecision, Step};
 
@@ -352,6 +352,11 @@ impl Netns {
         if self.is_local(remote) {
             return self.tunnel_loop(dev, skb, cx);
         }
+        // A route into the tunnel itself; rules and further tunnels come to the same, until the kernel has enough of it.
+        let back = self.path_to(remote).is_ok_and(|path| path.dev == dev);
+        if back || nesting(&skb) >= XMIT_RECURSION_LIMIT {
+            return self.drop(cx, skb, DropReason::TunnelLoop);
+        }
         let mut vxlan = vxlan.clone();
         // What does not fit is cut up outside, but the host notes it for what it sends itself (`skb_tunnel_check_pmtu`).
         let room = self.mtu_towards(remote, cx.now).saturating_sub(VXLAN_OVERHEAD);
@@ -383,6 +388,23 @@ impl Netns {
         self.note(cx, &mut skb, || Step::Rx { iface: dev });
         self.receive_for_host(dev, skb, false, cx);
     }
+}
+
+/// How many tunnels a packet may enter on its way out (`XMIT_RECURSION_LIMIT`).
+const XMIT_RECURSION_LIMIT: usize = 8;
+
+/// How many tunnels a packet is in.
+fn nesting(skb: &Skb) -> usize {
+    fn inside(frame: &Frame) -> Option<&Frame> {
+        match &frame.body {
+            FrameBody::Ip(IpPacket {
+                body: Transport::Udp(Udp { payload: Payload::Vxlan { frame, .. }, .. }),
+                ..
+            }) => Some(frame),
+            _ => None,
+        }
+    }
+    std::iter::successors(inside(&skb.frame), |frame| inside(frame)).take(XMIT_RECURSION_LIMIT).count()
 }
 
 /// Whether a packet that is too long may be cut up (`ip_fragment`). Routers cut up IPv6 packets only if they put them together.
