@@ -9,6 +9,8 @@ pub(crate) struct Args {
     pub(crate) cases: usize,
     /// What all draws follow from.
     pub(crate) seed: u64,
+    /// Number of the network to begin with.
+    pub(crate) first: usize,
     /// Networks that stand at a time.
     pub(crate) jobs: usize,
     /// Divergences after which to stop.
@@ -32,6 +34,7 @@ impl Args {
         let mut args = Self {
             cases: 300,
             seed: 1,
+            first: 0,
             jobs: 4,
             stop: 3,
             shrink: 60,
@@ -47,6 +50,7 @@ impl Args {
             match word.as_str() {
                 "--cases" => args.cases = number(value()?)? as usize,
                 "--seed" => args.seed = number(value()?)?,
+                "--first" => args.first = number(value()?)? as usize,
                 "--jobs" => args.jobs = (number(value()?)? as usize).max(1),
                 "--stop" => args.stop = (number(value()?)? as usize).max(1),
                 "--shrink" => args.shrink = number(value()?)?,

@@ -13,7 +13,7 @@
 //! `KSIM_KERNEL=1` or with arguments, as root:
 //!
 //! ```text
-//! cargo test -p sim-scenarios --test kernel -- --cases 300 --seed 1 [--jobs N] [--stop N] [--shrink SECONDS] [--verbose]
+//! cargo test -p sim-scenarios --test kernel -- --cases 300 --seed 1 [--first NETWORK] [--jobs N] [--stop N] [--shrink SECONDS] [--verbose]
 //! cargo test -p sim-scenarios --test kernel -- --lab case.md [--bless]
 //! ```
 

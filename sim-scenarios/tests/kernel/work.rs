@@ -31,9 +31,9 @@ struct Tally {
 /// Runs random cases; says whether any differed.
 pub(crate) fn many(args: &Args) -> bool {
     let began = Instant::now();
-    let next = AtomicUsize::new(0);
+    let next = AtomicUsize::new(args.first);
     let tally = Tally::default();
-    let networks = args.cases.div_ceil(PROBES);
+    let networks = args.first + args.cases.div_ceil(PROBES);
     std::thread::scope(|scope| {
         for _ in 0..args.jobs {
             scope.spawn(|| {
@@ -42,7 +42,7 @@ pub(crate) fn many(args: &Args) -> bool {
                     if index >= networks || tally.failed.load(Ordering::Relaxed) >= args.stop {
                         return;
                     }
-                    let probes = PROBES.min(args.cases - index * PROBES);
+                    let probes = PROBES.min(args.cases - (index - args.first) * PROBES);
                     network(args, index as u64, probes, &tally);
                 }
             });
