@@ -21,6 +21,10 @@ pub enum Kind {
     EndpointSlice,
     /// `v1` `ConfigMap`.
     ConfigMap,
+    /// `networking.k8s.io/v1` Ingress.
+    Ingress,
+    /// `networking.k8s.io/v1` `IngressClass`.
+    IngressClass,
 }
 
 /// The names of one kind, as `kubectl api-resources` lists them.
@@ -35,7 +39,7 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of `kubectl get all`-like listings: containers of things first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Namespace,
         Self::Node,
         Self::Pod,
@@ -43,6 +47,8 @@ impl Kind {
         Self::Endpoints,
         Self::EndpointSlice,
         Self::ConfigMap,
+        Self::Ingress,
+        Self::IngressClass,
     ];
 
     const fn names(self) -> Names {
@@ -54,6 +60,8 @@ impl Kind {
             Self::Endpoints => ("Endpoints", "endpoints", &["ep"], "", true),
             Self::EndpointSlice => ("EndpointSlice", "endpointslices", &[], "discovery.k8s.io", true),
             Self::ConfigMap => ("ConfigMap", "configmaps", &["cm"], "", true),
+            Self::Ingress => ("Ingress", "ingresses", &["ing"], "networking.k8s.io", true),
+            Self::IngressClass => ("IngressClass", "ingressclasses", &[], "networking.k8s.io", false),
         };
         Names { kind, plural, short, group, version: "v1", namespaced }
     }

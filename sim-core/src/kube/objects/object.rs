@@ -8,6 +8,7 @@ use super::config_map::ConfigMap;
 use super::decode::{Fault, FaultKind, FieldPath, decode};
 use super::endpoint_slice::EndpointSlice;
 use super::endpoints::Endpoints;
+use super::ingress::{Ingress, IngressClass};
 use super::kind::Kind;
 use super::meta::{ObjectKey, ObjectMeta, ObjectReference};
 use super::namespace::Namespace;
@@ -94,7 +95,7 @@ macro_rules! kinds {
     };
 }
 
-kinds!(Namespace, Node, Pod, Service, Endpoints, EndpointSlice, ConfigMap);
+kinds!(Namespace, Node, Pod, Service, Endpoints, EndpointSlice, ConfigMap, Ingress, IngressClass);
 
 impl Object {
     /// The `apiVersion` field.

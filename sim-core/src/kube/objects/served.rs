@@ -23,7 +23,7 @@ const UNMODELLED: &[(&str, &[&str])] = &[
     ("batch/v1", &["CronJob", "Job"]),
     ("autoscaling/v1", &["HorizontalPodAutoscaler"]),
     ("autoscaling/v2", &["HorizontalPodAutoscaler"]),
-    ("networking.k8s.io/v1", &["IPAddress", "Ingress", "IngressClass", "NetworkPolicy", "ServiceCIDR"]),
+    ("networking.k8s.io/v1", &["IPAddress", "NetworkPolicy", "ServiceCIDR"]),
     ("policy/v1", &["PodDisruptionBudget"]),
     ("rbac.authorization.k8s.io/v1", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]),
     ("storage.k8s.io/v1", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"]),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ranges, StoreConfig, defaults, validate};
+use super::{Ranges, StoreConfig, defaults, validate_new};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::kube::objects::decode;
 use crate::kube::objects::manifest::{self, Document};
@@ -50,7 +50,7 @@ fn refusals(document: &Document, object: &Object) -> Vec<Diagnostic> {
         causes.extend(Ranges::new(&StoreConfig::default().service_subnets).init(service, None));
     }
     let known = causes.clone();
-    causes.extend(validate(&object).into_iter().filter(|cause| !known.contains(cause)));
+    causes.extend(validate_new(&object).into_iter().filter(|cause| !known.contains(cause)));
     let told = causes.iter().map(|cause| {
         // The server speaks of the list even if only its first element was written, under its older name.
         let singular =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::service::told_in_order;
-use super::{ApiError, Cause, Store, defaults, names_given, validate};
+use super::{ApiError, Cause, Store, defaults, names_given, validate_new};
 use crate::kube::objects::decode::{self, FaultKind};
 use crate::kube::objects::{Kind, Namespace, Object, Timestamp};
 use crate::time::SimTime;
@@ -66,6 +66,9 @@ impl Store {
             let suffix = names_given::suffix(&mut self.dice, place);
             defaults::grant_service_account(pod, &suffix);
         }
+        if let Object::Ingress(ingress) = &mut object {
+            defaults::class_of(ingress, self.all(None));
+        }
         let name = object.meta().name.clone();
         // All or nothing: the ranges change only if everything could be had and the rest is right too.
         let mut ranges = None;
@@ -73,7 +76,7 @@ impl Store {
             let ranges = ranges.insert(self.ranges.clone());
             self.allocate(ranges, service, None, &mut causes)?;
         }
-        let causes = told_in_order(&object, causes, validate(&object));
+        let causes = told_in_order(&object, causes, validate_new(&object));
         if !causes.is_empty() {
             return Err(self.invalid(kind, &name, causes));
         }

@@ -43,6 +43,7 @@ use ranges::Ranges;
 pub(crate) use ranges::needs_health_check;
 use shelf::Shelf;
 pub use update::{set_condition, set_pod_condition};
+use validate::validate_new;
 pub use validate::{validate, validate_update};
 pub use verbs::{FieldSelector, ListOptions};
 pub use watch::{Change, ChangeKind, WatchLog};

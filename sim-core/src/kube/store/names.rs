@@ -63,6 +63,39 @@ pub(crate) fn dns1123_subdomain(text: &str) -> Vec<String> {
     faults
 }
 
+/// A DNS subdomain whose first label is `*`: hosts of Ingresses.
+pub(crate) fn wildcard_dns1123_subdomain(text: &str) -> Vec<String> {
+    let mut faults: Vec<String> = no_longer_than(text, 253).into_iter().collect();
+    if !text.strip_prefix("*.").is_some_and(is_subdomain) {
+        let rule = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must \
+                    consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character";
+        let pattern = format!("\\*\\.{LABEL}(\\.{LABEL})*");
+        faults.push(mismatch(rule, &["*.example.com"], &pattern));
+    }
+    faults
+}
+
+/// A name that can be one step of a URL's path.
+pub(crate) fn path_segment(text: &str) -> Vec<String> {
+    match text {
+        "." | ".." => vec![format!("may not be '{text}'")],
+        _ => ["/", "%"]
+            .iter()
+            .filter(|bad| text.contains(**bad))
+            .map(|bad| format!("may not contain '{bad}'"))
+            .collect(),
+    }
+}
+
+/// The path of a domain-prefixed path: names of controllers.
+pub(crate) fn http_path(text: &str) -> Vec<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&b);
+    if !text.is_empty() && text.bytes().all(allowed) {
+        return Vec::new();
+    }
+    vec!["Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')".to_owned()]
+}
+
 /// A DNS label of RFC 1035: Services.
 pub(crate) fn dns1035_label(text: &str) -> Vec<String> {
     let mut faults: Vec<String> = no_longer_than(text, 63).into_iter().collect();

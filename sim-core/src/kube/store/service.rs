@@ -76,6 +76,12 @@ impl Store {
 
 /// Up to v1.33 lists and structs in refusals were printed in Go's own syntax (`%#v`), not in JSON.
 fn go_syntax(field: &str, message: &str) -> String {
+    // Of an Ingress without rules.
+    if field == "spec"
+        && let Some(after) = message.strip_prefix("Invalid value: null")
+    {
+        return format!("Invalid value: []networking.IngressRule(nil){after}");
+    }
     for what in ["Invalid value: ", "Duplicate value: "] {
         let Some(rest) = message.strip_prefix(what) else { continue };
         if !rest.starts_with(['[', '{']) {

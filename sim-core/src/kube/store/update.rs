@@ -66,6 +66,7 @@ impl Store {
             (Object::Node(new), Object::Node(o)) => new.status = o.status,
             (Object::Service(new), Object::Service(o)) => new.status = o.status,
             (Object::Namespace(new), Object::Namespace(o)) => new.status = o.status,
+            (Object::Ingress(new), Object::Ingress(o)) => new.status = o.status,
             // Kinds without a status: nothing to change.
             _ => {}
         }
@@ -168,6 +169,8 @@ fn spec_differs(new: &Object, old: &Object) -> bool {
         (Object::EndpointSlice(new), Object::EndpointSlice(old)) => {
             new.endpoints != old.endpoints || new.ports != old.ports
         }
+        (Object::Ingress(new), Object::Ingress(old)) => new.spec != old.spec,
+        (Object::IngressClass(new), Object::IngressClass(old)) => new.spec != old.spec,
         _ => false,
     }
 }
@@ -189,6 +192,7 @@ fn keep_status(new: &mut Object, old: &Object) {
         (Object::Pod(new), Object::Pod(old)) => new.status.clone_from(&old.status),
         (Object::Node(new), Object::Node(old)) => new.status.clone_from(&old.status),
         (Object::Service(new), Object::Service(old)) => new.status.clone_from(&old.status),
+        (Object::Ingress(new), Object::Ingress(old)) => new.status.clone_from(&old.status),
         (Object::Namespace(new), Object::Namespace(old)) => {
             new.status.clone_from(&old.status);
             new.spec.clone_from(&old.spec);

@@ -125,8 +125,6 @@ const NOT_MODELLED: &[&[&str]] = &[
     &["daemonsets", "daemonset", "ds"],
     &["deployments", "deployment", "deploy"],
     &["horizontalpodautoscalers", "horizontalpodautoscaler", "hpa"],
-    &["ingressclasses", "ingressclass"],
-    &["ingresses", "ingress", "ing"],
     &["ipaddresses", "ipaddress", "ip"],
     &["jobs", "job"],
     &["leases", "lease"],

@@ -7,6 +7,7 @@
 
 mod cluster;
 mod container;
+mod ingress;
 mod meta;
 mod placement;
 mod pod;
@@ -134,6 +135,8 @@ pub(crate) const fn of_kind(kind: Kind) -> &'static Type {
         Kind::Endpoints => &service::ENDPOINTS,
         Kind::EndpointSlice => &service::ENDPOINT_SLICE,
         Kind::ConfigMap => &cluster::CONFIG_MAP,
+        Kind::Ingress => &ingress::INGRESS,
+        Kind::IngressClass => &ingress::INGRESS_CLASS,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Defaulting: what the API server and its admission plugins fill in.
 
+mod ingress;
 mod pod;
 mod service;
 
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use crate::kube::objects::endpoint_slice::SlicePort;
 use crate::kube::objects::{Object, Protocol};
 
+pub(super) use ingress::class_of;
 pub(super) use pod::{grant_service_account, qos_class};
 pub(super) use service::init_families;
 
@@ -31,7 +33,8 @@ pub(super) fn fill(object: &mut Object) {
                 node.spec.pod_cidrs = vec![node.spec.pod_cidr.clone()];
             }
         }
-        Object::Endpoints(_) | Object::ConfigMap(_) => {}
+        Object::IngressClass(class) => ingress::fill_class(class),
+        Object::Endpoints(_) | Object::ConfigMap(_) | Object::Ingress(_) => {}
     }
 }
 
@@ -52,6 +55,11 @@ pub(super) fn prepare_for_create(object: &mut Object) {
         }
         Object::Service(service) => service.status = Default::default(),
         Object::EndpointSlice(slice) => slice.metadata.generation = Some(1),
+        Object::Ingress(ingress) => {
+            ingress.status = Default::default();
+            ingress.metadata.generation = Some(1);
+        }
+        Object::IngressClass(class) => class.metadata.generation = Some(1),
         Object::Node(_) | Object::Endpoints(_) | Object::ConfigMap(_) => {}
     }
 }

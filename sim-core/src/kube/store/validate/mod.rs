@@ -4,6 +4,7 @@
 //! simulator gives no meaning to (volume sources, security contexts, resource limits) is accepted unchecked.
 
 mod endpoints;
+mod ingress;
 mod meta;
 mod node;
 mod pod;
@@ -33,6 +34,18 @@ pub fn validate(object: &Object) -> Vec<Cause> {
         Object::Endpoints(endpoints) => endpoints::check(endpoints, &mut faults),
         Object::EndpointSlice(slice) => endpoints::check_slice(slice, &mut faults),
         Object::ConfigMap(map) => meta::check_config_map(map, &mut faults),
+        Object::Ingress(ingress) => ingress::check(ingress, &mut faults),
+        Object::IngressClass(class) => ingress::check_class(class, &mut faults),
+    }
+    faults.causes
+}
+
+/// Faults of a new object, with what the server looks at only then.
+#[must_use]
+pub(super) fn validate_new(object: &Object) -> Vec<Cause> {
+    let mut faults = Faults { causes: validate(object) };
+    if let Object::Ingress(ingress) = object {
+        ingress::check_create(ingress, &mut faults);
     }
     faults.causes
 }
@@ -49,6 +62,9 @@ pub fn validate_update(new: &Object, old: &Object) -> Vec<Cause> {
         (Object::EndpointSlice(new), Object::EndpointSlice(old)) if new.address_type != old.address_type => {
             let new = serde_json::to_value(new.address_type).unwrap_or_default();
             faults.add("addressType", format!("Invalid value: {new}: field is immutable"));
+        }
+        (Object::IngressClass(new), Object::IngressClass(old)) => {
+            ingress::check_class_update(new, old, &mut faults);
         }
         (Object::ConfigMap(new), Object::ConfigMap(old)) => {
             meta::check_config_map_update(new, old, &mut faults)
