@@ -6,9 +6,13 @@
 
 mod block;
 mod command;
+mod comparison;
 mod expression;
 mod lex;
+mod limit;
+mod nat;
 mod raw;
+mod report;
 mod statement;
 
 use std::sync::Arc;
