@@ -16,7 +16,7 @@ use crate::kube::node::kubelet::NO_NETWORK;
 use crate::kube::node::machine::Place;
 use crate::kube::objects::meta::Condition;
 use crate::kube::objects::node::{NodeAddress, NodeInfo, NodeSpec, NodeStatus};
-use crate::kube::objects::{Kind, Node, ObjectMeta, Protocol, Taint, TaintEffect, Timestamp};
+use crate::kube::objects::{Kind, Node, ObjectMeta, Protocol, ServiceAccount, Taint, TaintEffect, Timestamp};
 use crate::kube::store::{ApiError, Store};
 use crate::time::SimTime;
 
@@ -92,6 +92,8 @@ fn cluster_dns(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError
     let Some(node) = config.control_plane() else { return Ok(()) };
     // Without a network the scheduler finds no place for them.
     let node = if config.networking.cni == Cni::None { "" } else { node.name.as_str() };
+    let account = ObjectMeta::namespaced("kube-system", "coredns");
+    store.create(ServiceAccount { metadata: account, ..ServiceAccount::default() }, SimTime::ZERO)?;
     for _ in 0..2 {
         store.create_value(Kind::Pod, "kube-system", &coredns_pod(node), SimTime::ZERO)?;
     }

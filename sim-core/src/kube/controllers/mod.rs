@@ -3,6 +3,7 @@
 //! Each controller reads the watch log, notes which objects it has to look at again, and brings those in order. What it
 //! remembers between calls are indices over the store, so that the work is proportional to what changed.
 
+mod accounts;
 pub mod bootstrap;
 mod endpoints;
 mod garbage;
@@ -20,6 +21,7 @@ pub(crate) use load_balancer::reference;
 #[derive(Clone, Debug, Default)]
 pub struct Controllers {
     cursor: u64,
+    accounts: accounts::AccountController,
     scheduler: scheduler::Scheduler,
     endpoints: endpoints::EndpointsController,
     garbage: garbage::GarbageCollector,
@@ -44,6 +46,7 @@ impl Controllers {
             let Some(last) = changes.last() else { break };
             self.cursor = last.cursor;
             for change in &changes {
+                self.accounts.note(change);
                 self.scheduler.note(change);
                 self.endpoints.note(change);
                 self.garbage.note(change);
@@ -51,6 +54,7 @@ impl Controllers {
                 self.load_balancer.note(change);
             }
             self.namespaces.sync(store, now);
+            self.accounts.sync(store, now);
             self.garbage.sync(store, now);
             self.scheduler.sync(store, now);
             self.endpoints.sync(store, now);

@@ -25,6 +25,18 @@ pub enum Kind {
     Ingress,
     /// `networking.k8s.io/v1` `IngressClass`.
     IngressClass,
+    /// `v1` Secret.
+    Secret,
+    /// `v1` `ServiceAccount`.
+    ServiceAccount,
+    /// `rbac.authorization.k8s.io/v1` Role.
+    Role,
+    /// `rbac.authorization.k8s.io/v1` `RoleBinding`.
+    RoleBinding,
+    /// `rbac.authorization.k8s.io/v1` `ClusterRole`.
+    ClusterRole,
+    /// `rbac.authorization.k8s.io/v1` `ClusterRoleBinding`.
+    ClusterRoleBinding,
 }
 
 /// The names of one kind, as `kubectl api-resources` lists them.
@@ -39,7 +51,7 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of `kubectl get all`-like listings: containers of things first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::Namespace,
         Self::Node,
         Self::Pod,
@@ -49,9 +61,16 @@ impl Kind {
         Self::ConfigMap,
         Self::Ingress,
         Self::IngressClass,
+        Self::Secret,
+        Self::ServiceAccount,
+        Self::Role,
+        Self::RoleBinding,
+        Self::ClusterRole,
+        Self::ClusterRoleBinding,
     ];
 
     const fn names(self) -> Names {
+        const RBAC: &str = super::rbac::GROUP;
         let (kind, plural, short, group, namespaced): (_, _, &[&str], _, _) = match self {
             Self::Namespace => ("Namespace", "namespaces", &["ns"], "", false),
             Self::Node => ("Node", "nodes", &["no"], "", false),
@@ -62,6 +81,12 @@ impl Kind {
             Self::ConfigMap => ("ConfigMap", "configmaps", &["cm"], "", true),
             Self::Ingress => ("Ingress", "ingresses", &["ing"], "networking.k8s.io", true),
             Self::IngressClass => ("IngressClass", "ingressclasses", &[], "networking.k8s.io", false),
+            Self::Secret => ("Secret", "secrets", &[], "", true),
+            Self::ServiceAccount => ("ServiceAccount", "serviceaccounts", &["sa"], "", true),
+            Self::Role => ("Role", "roles", &[], RBAC, true),
+            Self::RoleBinding => ("RoleBinding", "rolebindings", &[], RBAC, true),
+            Self::ClusterRole => ("ClusterRole", "clusterroles", &[], RBAC, false),
+            Self::ClusterRoleBinding => ("ClusterRoleBinding", "clusterrolebindings", &[], RBAC, false),
         };
         Names { kind, plural, short, group, version: "v1", namespaced }
     }

@@ -14,7 +14,10 @@ use super::meta::{ObjectKey, ObjectMeta, ObjectReference};
 use super::namespace::Namespace;
 use super::node::Node;
 use super::pod::Pod;
+use super::rbac::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use super::secret::Secret;
 use super::service::Service;
+use super::service_account::ServiceAccount;
 
 /// A type that is one kind of object.
 pub trait Resource: Clone + Serialize + DeserializeOwned + Into<Object> {
@@ -95,7 +98,23 @@ macro_rules! kinds {
     };
 }
 
-kinds!(Namespace, Node, Pod, Service, Endpoints, EndpointSlice, ConfigMap, Ingress, IngressClass);
+kinds!(
+    Namespace,
+    Node,
+    Pod,
+    Service,
+    Endpoints,
+    EndpointSlice,
+    ConfigMap,
+    Ingress,
+    IngressClass,
+    Secret,
+    ServiceAccount,
+    Role,
+    RoleBinding,
+    ClusterRole,
+    ClusterRoleBinding,
+);
 
 impl Object {
     /// The `apiVersion` field.

@@ -138,6 +138,17 @@ pub struct PodSpec {
     pub rest: Rest,
 }
 
+impl PodSpec {
+    /// The service account that it asks for, `default` if it names none.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        [&self.service_account_name, &self.service_account]
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .map_or("default", String::as_str)
+    }
+}
+
 /// Where a pod's names are resolved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DnsPolicy {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::service::told_in_order;
 use super::{ApiError, Cause, Store, defaults, names_given, validate_new};
 use crate::kube::objects::decode::{self, FaultKind};
-use crate::kube::objects::{Kind, Namespace, Object, Timestamp};
+use crate::kube::objects::{Kind, Namespace, Object, Pod, Resource, ServiceAccount, Timestamp};
 use crate::time::SimTime;
 
 impl Store {
@@ -64,7 +64,9 @@ impl Store {
         if let Object::Pod(pod) = &mut object {
             let place = names_given::place(Kind::Pod, &pod.metadata.namespace, &pod.metadata.name);
             let suffix = names_given::suffix(&mut self.dice, place);
-            defaults::grant_service_account(pod, &suffix);
+            let account =
+                self.shelf.get(Kind::ServiceAccount, &pod.metadata.namespace, pod.spec.account()).cloned();
+            defaults::grant_service_account(pod, account.as_deref().and_then(ServiceAccount::of), &suffix);
         }
         if let Object::Ingress(ingress) = &mut object {
             defaults::class_of(ingress, self.all(None));
@@ -103,7 +105,24 @@ impl Store {
                 format!("unable to create new content in namespace {name} because it is being terminated");
             return Err(ApiError::forbidden(kind, &object.meta().name, &why));
         }
+        if let Object::Pod(pod) = object {
+            self.account_of(pod)?;
+        }
         Ok(())
+    }
+
+    /// The service account that a new pod asks for must be there; `default` always is, or will be at once.
+    fn account_of(&self, pod: &Pod) -> Result<(), ApiError> {
+        let (meta, account) = (&pod.metadata, pod.spec.account());
+        if account == "default" || self.find(Kind::ServiceAccount, &meta.namespace, account).is_some() {
+            return Ok(());
+        }
+        let name = if meta.name.is_empty() { &meta.generate_name } else { &meta.name };
+        let why = format!(
+            "error looking up service account {}/{account}: serviceaccount {account:?} not found",
+            meta.namespace
+        );
+        Err(ApiError::forbidden(Kind::Pod, name, &why))
     }
 
     /// Name (if it is to be generated), uid and time of creation.

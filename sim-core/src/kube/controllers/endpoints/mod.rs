@@ -85,7 +85,7 @@ impl EndpointsController {
                     self.dirty.extend(self.slices.keys().cloned());
                 }
             }
-            Object::Namespace(_) | Object::ConfigMap(_) | Object::Ingress(_) | Object::IngressClass(_) => {}
+            _ => {}
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::kube::node::agents::Hands;
 use crate::kube::node::proxy::model::lower;
 use crate::kube::objects::container::EnvVar;
-use crate::kube::objects::{ConfigMap, Container, Pod, Service};
+use crate::kube::objects::{ConfigMap, Container, Pod, Secret, Service};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -74,14 +74,22 @@ fn expand(text: &str, known: impl Fn(&str) -> Option<String>) -> String {
     out + rest
 }
 
-/// `valueFrom`: fields of the pod, keys of a `ConfigMap`.
+/// `valueFrom`: fields of the pod, keys of a `ConfigMap` or Secret.
 fn from_source(pod: &Pod, from: &Value, ips: &[IpAddr], hands: &Hands<'_>) -> Option<String> {
     if let Some(path) = from.pointer("/fieldRef/fieldPath").and_then(Value::as_str) {
         return field(pod, path, ips, hands);
     }
-    let source = from.get("configMapKeyRef")?;
-    let (name, key) = (source.get("name")?.as_str()?, source.get("key")?.as_str()?);
-    hands.store.read::<ConfigMap>(&pod.metadata.namespace, name)?.data.get(key).cloned()
+    let named = |source: &Value| {
+        Some((source.get("name")?.as_str()?.to_owned(), source.get("key")?.as_str()?.to_owned()))
+    };
+    let namespace = &pod.metadata.namespace;
+    if let Some(source) = from.get("secretKeyRef") {
+        let (name, key) = named(source)?;
+        let bytes = hands.store.read::<Secret>(namespace, &name)?.bytes(&key)?;
+        return Some(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    let (name, key) = named(from.get("configMapKeyRef")?)?;
+    hands.store.read::<ConfigMap>(namespace, &name)?.data.get(&key).cloned()
 }
 
 fn field(pod: &Pod, path: &str, ips: &[IpAddr], hands: &Hands<'_>) -> Option<String> {

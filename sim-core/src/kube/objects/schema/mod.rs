@@ -5,6 +5,7 @@
 //! a misspelt field is told from one that is merely not modelled. Each table carries the name of the Go type, because the
 //! server's messages show it.
 
+mod access;
 mod cluster;
 mod container;
 mod ingress;
@@ -137,6 +138,12 @@ pub(crate) const fn of_kind(kind: Kind) -> &'static Type {
         Kind::ConfigMap => &cluster::CONFIG_MAP,
         Kind::Ingress => &ingress::INGRESS,
         Kind::IngressClass => &ingress::INGRESS_CLASS,
+        Kind::Secret => &access::SECRET,
+        Kind::ServiceAccount => &access::SERVICE_ACCOUNT,
+        Kind::Role => &access::ROLE,
+        Kind::RoleBinding => &access::ROLE_BINDING,
+        Kind::ClusterRole => &access::CLUSTER_ROLE,
+        Kind::ClusterRoleBinding => &access::CLUSTER_ROLE_BINDING,
     }
 }
 

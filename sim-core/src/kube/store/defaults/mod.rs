@@ -1,5 +1,6 @@
 //! Defaulting: what the API server and its admission plugins fill in.
 
+mod access;
 mod ingress;
 mod pod;
 mod service;
@@ -34,7 +35,12 @@ pub(super) fn fill(object: &mut Object) {
             }
         }
         Object::IngressClass(class) => ingress::fill_class(class),
-        Object::Endpoints(_) | Object::ConfigMap(_) | Object::Ingress(_) => {}
+        Object::Secret(secret) => access::fill_secret(secret),
+        Object::RoleBinding(binding) => access::fill_binding(&mut binding.role_ref, &mut binding.subjects),
+        Object::ClusterRoleBinding(binding) => {
+            access::fill_binding(&mut binding.role_ref, &mut binding.subjects);
+        }
+        _ => {}
     }
 }
 
@@ -60,7 +66,7 @@ pub(super) fn prepare_for_create(object: &mut Object) {
             ingress.metadata.generation = Some(1);
         }
         Object::IngressClass(class) => class.metadata.generation = Some(1),
-        Object::Node(_) | Object::Endpoints(_) | Object::ConfigMap(_) => {}
+        _ => {}
     }
 }
 

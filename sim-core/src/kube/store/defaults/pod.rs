@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{default_mode, or_set};
 use crate::kube::objects::container::{ImagePullPolicy, Probe};
 use crate::kube::objects::pod::{Toleration, TolerationOperator};
-use crate::kube::objects::{Container, Pod, PodSpec, TaintEffect};
+use crate::kube::objects::{Container, Pod, PodSpec, ServiceAccount, TaintEffect};
 
 /// Where containers find their service account's token.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -110,22 +110,25 @@ fn fill_volume(volume: &mut Value) {
     }
 }
 
-/// What the admission plugins `ServiceAccount`, `Priority` and `DefaultTolerationSeconds` add to a new pod. `suffix` ends
-/// the name of the token's volume.
-pub(crate) fn grant_service_account(pod: &mut Pod, suffix: &str) {
+/// What the admission plugins `ServiceAccount`, `Priority` and `DefaultTolerationSeconds` add to a new pod. `account` is the
+/// pod's, `suffix` ends the name of the token's volume.
+pub(crate) fn grant_service_account(pod: &mut Pod, account: Option<&ServiceAccount>, suffix: &str) {
     let spec = Arc::make_mut(&mut pod.spec);
-    if spec.service_account_name.is_empty() {
-        spec.service_account_name =
-            if spec.service_account.is_empty() { "default".to_owned() } else { spec.service_account.clone() };
-    }
+    spec.service_account_name = spec.account().to_owned();
     spec.service_account.clone_from(&spec.service_account_name);
     spec.priority.get_or_insert(0);
     spec.preemption_policy.get_or_insert_with(|| "PreemptLowerPriority".to_owned());
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
         tolerate_for_a_while(spec, key);
     }
-    if spec.rest.get("automountServiceAccountToken") != Some(&Value::Bool(false)) {
+    let own = spec.rest.get("automountServiceAccountToken").and_then(Value::as_bool);
+    let wanted = own.or_else(|| account?.automount_service_account_token);
+    if wanted != Some(false) {
         mount_token(spec, suffix);
+    }
+    let pull = account.map_or(&[][..], |a| &a.image_pull_secrets);
+    if !pull.is_empty() {
+        spec.rest.entry("imagePullSecrets".to_owned()).or_insert_with(|| Value::from(pull.to_vec()));
     }
 }
 

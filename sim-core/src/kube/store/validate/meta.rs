@@ -14,6 +14,7 @@ pub(super) fn check(object: &Object, faults: &mut Faults) {
     let rule: fn(&str) -> Vec<String> = match object.kind() {
         Kind::Namespace => names::dns1123_label,
         Kind::Service => names::dns1035_label,
+        Kind::Role | Kind::RoleBinding | Kind::ClusterRole | Kind::ClusterRoleBinding => names::path_segment,
         _ => names::dns1123_subdomain,
     };
     if !meta.generate_name.is_empty() {

@@ -3,6 +3,7 @@
 //! The rules are checked in the server's order, because kubectl prints the causes in that order. What a rule needs and the
 //! simulator gives no meaning to (volume sources, security contexts, resource limits) is accepted unchecked.
 
+mod access;
 mod endpoints;
 mod ingress;
 mod meta;
@@ -36,6 +37,12 @@ pub fn validate(object: &Object) -> Vec<Cause> {
         Object::ConfigMap(map) => meta::check_config_map(map, &mut faults),
         Object::Ingress(ingress) => ingress::check(ingress, &mut faults),
         Object::IngressClass(class) => ingress::check_class(class, &mut faults),
+        Object::Secret(secret) => access::check_secret(secret, &mut faults),
+        Object::ServiceAccount(_) => {}
+        Object::Role(role) => access::check_rules(&role.rules, true, &mut faults),
+        Object::ClusterRole(role) => access::check_rules(&role.rules, false, &mut faults),
+        Object::RoleBinding(b) => access::check_binding(&b.role_ref, &b.subjects, true, &mut faults),
+        Object::ClusterRoleBinding(b) => access::check_binding(&b.role_ref, &b.subjects, false, &mut faults),
     }
     faults.causes
 }
@@ -68,6 +75,13 @@ pub fn validate_update(new: &Object, old: &Object) -> Vec<Cause> {
         }
         (Object::ConfigMap(new), Object::ConfigMap(old)) => {
             meta::check_config_map_update(new, old, &mut faults)
+        }
+        (Object::Secret(new), Object::Secret(old)) => access::check_secret_update(new, old, &mut faults),
+        (Object::RoleBinding(new), Object::RoleBinding(old)) => {
+            access::check_binding_update(&new.role_ref, &old.role_ref, &mut faults);
+        }
+        (Object::ClusterRoleBinding(new), Object::ClusterRoleBinding(old)) => {
+            access::check_binding_update(&new.role_ref, &old.role_ref, &mut faults);
         }
         _ => {}
     }

@@ -9,6 +9,7 @@ use super::target::Found;
 use super::value::{list, name, namespace, text};
 use writer::Writer;
 
+mod access;
 mod container;
 mod endpoints;
 mod events;
@@ -43,10 +44,18 @@ pub(crate) fn describe(found: &Found, look: Look<'_>) -> String {
         "Endpoints" => endpoints::describe(&mut w, object),
         "EndpointSlice" => endpoints::describe_slice(&mut w, object),
         "ConfigMap" => simple::config_map(&mut w, object),
+        "Secret" => access::secret(&mut w, object),
+        "ServiceAccount" => access::service_account(&mut w, object, look),
+        "Role" | "ClusterRole" => access::role(&mut w, object),
+        "RoleBinding" | "ClusterRoleBinding" => access::binding(&mut w, object),
         "Event" => return simple::other(w, object),
         _ => simple::head(&mut w, object),
     }
-    if look.events {
+    let without = matches!(
+        found.resource.kind_name(),
+        "Secret" | "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding"
+    );
+    if look.events && !without {
         events::describe(&mut w, object, look);
     }
     w.finish()

@@ -30,9 +30,15 @@ pub(super) fn config_map(w: &mut Writer, object: &Value) {
 }
 
 /// How many bytes a base64 text stands for.
-fn decoded_length(base64: &str) -> usize {
+pub(super) fn decoded_length(base64: &str) -> usize {
     let padding = base64.bytes().rev().take_while(|b| *b == b'=').count();
     (base64.len() / 4 * 3).saturating_sub(padding)
+}
+
+/// The text that a base64 text stands for.
+pub(super) fn decoded(base64: &str) -> String {
+    let bytes = data_encoding::BASE64.decode(base64.as_bytes()).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The generic description: every field, names in title case.

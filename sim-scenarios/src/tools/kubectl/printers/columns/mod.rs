@@ -8,6 +8,7 @@ use sim_core::time::SimTime;
 use super::super::clock;
 use super::super::value::text;
 
+mod access;
 mod endpoints;
 mod event;
 mod node;
@@ -58,6 +59,10 @@ pub(crate) fn layout(kind: &str) -> Layout {
         "Namespace" => simple::NAMESPACE,
         "ConfigMap" => simple::CONFIG_MAP,
         "Event" => event::LAYOUT,
+        "Secret" => access::SECRET,
+        "ServiceAccount" => access::SERVICE_ACCOUNT,
+        "Role" | "ClusterRole" => access::ROLE,
+        "RoleBinding" | "ClusterRoleBinding" => access::BINDING,
         _ => simple::OTHER,
     }
 }
