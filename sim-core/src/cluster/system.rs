@@ -188,7 +188,7 @@ fn node_status(node: &NodeConfig, config: &ClusterConfig) -> NodeStatus {
         last_transition_time: Some(at),
         reason: reason.to_owned(),
         message: message.to_owned(),
-        observed_generation: None,
+        ..Condition::default()
     };
     let resources: BTreeMap<String, String> = [
         ("cpu", "2"),

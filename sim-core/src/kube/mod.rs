@@ -6,5 +6,6 @@ pub mod controllers;
 pub mod dns;
 pub mod node;
 pub mod objects;
+pub mod schedule;
 pub mod store;
 pub mod version;

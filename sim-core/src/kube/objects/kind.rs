@@ -37,6 +37,22 @@ pub enum Kind {
     ClusterRole,
     /// `rbac.authorization.k8s.io/v1` `ClusterRoleBinding`.
     ClusterRoleBinding,
+    /// `apps/v1` `DaemonSet`.
+    DaemonSet,
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `apps/v1` `ReplicaSet`.
+    ReplicaSet,
+    /// `apps/v1` `StatefulSet`.
+    StatefulSet,
+    /// `apps/v1` `ControllerRevision`: what a stateful set or daemon set looked like.
+    ControllerRevision,
+    /// `batch/v1` `CronJob`.
+    CronJob,
+    /// `batch/v1` Job.
+    Job,
+    /// `policy/v1` `PodDisruptionBudget`.
+    PodDisruptionBudget,
 }
 
 /// The names of one kind, as `kubectl api-resources` lists them.
@@ -51,7 +67,7 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of `kubectl get all`-like listings: containers of things first.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 23] = [
         Self::Namespace,
         Self::Node,
         Self::Pod,
@@ -67,6 +83,14 @@ impl Kind {
         Self::RoleBinding,
         Self::ClusterRole,
         Self::ClusterRoleBinding,
+        Self::DaemonSet,
+        Self::Deployment,
+        Self::ReplicaSet,
+        Self::StatefulSet,
+        Self::ControllerRevision,
+        Self::CronJob,
+        Self::Job,
+        Self::PodDisruptionBudget,
     ];
 
     const fn names(self) -> Names {
@@ -87,6 +111,16 @@ impl Kind {
             Self::RoleBinding => ("RoleBinding", "rolebindings", &[], RBAC, true),
             Self::ClusterRole => ("ClusterRole", "clusterroles", &[], RBAC, false),
             Self::ClusterRoleBinding => ("ClusterRoleBinding", "clusterrolebindings", &[], RBAC, false),
+            Self::DaemonSet => ("DaemonSet", "daemonsets", &["ds"], "apps", true),
+            Self::Deployment => ("Deployment", "deployments", &["deploy"], "apps", true),
+            Self::ReplicaSet => ("ReplicaSet", "replicasets", &["rs"], "apps", true),
+            Self::StatefulSet => ("StatefulSet", "statefulsets", &["sts"], "apps", true),
+            Self::ControllerRevision => ("ControllerRevision", "controllerrevisions", &[], "apps", true),
+            Self::CronJob => ("CronJob", "cronjobs", &["cj"], "batch", true),
+            Self::Job => ("Job", "jobs", &[], "batch", true),
+            Self::PodDisruptionBudget => {
+                ("PodDisruptionBudget", "poddisruptionbudgets", &["pdb"], "policy", true)
+            }
         };
         Names { kind, plural, short, group, version: "v1", namespaced }
     }

@@ -81,7 +81,7 @@ fn kinds_are_looked_up() {
     insta::assert_snapshot!(mistakes(&with("v1", "Pdo")), @r#"2:7+3: unknown kind "Pdo" (did you mean "Pod"?)"#);
     insta::assert_snapshot!(mistakes(&with("apps/v1", "Pod")), @r#"1:13+7: there is no Pod in API version "apps/v1" (write apiVersion: v1)"#);
     insta::assert_snapshot!(mistakes(&with("extensions/v1beta1", "Ingress")), @r#"1:13+18: there is no Ingress in API version "extensions/v1beta1" (write apiVersion: networking.k8s.io/v1)"#);
-    insta::assert_snapshot!(kubectl(&with("batch/v1", "CronJob")), @"CronJob (batch/v1) is a kind of Kubernetes that this simulator does not model");
+    insta::assert_snapshot!(kubectl(&with("node.k8s.io/v1", "RuntimeClass")), @"RuntimeClass (node.k8s.io/v1) is a kind of Kubernetes that this simulator does not model");
 }
 
 #[test]

@@ -171,7 +171,7 @@ pub struct LabelSelectorRequirement {
     pub values: Vec<String>,
 }
 
-/// A condition in the status of a Node, Service or Namespace.
+/// A condition in the status of any object but a pod.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Condition {
@@ -183,9 +183,15 @@ pub struct Condition {
     /// When a node last reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_heartbeat_time: Option<Timestamp>,
+    /// When a Job was last looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_probe_time: Option<Timestamp>,
     /// When `status` last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_transition_time: Option<Timestamp>,
+    /// When a Deployment's condition was last written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_update_time: Option<Timestamp>,
     /// Why, in one word.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,

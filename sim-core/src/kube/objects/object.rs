@@ -5,19 +5,27 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::config_map::ConfigMap;
+use super::controller_revision::ControllerRevision;
+use super::cron_job::CronJob;
+use super::daemon_set::DaemonSet;
 use super::decode::{Fault, FaultKind, FieldPath, decode};
+use super::deployment::Deployment;
+use super::disruption_budget::PodDisruptionBudget;
 use super::endpoint_slice::EndpointSlice;
 use super::endpoints::Endpoints;
 use super::ingress::{Ingress, IngressClass};
+use super::job::Job;
 use super::kind::Kind;
 use super::meta::{ObjectKey, ObjectMeta, ObjectReference};
 use super::namespace::Namespace;
 use super::node::Node;
 use super::pod::Pod;
 use super::rbac::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use super::replica_set::ReplicaSet;
 use super::secret::Secret;
 use super::service::Service;
 use super::service_account::ServiceAccount;
+use super::stateful_set::StatefulSet;
 
 /// A type that is one kind of object.
 pub trait Resource: Clone + Serialize + DeserializeOwned + Into<Object> {
@@ -114,6 +122,43 @@ kinds!(
     RoleBinding,
     ClusterRole,
     ClusterRoleBinding,
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+    ControllerRevision,
+    CronJob,
+    Job,
+    PodDisruptionBudget,
+);
+
+macro_rules! kinds_with_status {
+    ($($kind:ident),* $(,)?) => {
+        impl Object {
+            /// Takes over the status of another object of the same kind; nothing to do for kinds without a status.
+            pub(crate) fn set_status_of(&mut self, other: &Self) {
+                match (self, other) {
+                    $((Self::$kind(own), Self::$kind(other)) => own.status.clone_from(&other.status),)*
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+kinds_with_status!(
+    Namespace,
+    Node,
+    Pod,
+    Service,
+    Ingress,
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+    CronJob,
+    Job,
+    PodDisruptionBudget,
 );
 
 impl Object {

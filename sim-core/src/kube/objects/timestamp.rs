@@ -43,6 +43,12 @@ impl Timestamp {
             + Duration::from_secs(u64::try_from(self.unix_seconds - EPOCH_UNIX_SECONDS).unwrap_or(0))
     }
 
+    /// Year, month and day of the month in UTC.
+    #[must_use]
+    pub const fn date(self) -> (i64, i64, i64) {
+        civil_from_days(self.unix_seconds.div_euclid(86_400))
+    }
+
     /// How long ago this was, in whole seconds of the AGE column's clock; zero if it is still to come.
     #[must_use]
     pub fn age(self, now: SimTime) -> Duration {
@@ -108,7 +114,7 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil_from_days(self.unix_seconds.div_euclid(86_400));
+        let (year, month, day) = self.date();
         let s = self.unix_seconds.rem_euclid(86_400);
         write!(f, "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", s / 3600, s / 60 % 60, s % 60)
     }

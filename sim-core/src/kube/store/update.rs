@@ -61,15 +61,7 @@ impl Store {
         let object = object.into();
         let old = self.get(object.kind(), &object.meta().namespace, &object.meta().name)?;
         let mut new = (*old).clone();
-        match (&mut new, object) {
-            (Object::Pod(new), Object::Pod(o)) => new.status = o.status,
-            (Object::Node(new), Object::Node(o)) => new.status = o.status,
-            (Object::Service(new), Object::Service(o)) => new.status = o.status,
-            (Object::Namespace(new), Object::Namespace(o)) => new.status = o.status,
-            (Object::Ingress(new), Object::Ingress(o)) => new.status = o.status,
-            // Kinds without a status: nothing to change.
-            _ => {}
-        }
+        new.set_status_of(&object);
         Ok(self.write(new, &old, now))
     }
 
@@ -171,6 +163,16 @@ fn spec_differs(new: &Object, old: &Object) -> bool {
         }
         (Object::Ingress(new), Object::Ingress(old)) => new.spec != old.spec,
         (Object::IngressClass(new), Object::IngressClass(old)) => new.spec != old.spec,
+        // A Deployment's annotations count too: they go to its replica sets.
+        (Object::Deployment(new), Object::Deployment(old)) => {
+            new.spec != old.spec || new.metadata.annotations != old.metadata.annotations
+        }
+        (Object::ReplicaSet(new), Object::ReplicaSet(old)) => new.spec != old.spec,
+        (Object::StatefulSet(new), Object::StatefulSet(old)) => new.spec != old.spec,
+        (Object::DaemonSet(new), Object::DaemonSet(old)) => new.spec != old.spec,
+        (Object::Job(new), Object::Job(old)) => new.spec != old.spec,
+        (Object::CronJob(new), Object::CronJob(old)) => new.spec != old.spec,
+        (Object::PodDisruptionBudget(new), Object::PodDisruptionBudget(old)) => new.spec != old.spec,
         _ => false,
     }
 }
@@ -188,16 +190,9 @@ fn keep_what_the_server_keeps(new: &mut ObjectMeta, old: &ObjectMeta) {
 }
 
 fn keep_status(new: &mut Object, old: &Object) {
-    match (new, old) {
-        (Object::Pod(new), Object::Pod(old)) => new.status.clone_from(&old.status),
-        (Object::Node(new), Object::Node(old)) => new.status.clone_from(&old.status),
-        (Object::Service(new), Object::Service(old)) => new.status.clone_from(&old.status),
-        (Object::Ingress(new), Object::Ingress(old)) => new.status.clone_from(&old.status),
-        (Object::Namespace(new), Object::Namespace(old)) => {
-            new.status.clone_from(&old.status);
-            new.spec.clone_from(&old.spec);
-        }
-        _ => {}
+    new.set_status_of(old);
+    if let (Object::Namespace(new), Object::Namespace(old)) = (new, old) {
+        new.spec.clone_from(&old.spec);
     }
 }
 

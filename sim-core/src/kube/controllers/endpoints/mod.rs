@@ -85,6 +85,7 @@ impl EndpointsController {
                     self.dirty.extend(self.slices.keys().cloned());
                 }
             }
+            // No other kind has a say in endpoints.
             _ => {}
         }
     }

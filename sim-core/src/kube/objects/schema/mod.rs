@@ -15,6 +15,7 @@ mod pod;
 mod service;
 mod values;
 mod volume;
+mod workload;
 
 use super::kind::Kind;
 
@@ -144,6 +145,14 @@ pub(crate) const fn of_kind(kind: Kind) -> &'static Type {
         Kind::RoleBinding => &access::ROLE_BINDING,
         Kind::ClusterRole => &access::CLUSTER_ROLE,
         Kind::ClusterRoleBinding => &access::CLUSTER_ROLE_BINDING,
+        Kind::DaemonSet => &workload::DAEMON_SET,
+        Kind::Deployment => &workload::DEPLOYMENT,
+        Kind::ReplicaSet => &workload::REPLICA_SET,
+        Kind::StatefulSet => &workload::STATEFUL_SET,
+        Kind::ControllerRevision => &workload::CONTROLLER_REVISION,
+        Kind::CronJob => &workload::CRON_JOB,
+        Kind::Job => &workload::JOB,
+        Kind::PodDisruptionBudget => &workload::POD_DISRUPTION_BUDGET,
     }
 }
 

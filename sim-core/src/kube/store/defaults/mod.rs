@@ -4,6 +4,7 @@ mod access;
 mod ingress;
 mod pod;
 mod service;
+mod workload;
 
 use serde_json::{Value, json};
 
@@ -40,6 +41,12 @@ pub(super) fn fill(object: &mut Object) {
         Object::ClusterRoleBinding(binding) => {
             access::fill_binding(&mut binding.role_ref, &mut binding.subjects);
         }
+        Object::Deployment(o) => workload::deployment(o),
+        Object::ReplicaSet(o) => workload::replica_set(o),
+        Object::StatefulSet(o) => workload::stateful_set(o),
+        Object::DaemonSet(o) => workload::daemon_set(o),
+        Object::Job(o) => workload::job(o),
+        Object::CronJob(o) => workload::cron_job(o),
         _ => {}
     }
 }
@@ -66,6 +73,16 @@ pub(super) fn prepare_for_create(object: &mut Object) {
             ingress.metadata.generation = Some(1);
         }
         Object::IngressClass(class) => class.metadata.generation = Some(1),
+        Object::Deployment(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
+        Object::ReplicaSet(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
+        Object::StatefulSet(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
+        Object::DaemonSet(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
+        Object::CronJob(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
+        Object::PodDisruptionBudget(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
+        Object::Job(o) => {
+            (o.status, o.metadata.generation) = (Default::default(), Some(1));
+            workload::generate_selector(o);
+        }
         _ => {}
     }
 }

@@ -18,31 +18,36 @@ const UNREACHABLE_SECONDS: i64 = 300;
 
 pub(super) fn fill(pod: &mut Pod) {
     let spec = Arc::make_mut(&mut pod.spec);
+    fill_spec(spec);
+    spec.enable_service_links.get_or_insert(true);
+    let host_network = spec.host_network;
+    for container in spec.containers.iter_mut().chain(&mut spec.init_containers) {
+        fill_requests(&mut container.resources);
+        if host_network {
+            for port in &mut container.ports {
+                port.host_port.get_or_insert(port.container_port);
+            }
+        }
+    }
+}
+
+/// What is filled in of templates too.
+pub(super) fn fill_spec(spec: &mut PodSpec) {
     spec.restart_policy.get_or_insert_default();
     spec.dns_policy.get_or_insert_default();
-    spec.enable_service_links.get_or_insert(true);
     spec.scheduler_name.get_or_insert_with(|| "default-scheduler".to_owned());
     spec.security_context.get_or_insert_with(|| json!({}));
     spec.termination_grace_period_seconds.get_or_insert(30);
-    let host_network = spec.host_network;
-    for container in spec.containers.iter_mut().chain(&mut spec.init_containers) {
-        fill_container(container, host_network);
-    }
+    spec.containers.iter_mut().chain(&mut spec.init_containers).for_each(fill_container);
     spec.volumes.iter_mut().for_each(fill_volume);
 }
 
-fn fill_container(container: &mut Container, host_network: bool) {
+fn fill_container(container: &mut Container) {
     container.image_pull_policy.get_or_insert_with(|| pull_policy(&container.image));
     container.termination_message_path.get_or_insert_with(|| "/dev/termination-log".to_owned());
     container.termination_message_policy.get_or_insert_with(|| "File".to_owned());
     if container.resources.is_null() {
         container.resources = json!({});
-    }
-    fill_requests(&mut container.resources);
-    if host_network {
-        for port in &mut container.ports {
-            port.host_port.get_or_insert(port.container_port);
-        }
     }
     let probes =
         [&mut container.liveness_probe, &mut container.readiness_probe, &mut container.startup_probe];

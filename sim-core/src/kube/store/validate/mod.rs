@@ -4,6 +4,7 @@
 //! simulator gives no meaning to (volume sources, security contexts, resource limits) is accepted unchecked.
 
 mod access;
+mod batch;
 mod endpoints;
 mod ingress;
 mod meta;
@@ -11,6 +12,7 @@ mod node;
 mod pod;
 mod probe;
 mod service;
+mod workload;
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -43,6 +45,14 @@ pub fn validate(object: &Object) -> Vec<Cause> {
         Object::ClusterRole(role) => access::check_rules(&role.rules, false, &mut faults),
         Object::RoleBinding(b) => access::check_binding(&b.role_ref, &b.subjects, true, &mut faults),
         Object::ClusterRoleBinding(b) => access::check_binding(&b.role_ref, &b.subjects, false, &mut faults),
+        Object::Deployment(o) => workload::deployment(o, &mut faults),
+        Object::ReplicaSet(o) => workload::replica_set(o, &mut faults),
+        Object::StatefulSet(o) => workload::stateful_set(o, &mut faults),
+        Object::DaemonSet(o) => workload::daemon_set(o, &mut faults),
+        Object::Job(o) => batch::job(o, &mut faults),
+        Object::CronJob(o) => batch::cron_job(o, &mut faults),
+        Object::ControllerRevision(o) => workload::controller_revision(o, &mut faults),
+        Object::PodDisruptionBudget(o) => workload::disruption_budget(o, &mut faults),
     }
     faults.causes
 }
@@ -86,6 +96,26 @@ pub fn validate_update(new: &Object, old: &Object) -> Vec<Cause> {
         _ => {}
     }
     faults.causes.extend(validate(new));
+    // The workload kinds look at the new object first, at what may not change afterwards.
+    match (new, old) {
+        (Object::Deployment(new), Object::Deployment(old)) => {
+            workload::immutable("spec.selector", &new.spec.selector, &old.spec.selector, &mut faults);
+        }
+        (Object::ReplicaSet(new), Object::ReplicaSet(old)) => {
+            workload::immutable("spec.selector", &new.spec.selector, &old.spec.selector, &mut faults);
+        }
+        (Object::DaemonSet(new), Object::DaemonSet(old)) => {
+            workload::immutable("spec.selector", &new.spec.selector, &old.spec.selector, &mut faults);
+        }
+        (Object::StatefulSet(new), Object::StatefulSet(old)) => {
+            workload::stateful_set_update(new, old, &mut faults);
+        }
+        (Object::Job(new), Object::Job(old)) => batch::job_update(new, old, &mut faults),
+        (Object::ControllerRevision(new), Object::ControllerRevision(old)) => {
+            workload::immutable("data", &new.data, &old.data, &mut faults);
+        }
+        _ => {}
+    }
     faults.causes
 }
 

@@ -10,16 +10,21 @@ use crate::kube::objects::pod::{DnsPolicy, Toleration, TolerationOperator};
 use crate::kube::objects::{Container, Pod, PodSpec};
 
 pub(super) fn check(pod: &Pod, faults: &mut Faults) {
-    let spec = &pod.spec;
-    let volumes = check_volumes(spec, faults);
+    check_spec("spec", &pod.spec, &BTreeSet::new(), faults);
+}
+
+/// The spec of a pod or of a template at the path `root`. `claimed`: volumes that are there beside those of the spec.
+pub(super) fn check_spec(root: &str, spec: &PodSpec, claimed: &BTreeSet<&str>, faults: &mut Faults) {
+    let mut volumes = check_volumes(root, spec, faults);
+    volumes.extend(claimed);
     if spec.containers.is_empty() {
-        faults.required("spec.containers", "");
+        faults.required(format!("{root}.containers"), "");
     }
     let mut names = BTreeSet::new();
     let mut host_ports = BTreeSet::new();
     for (list, containers) in [("containers", &spec.containers), ("initContainers", &spec.init_containers)] {
         for (i, container) in containers.iter().enumerate() {
-            let at = format!("spec.{list}[{i}]");
+            let at = format!("{root}.{list}[{i}]");
             if !container.name.is_empty() && !names.insert(container.name.as_str()) {
                 faults.duplicate(format!("{at}.name"), container.name.as_str());
             }
@@ -29,27 +34,31 @@ pub(super) fn check(pod: &Pod, faults: &mut Faults) {
             }
         }
     }
-    check_placement(spec, faults);
-    check_dns(spec, faults);
+    check_placement(root, spec, faults);
+    check_dns(root, spec, faults);
     if let Some(seconds) = spec.termination_grace_period_seconds {
-        faults.not_negative("spec.terminationGracePeriodSeconds", seconds);
+        faults.not_negative(format!("{root}.terminationGracePeriodSeconds"), seconds);
     }
     if !spec.hostname.is_empty() {
-        faults.text("spec.hostname", &spec.hostname, names::dns1123_label);
+        faults.text(format!("{root}.hostname"), &spec.hostname, names::dns1123_label);
     }
     if !spec.subdomain.is_empty() {
-        faults.text("spec.subdomain", &spec.subdomain, names::dns1123_label);
+        faults.text(format!("{root}.subdomain"), &spec.subdomain, names::dns1123_label);
     }
     if !spec.service_account_name.is_empty() {
-        faults.text("spec.serviceAccountName", &spec.service_account_name, names::dns1123_subdomain);
+        faults.text(
+            format!("{root}.serviceAccountName"),
+            &spec.service_account_name,
+            names::dns1123_subdomain,
+        );
     }
 }
 
 /// Names of the volumes.
-fn check_volumes<'a>(spec: &'a PodSpec, faults: &mut Faults) -> BTreeSet<&'a str> {
+fn check_volumes<'a>(root: &str, spec: &'a PodSpec, faults: &mut Faults) -> BTreeSet<&'a str> {
     let mut known = BTreeSet::new();
     for (i, volume) in spec.volumes.iter().enumerate() {
-        let at = format!("spec.volumes[{i}].name");
+        let at = format!("{root}.volumes[{i}].name");
         let name = volume["name"].as_str().unwrap_or("");
         if name.is_empty() {
             faults.required(at, "");
@@ -150,16 +159,16 @@ fn check_mounts(at: &str, container: &Container, volumes: &BTreeSet<&str>, fault
     }
 }
 
-fn check_placement(spec: &PodSpec, faults: &mut Faults) {
-    faults.labels("spec.nodeSelector", &spec.node_selector);
+fn check_placement(root: &str, spec: &PodSpec, faults: &mut Faults) {
+    faults.labels(&format!("{root}.nodeSelector"), &spec.node_selector);
     if !spec.node_name.is_empty() {
-        faults.text("spec.nodeName", &spec.node_name, names::dns1123_subdomain);
+        faults.text(format!("{root}.nodeName"), &spec.node_name, names::dns1123_subdomain);
     }
     for (i, toleration) in spec.tolerations.iter().enumerate() {
-        check_toleration(&format!("spec.tolerations[{i}]"), toleration, faults);
+        check_toleration(&format!("{root}.tolerations[{i}]"), toleration, faults);
     }
     for (i, alias) in spec.host_aliases.iter().enumerate() {
-        let at = format!("spec.hostAliases[{i}]");
+        let at = format!("{root}.hostAliases[{i}]");
         faults.address(format!("{at}.ip"), &alias.ip);
         for name in &alias.hostnames {
             faults.text(format!("{at}.hostnames"), name, names::dns1123_subdomain);
@@ -224,29 +233,29 @@ fn go_toleration(t: &Toleration) -> Value {
 const MAX_NAMESERVERS: usize = 3;
 const MAX_SEARCHES: usize = 32;
 
-fn check_dns(spec: &PodSpec, faults: &mut Faults) {
+fn check_dns(root: &str, spec: &PodSpec, faults: &mut Faults) {
     let none = spec.dns_policy == Some(DnsPolicy::None);
     let Some(config) = &spec.dns_config else {
         if none {
             let detail = "must provide `dnsConfig` when `dnsPolicy` is None";
-            faults.required("spec.dnsConfig", detail);
+            faults.required(format!("{root}.dnsConfig"), detail);
         }
         return;
     };
     if none && config.nameservers.is_empty() {
         let detail = "must provide at least one DNS nameserver when `dnsPolicy` is None";
-        faults.required("spec.dnsConfig.nameservers", detail);
+        faults.required(format!("{root}.dnsConfig.nameservers"), detail);
     }
     if config.nameservers.len() > MAX_NAMESERVERS {
         let detail = format!("must not have more than {MAX_NAMESERVERS} nameservers");
-        faults.invalid("spec.dnsConfig.nameservers", json!(config.nameservers), &detail);
+        faults.invalid(format!("{root}.dnsConfig.nameservers"), json!(config.nameservers), &detail);
     }
     for (i, server) in config.nameservers.iter().enumerate() {
-        faults.address(format!("spec.dnsConfig.nameservers[{i}]"), server);
+        faults.address(format!("{root}.dnsConfig.nameservers[{i}]"), server);
     }
     if config.searches.len() > MAX_SEARCHES {
         let detail = format!("must not have more than {MAX_SEARCHES} search paths");
-        faults.invalid("spec.dnsConfig.searches", json!(config.searches), &detail);
+        faults.invalid(format!("{root}.dnsConfig.searches"), json!(config.searches), &detail);
     }
     for (i, search) in config.searches.iter().enumerate() {
         let domain = search.strip_suffix('.').unwrap_or(search);
@@ -254,12 +263,12 @@ fn check_dns(spec: &PodSpec, faults: &mut Faults) {
             continue;
         }
         for fault in names::dns1123_subdomain(&domain.replace('_', "a")) {
-            faults.invalid(format!("spec.dnsConfig.searches[{i}]"), search.as_str(), &fault);
+            faults.invalid(format!("{root}.dnsConfig.searches[{i}]"), search.as_str(), &fault);
         }
     }
     for (i, option) in config.options.iter().enumerate() {
         if option.name.is_empty() {
-            faults.required(format!("spec.dnsConfig.options[{i}]"), "must not be empty");
+            faults.required(format!("{root}.dnsConfig.options[{i}]"), "must not be empty");
         }
     }
 }
