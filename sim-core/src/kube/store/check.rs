@@ -1,13 +1,14 @@
 //! Reading manifests as a reviewer: everything that can be known to be wrong without a cluster.
 
+mod review;
+
 use std::collections::BTreeMap;
 
 use super::{Ranges, StoreConfig, defaults, validate_new};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::kube::objects::decode;
 use crate::kube::objects::manifest::{self, Document};
-use crate::kube::objects::selector::Labels;
-use crate::kube::objects::{Kind, Object, ObjectKey, Selector, Service};
+use crate::kube::objects::{Object, ObjectKey};
 
 /// Every mistake in a file of manifests: what kubectl cannot read, what the server refuses, and, as warnings, what it takes
 /// although it cannot be meant. `first_line` is the number of the text's first line.
@@ -24,7 +25,7 @@ pub fn check_manifest(text: &str, source: &str, first_line: u32) -> Vec<Diagnost
         }
     }
     found.extend(repeated(&objects));
-    found.extend(selectors_without_pods(&objects));
+    found.extend(review::review(&objects));
     found.extend(file.broken.map(|b| b.diagnostic));
     found.sort_by_key(|d| (d.line, d.column));
     found
@@ -74,41 +75,6 @@ fn repeated(objects: &[(&Document, Object)]) -> Vec<Diagnostic> {
         }
     }
     found
-}
-
-/// A Service of a file with pods that selects none of them: usually a slip in a label.
-fn selectors_without_pods(objects: &[(&Document, Object)]) -> Vec<Diagnostic> {
-    let pods: Vec<(&str, &Labels)> = objects
-        .iter()
-        .filter(|(_, o)| o.kind() == Kind::Pod)
-        .map(|(_, o)| (o.meta().namespace.as_str(), &o.meta().labels))
-        .collect();
-    let mut found = Vec::new();
-    for (document, object) in objects {
-        let Object::Service(service) = object else { continue };
-        let near: Vec<&Labels> =
-            pods.iter().filter(|(ns, _)| *ns == service.metadata.namespace).map(|(_, l)| *l).collect();
-        if near.is_empty() || service.spec.selector.is_empty() {
-            continue;
-        }
-        let selector = Selector::from_labels(&service.spec.selector);
-        if !near.iter().any(|labels| selector.matches(labels)) {
-            let message = format!("the selector {selector} matches no pod of this file");
-            let help = closest(service, &near);
-            found.push(warning(document.mistake_at("spec.selector", message, help)));
-        }
-    }
-    found
-}
-
-/// The labels that come closest to what a Service selects.
-fn closest(service: &Service, near: &[&Labels]) -> Option<String> {
-    let known: Vec<String> = near.iter().flat_map(|l| l.iter().map(|(k, v)| format!("{k}: {v}"))).collect();
-    let wanted = service.spec.selector.iter().map(|(k, v)| format!("{k}: {v}"));
-    let guess = wanted.filter(|w| !known.contains(w)).find_map(|w| {
-        crate::kube::objects::nearest::nearest(&w, known.iter().map(String::as_str)).map(str::to_owned)
-    });
-    guess.map(|guess| format!("did you mean {guess:?}?"))
 }
 
 fn warning(diagnostic: Diagnostic) -> Diagnostic {
@@ -172,6 +138,64 @@ spec: {selector: {app: pod-a}, ports: [{port: 80}]}
         insta::assert_snapshot!(told(text), @r#"
         Warning 10:13 the selector app=pod_a matches no pod of this file (did you mean "app: pod-a"?)
         Warning 15:18 Service "svc-a" is in this file already, in line 6 (give it another name, or delete one of the two)
+        "#);
+    }
+
+    #[test]
+    fn names_that_lead_nowhere_are_suspicious() {
+        let text = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, image: nginx, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports:
+  - {name: a, port: 80, targetPort: htpt}
+  - {name: b, port: 81}
+  - {name: c, port: 82, targetPort: http}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: i}
+spec:
+  defaultBackend: {service: {name: wbe, port: {number: 80}}}
+  rules:
+  - http:
+      paths:
+      - {path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 8080}}}}
+      - {path: /b, pathType: Prefix, backend: {service: {name: web, port: {name: b}}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: webb
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: c, image: nginx}]}
+";
+        insta::assert_snapshot!(told(text), @r#"
+        Warning 16:37 the selected pods have no TCP port named "htpt" (did you mean "http"?)
+        Warning 17:5 TCP port 81 is none of the selected pods' container ports (they declare 8080)
+        Warning 23:18 the selector app=web matches no pod of this file (pods with these labels are in namespace "default")
+        Warning 29:36 no Service of this file is named "wbe" (did you mean "web"?)
+        Warning 33:83 Service "web" has no port 8080 (it has 80, 81, 82)
+        Warning 40:16 no Service of this file is named "webb", so its pods get no names of their own (did you mean "web"?)
         "#);
     }
 
