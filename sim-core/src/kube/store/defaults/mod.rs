@@ -30,10 +30,8 @@ pub(super) fn fill(object: &mut Object) {
         Object::Pod(pod) => pod::fill(pod),
         Object::Service(service) => service::fill(service),
         Object::EndpointSlice(slice) => slice.ports.iter_mut().for_each(fill_slice_port),
-        Object::Node(node) => {
-            if node.spec.pod_cidrs.is_empty() && !node.spec.pod_cidr.is_empty() {
-                node.spec.pod_cidrs = vec![node.spec.pod_cidr.clone()];
-            }
+        Object::Node(node) if node.spec.pod_cidrs.is_empty() && !node.spec.pod_cidr.is_empty() => {
+            node.spec.pod_cidrs = vec![node.spec.pod_cidr.clone()];
         }
         Object::IngressClass(class) => ingress::fill_class(class),
         Object::Secret(secret) => access::fill_secret(secret),
