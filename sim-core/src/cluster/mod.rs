@@ -16,8 +16,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
-use crate::kube::apps::runtime::Apps;
-use crate::kube::config::ClusterConfig;
+use crate::kube::apps::runtime::{AppId, Apps, Service};
+use crate::kube::config::{ClusterConfig, Listen};
 use crate::kube::controllers::Controllers;
 use crate::kube::node::{NodeAgents, Timer};
 use crate::kube::objects::{Kind, Object, Pod, manifest};
@@ -208,6 +208,23 @@ impl Cluster {
     #[must_use]
     pub fn is_proxy_health(&self, ns: NsId, sock: SockId) -> bool {
         self.apps.is_proxy_health(ns, sock)
+    }
+
+    /// Starts a server process on a machine, for whoever builds a network of their own.
+    ///
+    /// # Errors
+    /// EADDRINUSE and the like; ENOENT if there is no such machine. Nothing was started.
+    pub fn start_server(
+        &mut self,
+        place: &Place,
+        listen: &[Listen],
+        service: Service,
+    ) -> Result<AppId, Errno> {
+        let ns = self.netns(place).ok_or(Errno::ENOENT)?;
+        let started = self.apps.start(&mut self.world, place.clone(), ns, listen, service);
+        let id = started.map_err(|(_, errno)| errno)?;
+        self.apps.store_changed(&self.store, self.world.now());
+        Ok(id)
     }
 
     /// A copy that goes its own way: for what-if questions.

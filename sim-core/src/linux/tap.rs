@@ -63,6 +63,8 @@ impl SeenKind {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Taps {
     last: u32,
+    /// Something was seen.
+    news: bool,
     open: Vec<Tap>,
 }
 
@@ -99,6 +101,7 @@ impl Taps {
     pub(super) fn see(&mut self, seen: &Seen) {
         for tap in self.open.iter_mut().filter(|t| t.place.is_at(seen.iface)) {
             tap.queue.push_back(seen.clone());
+            self.news = true;
         }
     }
 
@@ -112,6 +115,7 @@ impl Taps {
     pub(super) fn hear(&mut self, seen: &Seen) {
         for tap in self.open.iter_mut().filter(|t| t.place == Place::Local) {
             tap.queue.push_back(seen.clone());
+            self.news = true;
         }
     }
 
@@ -139,8 +143,8 @@ impl Taps {
         tap.map_or(Vec::new(), |t| t.queue.drain(..).collect())
     }
 
-    /// Whether a tap has something to give.
-    pub(super) fn has_news(&self) -> bool {
-        self.open.iter().any(|t| !t.queue.is_empty())
+    /// Whether a tap has seen something since the last question; what nobody takes is no news for ever.
+    pub(super) const fn take_news(&mut self) -> bool {
+        std::mem::replace(&mut self.news, false)
     }
 }

@@ -1,8 +1,42 @@
-//! What all applets of busybox share: the usage text.
+//! `busybox` by its own name, and what all its applets share: the usage text.
 
 use sim_core::kube::version::Version;
 
-use super::Cx;
+use super::registry::{self, On};
+use super::{Cx, Tool};
+
+/// Status of a shell that does not find a program, which busybox has for an applet that it does not have.
+const NOT_FOUND: i32 = 127;
+
+/// `busybox APPLET …`.
+pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
+    let Some(applet) = cx.operands().first().cloned() else {
+        return cx.not_modelled("busybox without an applet");
+    };
+    if applet.starts_with("--") {
+        return cx.not_modelled(format!("busybox {applet}"));
+    }
+    let tool: Tool = match registry::find(&applet, On::BUSYBOX) {
+        Some(tool) if applet != "busybox" => tool,
+        _ if registry::is_known(&applet, On::BUSYBOX) => {
+            return cx.not_modelled(format!("busybox {applet}"));
+        }
+        _ => {
+            cx.out.err(format!("{applet}: applet not found"));
+            return NOT_FOUND;
+        }
+    };
+    tool(&mut Cx {
+        cluster: cx.cluster,
+        place: cx.place,
+        args: &cx.args[1..],
+        stdin: cx.stdin,
+        out: cx.out,
+        cwd: cx.cwd,
+        env: cx.env,
+        session: cx.session,
+    })
+}
 
 /// Prints an applet's usage on standard error and returns the status that goes with it. `text` starts after `Usage: `.
 pub(crate) fn usage(cx: &mut Cx<'_>, text: &str) -> i32 {

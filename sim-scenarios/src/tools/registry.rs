@@ -6,8 +6,8 @@ use super::text::{
     tail, tee, test, timeout, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-    arping, bind, brctl, bridge, conntrack, curl, dmesg, getent, ip, ipset, iptables, ipvsadm, kubectl, nc,
-    nettools, nft, nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
+    arping, bind, brctl, bridge, busybox, conntrack, curl, dmesg, getent, ip, ipset, iptables, ipvsadm,
+    kubectl, nc, nettools, nft, nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
 };
 
 /// Kinds of machines, as a set.
@@ -74,6 +74,7 @@ static TABLE: &[Entry] = &[
     row("bash",     On::MACHINES.or(On::DEBIAN), sh::run),
     row("brctl",    On::MACHINES, brctl::run),
     row("bridge",   On::MACHINES, bridge::run),
+    row("busybox",  On::BUSYBOX, busybox::run),
     row("cat",      On::ALL, cat::run),
     row("conntrack", On::NODE.or(On::HOST), conntrack::run),
     row("curl",     On::MACHINES, curl::run),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::{chain_names, kernel, kubeproxy};
+use crate::{chain_names, dns_tools, kernel, kubeproxy};
 
 /// One case.
 pub(crate) struct Case {
@@ -27,7 +27,7 @@ pub(crate) fn all(folder: &Path) -> Vec<Case> {
             let value: Value =
                 serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
             let prefix = format!("{}/{}", stem(&dir), stem(&file));
-            cases.extend(of_file(&prefix, Arc::new(value)));
+            cases.extend(of_file(&prefix, folder, Arc::new(value)));
         }
     }
     cases
@@ -44,7 +44,7 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn of_file(prefix: &str, file: Arc<Value>) -> Vec<Case> {
+fn of_file(prefix: &str, folder: &Path, file: Arc<Value>) -> Vec<Case> {
     if prefix == "kubeproxy/chain-names" {
         return chain_names::cases(prefix, &file);
     }
@@ -61,11 +61,15 @@ fn of_file(prefix: &str, file: Arc<Value>) -> Vec<Case> {
             let file = Arc::clone(&file);
             let list = list.clone();
             let check = kubeproxy::check(prefix, &list);
+            let dns_check = dns_tools::check(prefix, &list);
+            let folder = folder.to_path_buf();
             cases.push(Case {
                 name,
                 run: Box::new(move || {
                     if kernel_case {
                         kernel::run(&file, &file[&list][index])
+                    } else if let Some(check) = dns_check {
+                        check(&file[&list][index], &file, &folder)
                     } else if let Some(check) = check {
                         check(&file[&list][index], &file["defaults"])
                     } else {

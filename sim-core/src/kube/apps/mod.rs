@@ -1,8 +1,9 @@
 //! What containers and outside machines do on the network.
 //!
 //! [`image`] knows images: their programs, their files, what they start. [`program`] reads a container's command line. [`runtime`] runs
-//! server processes; [`http`] and [`site`] are what web servers say, [`name_server`] is `CoreDNS` as a process.
+//! server processes; [`http`] and [`site`] are what web servers say, [`name_server`] is `CoreDNS` as a process, [`conversation`] anything else.
 
+pub mod conversation;
 mod health;
 pub mod http;
 pub mod image;

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use super::conversation::{Conversation, Then};
 use super::http::{self, Parsed};
 use super::name_server::NameServer;
 use super::site::{Site, Visit};
@@ -53,6 +55,8 @@ pub enum Service {
     Dns(Box<NameServer>),
     /// The resolver outside the cluster.
     Upstream(Upstream),
+    /// Something of its own.
+    Talk(Arc<dyn Conversation>),
     /// Sends back what it gets (UDP), or takes it and says nothing (TCP).
     Plain,
 }
@@ -76,6 +80,8 @@ struct Connection {
     unsent: Vec<u8>,
     /// Close it once everything is sent.
     closing: bool,
+    /// Reset it.
+    reset: bool,
 }
 
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -231,7 +237,11 @@ impl App {
             self.on_connection(world, view, sock, opened);
         } else if world.ns(self.ns).sockets.tcp_state(sock).is_some() {
             while let Some(connection) = world.tcp_accept(self.ns, sock) {
-                self.connections.insert(connection, Connection::default());
+                let unsent = match &self.service {
+                    Service::Talk(talk) => talk.greeting(),
+                    _ => Vec::new(),
+                };
+                self.connections.insert(connection, Connection { unsent, ..Connection::default() });
                 opened.push(connection);
                 self.on_connection(world, view, connection, opened);
             }
@@ -254,6 +264,7 @@ impl App {
                 Service::Dns(dns) => {
                     dns.on_query(world, self.ns, view.store, (sock, got.from, None), got.bytes(), opened)
                 }
+                Service::Talk(talk) => talk.on_datagram(got.bytes(), got.from),
                 Service::Site(_) => None,
             };
             if let Some(reply) = reply {
@@ -284,7 +295,10 @@ impl App {
         {
             connection.unsent.drain(..n);
         }
-        if ended || (connection.closing && connection.unsent.is_empty()) {
+        if connection.reset {
+            self.connections.remove(&sock);
+            world.abort(self.ns, sock);
+        } else if ended || (connection.closing && connection.unsent.is_empty()) {
             self.connections.remove(&sock);
             world.close(self.ns, sock);
         }
@@ -296,6 +310,18 @@ impl App {
         let Some(connection) = self.connections.get_mut(&sock) else { return };
         match &mut self.service {
             Service::Plain => connection.received.clear(),
+            Service::Talk(talk) => {
+                while !connection.closing && !connection.reset && !connection.received.is_empty() {
+                    let before = connection.received.len();
+                    let reply = talk.on_stream(&mut connection.received, peer);
+                    connection.unsent.extend(reply.bytes);
+                    connection.closing = reply.then == Then::Close;
+                    connection.reset = reply.then == Then::Reset;
+                    if connection.received.len() == before {
+                        break;
+                    }
+                }
+            }
             Service::Site(site) => {
                 let Some(machine) = view.machines.get(&self.place) else { return };
                 let now = Timestamp::at(world.now());

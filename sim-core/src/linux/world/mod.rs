@@ -455,7 +455,7 @@ impl World {
         let mut cx =
             Cx { now: self.now, dice: &mut self.dice, rec, fx: &mut fx, last_packet: &mut self.last_packet };
         let result = act(&mut slot.ns, &mut cx);
-        self.tapped |= slot.ns.taps.has_news();
+        self.tapped |= slot.ns.taps.take_news();
         while let Some(sock) = slot.ns.sockets.pop_ready() {
             self.ready.push_back((id, sock));
         }

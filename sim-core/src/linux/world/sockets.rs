@@ -153,6 +153,11 @@ impl World {
         self.act(ns, Close { sock });
     }
 
+    /// Closes a TCP connection with a reset (`SO_LINGER` with 0 seconds).
+    pub fn abort(&mut self, ns: NsId, sock: SockId) {
+        self.act(ns, Abort { sock });
+    }
+
     /// Reads and clears a socket's pending error.
     pub fn take_error(&mut self, ns: NsId, sock: SockId) -> Option<SockError> {
         self.stack(ns).sockets.take_error(sock)
@@ -326,6 +331,17 @@ impl Act<Result<(), Errno>> for Shutdown {
         let done = ns.sockets.tcp_shutdown(self.sock, cx.now);
         ns.flush_sockets(cx);
         done
+    }
+}
+
+struct Abort {
+    sock: SockId,
+}
+
+impl Act<()> for Abort {
+    fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) {
+        ns.sockets.tcp_abort(self.sock);
+        ns.flush_sockets(cx);
     }
 }
 

@@ -24,6 +24,8 @@ struct Session {
     /// As typed; none for those of resolv.conf, about whose lack of recursion it complains.
     named: Option<String>,
     patience: Patience,
+    /// The name as typed.
+    typed: String,
 }
 
 /// The tool.
@@ -42,7 +44,8 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
         cx.out.line(format!("nslookup: couldn't get address for '{server}': not found"));
         return 1;
     }
-    let session = Session { servers, named: command.server, patience: command.patience };
+    let session =
+        Session { servers, named: command.server, patience: command.patience, typed: command.host.clone() };
     let result = match command.host.parse::<IpAddr>() {
         Ok(addr) if command.rtype.is_none() => session.reverse(cx, addr),
         _ => session.forward(cx, &candidates(&conf, &command.host), command.rtype),
@@ -104,7 +107,7 @@ impl Session {
         let second = self.ask(cx, target.as_deref().unwrap_or(asked), RecordType::AAAA)?;
         records(cx, &second.message, false);
         if answer.message.answers.is_empty() && second.message.answers.is_empty() {
-            cx.out.line(format!("*** Can't find {}: No answer", name::relative(asked)));
+            cx.out.line(format!("*** Can't find {}: No answer", self.typed));
         }
         cx.out.line("");
         Ok(0)
@@ -119,7 +122,7 @@ impl Session {
         } else {
             records(cx, message, true);
             if message.answers.is_empty() {
-                cx.out.line(format!("*** Can't find {asked}: No answer"));
+                cx.out.line(format!("*** Can't find {}: No answer", self.typed));
             }
         }
         cx.out.line("");

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use super::dns::{NodeDns, ResolvLines};
 use crate::kube::node::agents::Hands;
 use crate::kube::node::machine::Place;
 use crate::kube::objects::Pod;
-use crate::kube::objects::pod::DnsPolicy;
 
 /// `/etc/hosts`.
 pub(super) fn hosts(pod: &Pod, hostname: &str, ips: &[IpAddr], hands: &Hands<'_>) -> String {
@@ -35,63 +35,14 @@ pub(super) fn hosts(pod: &Pod, hostname: &str, ips: &[IpAddr], hands: &Hands<'_>
     text
 }
 
-/// At most this many name servers and search domains, as the kubelet cuts them.
-const NAMESERVERS_MAX: usize = 3;
-const SEARCHES_MAX: usize = 32;
-
-/// `/etc/resolv.conf`, by `dnsPolicy` and `dnsConfig`.
-pub(super) fn resolv_conf(pod: &Pod, hands: &Hands<'_>) -> String {
+/// What the kubelet of a pod's node knows of name servers: the cluster's from the configuration, its own from the node's file.
+pub(super) fn node_dns(pod: &Pod, hands: &Hands<'_>) -> NodeDns {
     let networking = &hands.config.networking;
-    let (namespace, domain) = (&pod.metadata.namespace, &networking.dns_domain);
-    let cluster = match pod.spec.dns_policy.unwrap_or_default() {
-        DnsPolicy::ClusterFirst => !pod.spec.host_network,
-        DnsPolicy::ClusterFirstWithHostNet => true,
-        DnsPolicy::Default | DnsPolicy::None => false,
-    };
-    let (mut servers, mut searches, mut options) = if cluster {
-        let searches = vec![format!("{namespace}.svc.{domain}"), format!("svc.{domain}"), domain.clone()];
-        (vec![networking.cluster_dns.to_string()], searches, vec![("ndots".to_owned(), Some("5".to_owned()))])
-    } else if pod.spec.dns_policy == Some(DnsPolicy::None) {
-        (Vec::new(), Vec::new(), Vec::new())
-    } else {
-        (vec![hands.config.gateway().to_string()], Vec::new(), Vec::new())
-    };
-    if let Some(own) = &pod.spec.dns_config {
-        let more = |all: &mut Vec<String>, new: &[String]| {
-            for text in new {
-                if !all.contains(text) {
-                    all.push(text.clone());
-                }
-            }
-        };
-        more(&mut servers, &own.nameservers);
-        more(&mut searches, &own.searches);
-        for option in &own.options {
-            match options.iter_mut().find(|(name, _)| *name == option.name) {
-                Some((_, value)) => value.clone_from(&option.value),
-                None => options.push((option.name.clone(), option.value.clone())),
-            }
-        }
+    let node = hands.machines.get(&Place::Node(pod.spec.node_name.clone()));
+    let own = node.and_then(|m| m.files.read_text("/etc/resolv.conf").ok()).unwrap_or_default();
+    NodeDns {
+        cluster_dns: vec![networking.cluster_dns.to_string()],
+        cluster_domain: networking.dns_domain.clone(),
+        own: ResolvLines::parse(&own),
     }
-    servers.truncate(NAMESERVERS_MAX);
-    searches.truncate(SEARCHES_MAX);
-    render(&servers, &searches, &options)
-}
-
-fn render(servers: &[String], searches: &[String], options: &[(String, Option<String>)]) -> String {
-    let mut text = String::new();
-    if !searches.is_empty() {
-        let _ = writeln!(text, "search {}", searches.join(" "));
-    }
-    for server in servers {
-        let _ = writeln!(text, "nameserver {server}");
-    }
-    if !options.is_empty() {
-        let words: Vec<String> = options
-            .iter()
-            .map(|(name, value)| value.as_ref().map_or_else(|| name.clone(), |v| format!("{name}:{v}")))
-            .collect();
-        let _ = writeln!(text, "options {}", words.join(" "));
-    }
-    text
 }

@@ -5,10 +5,11 @@
 //!                                                                          └─ deletion ─► SIGTERM … grace … ─► gone
 //! ```
 //!
-//! [`Kubelet`] decides; `container` is one container's life, `sandbox` the namespace, `etc` the files it writes into containers,
+//! [`Kubelet`] decides; `container` is one container's life, `sandbox` the namespace, `etc` the files it writes into containers, [`dns`] their resolv.conf,
 //! [`env`] their environment, `status` what it reports.
 
 mod container;
+pub mod dns;
 mod env;
 mod etc;
 mod sandbox;
@@ -194,6 +195,12 @@ impl Kubelet {
     }
 
     fn make_sandbox(&mut self, key: &(String, String), hands: &mut Hands<'_>) {
+        let Some(run) = self.pods.get(key) else { return };
+        let (spec, about) = (run.spec.clone(), reference(&run.spec, ""));
+        let dns = dns::form(&spec.metadata.namespace, &spec.spec, &etc::node_dns(&spec, hands));
+        for (reason, message) in &dns.warnings {
+            self.event(&about, EventType::Warning, reason, message, hands);
+        }
         let Some(run) = self.pods.get_mut(key) else { return };
         match sandbox::make(&run.spec, (&self.node, self.ns, &self.node_ips), &mut self.ipam, hands) {
             Ok(sandbox) => {
@@ -201,7 +208,7 @@ impl Kubelet {
                     self.namespaces.push((sandbox.ns, Some(key.clone())));
                 }
                 for c in &run.containers {
-                    sandbox::add_machine(&run.spec, c, &sandbox, hands);
+                    sandbox::add_machine(&run.spec, c, &sandbox, &dns.lines.text(), hands);
                 }
                 run.sandbox = Some(sandbox);
                 if run.init == 0 {

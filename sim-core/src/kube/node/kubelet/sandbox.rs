@@ -115,7 +115,13 @@ pub(super) fn release(ipam: &mut [HostLocal], ips: &[IpAddr]) {
 }
 
 /// Makes the machine of a container: the image's files with those that the kubelet writes.
-pub(super) fn add_machine(pod: &Pod, c: &ContainerRun, sandbox: &Sandbox, hands: &mut Hands<'_>) {
+pub(super) fn add_machine(
+    pod: &Pod,
+    c: &ContainerRun,
+    sandbox: &Sandbox,
+    resolv_conf: &str,
+    hands: &mut Hands<'_>,
+) {
     let hostname = if pod.spec.host_network { pod.spec.node_name.as_str() } else { pod.hostname() };
     // The kernel keeps 64 characters.
     let hostname: String = hostname.chars().take(63).collect();
@@ -125,7 +131,7 @@ pub(super) fn add_machine(pod: &Pod, c: &ContainerRun, sandbox: &Sandbox, hands:
         .clone()
         .with("/etc/hostname", format!("{hostname}\n").into_bytes())
         .with("/etc/hosts", etc::hosts(pod, &hostname, &sandbox.ips, hands).into_bytes())
-        .with("/etc/resolv.conf", etc::resolv_conf(pod, hands).into_bytes());
+        .with("/etc/resolv.conf", resolv_conf.as_bytes());
     let machine = Machine {
         env: env::of_container(pod, &c.spec, &hostname, &sandbox.ips, hands),
         hostname,
