@@ -8,8 +8,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::bridge::Bridge;
+use super::ipip::Ipip;
 use super::tunnel::Vxlan;
-use crate::packet::MacAddr;
+use crate::packet::{Frame, MacAddr};
 use crate::time::SimTime;
 use crate::trace::{IfId, NsId};
 
@@ -109,6 +110,8 @@ pub enum IfKind {
     Bridge(Box<Bridge>),
     /// A VXLAN tunnel.
     Vxlan(Box<Vxlan>),
+    /// An IPIP tunnel.
+    Ipip(Box<Ipip>),
     /// A dummy interface: holds addresses, drops frames.
     Dummy,
 }
@@ -174,10 +177,17 @@ impl Iface {
         matches!(self.kind, IfKind::Loopback)
     }
 
+    /// Length of a frame in bytes as the counters have it: tunnels of packets know no Ethernet header.
+    #[must_use]
+    pub fn counted(&self, frame: &Frame) -> u64 {
+        let header = if matches!(self.kind, IfKind::Ipip(_)) { Frame::HEADER } else { 0 };
+        (frame.len() - header) as u64
+    }
+
     /// Whether neighbours have hardware addresses that must be asked for.
     #[must_use]
     pub const fn uses_arp(&self) -> bool {
-        !matches!(self.kind, IfKind::Loopback | IfKind::Dummy)
+        !matches!(self.kind, IfKind::Loopback | IfKind::Dummy | IfKind::Ipip(_))
     }
 
     /// The subnet of this interface that contains `addr`.
@@ -203,7 +213,7 @@ impl Iface {
     /// Whether IPv6 is spoken here: it is not switched off, and the MTU is large enough.
     #[must_use]
     pub const fn speaks_v6(&self) -> bool {
-        !self.conf.disable_ipv6 && self.mtu >= super::ipv6::MIN_MTU
+        !self.conf.disable_ipv6 && self.mtu >= super::ipv6::MIN_MTU && !matches!(self.kind, IfKind::Ipip(_))
     }
 
     /// Its link-local address, if it has one.

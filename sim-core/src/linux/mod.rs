@@ -10,6 +10,7 @@ pub mod conntrack;
 mod errno;
 pub mod exception;
 pub mod icmp;
+pub mod ipip;
 pub mod ipset;
 pub mod ipv6;
 pub mod ipvs;

@@ -109,6 +109,8 @@ pub enum Payload {
         /// The inner frame.
         frame: Box<Frame>,
     },
+    /// A whole packet (RFC 2003).
+    Ip(Box<IpPacket>),
 }
 
 impl Payload {
@@ -120,6 +122,7 @@ impl Payload {
             Self::Empty => 0,
             Self::Bytes(b) => b.len(),
             Self::Vxlan { frame, .. } => encapsulated_len(frame),
+            Self::Ip(inner) => inner_len(inner),
         }
     }
 
@@ -129,12 +132,12 @@ impl Payload {
         self.len() == 0
     }
 
-    /// The bytes; none for an encapsulated frame.
+    /// The bytes; none for what is encapsulated.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Bytes(b) => b,
-            Self::Empty | Self::Vxlan { .. } => &[],
+            Self::Empty | Self::Vxlan { .. } | Self::Ip(_) => &[],
         }
     }
 }
@@ -143,6 +146,12 @@ impl Payload {
 #[inline(never)]
 fn encapsulated_len(frame: &Frame) -> usize {
     8 + frame.len()
+}
+
+/// Apart for the same reason.
+#[inline(never)]
+fn inner_len(inner: &IpPacket) -> usize {
+    inner.len()
 }
 
 impl From<&[u8]> for Payload {
@@ -163,6 +172,7 @@ impl fmt::Debug for Payload {
             Self::Empty => f.write_str("Empty"),
             Self::Bytes(b) => write!(f, "{} bytes", b.len()),
             Self::Vxlan { vni, frame } => write!(f, "vxlan {vni} {frame:?}"),
+            Self::Ip(inner) => write!(f, "ip {inner:?}"),
         }
     }
 }
@@ -316,7 +326,7 @@ impl IpPacket {
                         super::FrameBody::Ip(inner) => write!(f, " vxlan[{inner}]"),
                         super::FrameBody::Arp(_) => f.write_str(" vxlan[arp]"),
                     },
-                    Payload::Empty | Payload::Bytes(_) => Ok(()),
+                    Payload::Empty | Payload::Bytes(_) | Payload::Ip(_) => Ok(()),
                 }
             }
             Transport::Tcp(t) => {
@@ -324,6 +334,9 @@ impl IpPacket {
             }
             Transport::Sctp(_) => write!(f, "{} > {} sctp", self.source(), self.destination()),
             Transport::Icmp(m) => self.fmt_icmp(m, f),
+            Transport::Other { payload: Payload::Ip(inner), .. } => {
+                write!(f, "{} > {} ipip[{inner}]", self.src, self.dst)
+            }
             Transport::Piece { .. } | Transport::Other { .. } => {
                 write!(f, "{} > {} {}", self.src, self.dst, proto_name(self.protocol()))
             }

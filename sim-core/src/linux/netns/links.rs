@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::addrs::v6_on;
 use super::{NetError, Netns};
 use crate::linux::bridge::{FdbEntry, FdbKind, StpTimes};
+use crate::linux::ipip::{IPIP_MTU, IPIP_OVERHEAD, Ipip};
 use crate::linux::link::{IfKind, IfNotes, IfStats, Iface};
 use crate::linux::tunnel::Vxlan;
 use crate::packet::MacAddr;
@@ -83,6 +84,26 @@ impl Netns {
         let underlay = vxlan.underlay.and_then(|u| self.iface(u)).map_or(1500, |u| u.mtu);
         let mtu = underlay.saturating_sub(vxlan.overhead());
         Ok(self.add_iface(name, IfKind::Vxlan(Box::new(vxlan)), mac, mtu))
+    }
+
+    /// `ip link add NAME type ipip …`. Its MTU is that of the way to the other end less the outer header.
+    ///
+    /// # Errors
+    /// The name is bad or taken, or there is a tunnel between these two already.
+    pub fn add_ipip(&mut self, name: &str, ipip: Ipip) -> Result<IfId, NetError> {
+        self.check_name(name)?;
+        let twin = |i: &Iface| match &i.kind {
+            IfKind::Ipip(t) => (t.local, t.remote, t.fallback) == (ipip.local, ipip.remote, ipip.fallback),
+            _ => false,
+        };
+        if self.ifaces().any(twin) {
+            return Err(NetError::Exists);
+        }
+        let remote = Some(ipip.remote).filter(|r| !r.is_unspecified());
+        let under = remote.and_then(|r| self.path_to(r.into()).ok()).map(|p| p.dev).or(ipip.underlay);
+        let under = under.and_then(|id| self.iface(id)).filter(|i| !i.is_loopback());
+        let mtu = under.map_or(IPIP_MTU, |i| i.mtu.saturating_sub(IPIP_OVERHEAD));
+        Ok(self.add_iface(name, IfKind::Ipip(Box::new(ipip)), MacAddr::ZERO, mtu))
     }
 
     /// `ip link add NAME type dummy`.
@@ -244,6 +265,7 @@ impl Netns {
             IfKind::Vxlan(v) => {
                 v.underlay.and_then(|u| self.iface(u)).map_or(65535, |u| u.mtu.saturating_sub(v.overhead()))
             }
+            IfKind::Ipip(_) => 65535 - IPIP_OVERHEAD,
             IfKind::Veth | IfKind::Wire | IfKind::Bridge(_) | IfKind::Dummy => 65535,
         };
         if !(68..=max).contains(&mtu) {

@@ -258,7 +258,12 @@ impl Netns {
     pub(super) fn bridge_mut(&mut self, id: IfId) -> Option<&mut Bridge> {
         match &mut self.ifaces.get_mut(id.0 as usize)?.as_mut()?.kind {
             IfKind::Bridge(b) => Some(b),
-            IfKind::Loopback | IfKind::Veth | IfKind::Wire | IfKind::Vxlan(_) | IfKind::Dummy => None,
+            IfKind::Loopback
+            | IfKind::Veth
+            | IfKind::Wire
+            | IfKind::Vxlan(_)
+            | IfKind::Ipip(_)
+            | IfKind::Dummy => None,
         }
     }
 

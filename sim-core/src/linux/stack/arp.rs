@@ -42,7 +42,9 @@ impl Netns {
             1 => iface.addrs.iter().any(|n| n.addr() == *s && n.contains(&target)),
             _ => false,
         };
-        let own = src.filter(|s| self.is_local(*s) && fits(s)).or_else(|| iface.source_for(target));
+        // An interface without an address borrows one (`inet_select_addr`).
+        let selected = || iface.source_for(target).or_else(|| self.borrowed_source(target));
+        let own = src.filter(|s| self.is_local(*s) && fits(s)).or_else(selected);
         let Some(IpAddr::V4(sender_ip)) = own else { return };
         let sender_mac = iface.mac;
         let arp = Arp { op: ArpOp::Request, sender_mac, sender_ip, target_mac: MacAddr::ZERO, target_ip };

@@ -49,6 +49,7 @@ impl Netns {
             Transport::Icmp(_) => self.icmp_input(skb, cx),
             Transport::Udp(Udp { payload: Payload::Vxlan { .. }, .. }) => self.tunnel_receive(skb, cx),
             Transport::Udp(_) | Transport::Tcp(_) => self.socket_input(skb, cx),
+            Transport::Other { payload: Payload::Ip(_), .. } => self.ipip_receive(skb, cx),
             Transport::Sctp(_) | Transport::Piece { .. } | Transport::Other { .. } => {
                 let protocol = p.protocol();
                 let reason = DropReason::UnknownProtocol { protocol };
@@ -144,7 +145,10 @@ impl Netns {
                     let (dst, mtu) = (quote.dst, u32::from(*mtu));
                     self.learn_mtu(dst, mtu, cx.now);
                 }
-                match self.sockets.icmp_error(p, cx.now) {
+                let (error, quote) = (*error, quote.clone());
+                let answered = self.sockets.icmp_error(p, cx.now);
+                self.ipip_error(error, &quote, cx.now);
+                match answered {
                     Some(sock) => self.delivered(skb, sock, cx),
                     None => self.end(cx, skb, || Verdict::Consumed { what: "ICMP error for no socket" }),
                 }

@@ -20,7 +20,6 @@ impl Netns {
         mut skb: Box<Skb>,
         cx: &mut Cx<'_, R>,
     ) {
-        let len = skb.frame.len() as u64;
         let Some(iface) = self.ifaces.get_mut(dev.0 as usize).and_then(Option::as_mut) else {
             return lost(cx.rec, cx.now, self.id, &mut skb, DropReason::Gone);
         };
@@ -29,7 +28,7 @@ impl Netns {
             return self.drop(cx, skb, DropReason::LinkDown { iface: dev });
         }
         iface.stats.rx_packets += 1;
-        iface.stats.rx_bytes += len;
+        iface.stats.rx_bytes += iface.counted(&skb.frame);
         let (master, mac, loopback) = (iface.master, iface.mac, iface.is_loopback());
         self.see_incoming(dev, &skb, cx);
         if let Some(bridge) = master {
@@ -169,10 +168,9 @@ impl Netns {
 
     /// A frame crosses an interface outwards: counters and the record.
     pub(super) fn count_tx<R: Recorder>(&mut self, dev: IfId, skb: &mut Skb, cx: &mut Cx<'_, R>) {
-        let len = skb.frame.len() as u64;
         if let Some(iface) = self.ifaces.get_mut(dev.0 as usize).and_then(Option::as_mut) {
             iface.stats.tx_packets += 1;
-            iface.stats.tx_bytes += len;
+            iface.stats.tx_bytes += iface.counted(&skb.frame);
         }
         if self.taps.watches(dev) {
             self.see(dev, SeenKind::Outgoing, skb, cx);

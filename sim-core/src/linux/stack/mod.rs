@@ -16,6 +16,7 @@ mod deliver;
 mod errors;
 mod hooks;
 mod input;
+mod ipip;
 mod ipvs;
 mod ndisc;
 mod order;

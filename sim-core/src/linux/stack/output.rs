@@ -11,7 +11,7 @@ use crate::linux::policy::Flow;
 use crate::linux::reassembly::fragment;
 use crate::linux::tunnel::VXLAN_OVERHEAD;
 use crate::linux::{Errno, Netns, Skb};
-use crate::packet::{Frame, FrameBody, IcmpError, IpPacket, MacAddr, Payload, Transport, Udp};
+use crate::packet::{FrameBody, IcmpError, IpPacket, MacAddr, Payload, Transport, Udp};
 use crate::time::SimTime;
 use crate::trace::{DropReason, Hook, IfId, Recorder, RouteDecision, Step};
 
@@ -135,15 +135,15 @@ impl Netns {
     }
 
     fn fill_in(&mut self, skb: &mut Skb, path: &Path, maker: Maker) {
-        let (id, ttl) = (self.next_ip_id, self.sys.default_ttl);
+        let ttl = self.sys.default_ttl;
+        let id = if skb.ip().is_some_and(|p| p.id == 0 && !p.df) { self.take_ip_id() } else { 0 };
         let no_source = skb.ip().is_some_and(|p| p.src.is_unspecified());
         let dst = skb.ip().map(|p| p.dst);
         let source = dst.filter(|_| no_source).map(|dst| self.source_of(path, dst));
         let Some(p) = skb.ip_mut() else { return };
         p.src = source.unwrap_or(p.src);
-        if p.id == 0 && !p.df {
+        if id != 0 {
             p.id = id;
-            self.next_ip_id = id.checked_add(1).unwrap_or(1);
         }
         if p.ttl == 0 {
             p.ttl = if p.dst.is_ipv4() { ttl } else { HOP_LIMIT };
@@ -152,6 +152,13 @@ impl Netns {
         if p.dst.is_multicast() && (p.dst.is_ipv4() || maker.is_some()) {
             p.ttl = 1;
         }
+    }
+
+    /// The identification of the next packet (`__ip_select_ident`).
+    pub(super) fn take_ip_id(&mut self) -> u16 {
+        let id = self.next_ip_id;
+        self.next_ip_id = id.checked_add(1).unwrap_or(1);
+        id
     }
 
     /// The path's MTU in bytes, if the packet is longer and must not be fragmented.
@@ -233,7 +240,7 @@ impl Netns {
     fn send_to_next_hop<R: Recorder>(&mut self, path: &Path, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
         let Some(iface) = self.iface(path.dev) else { return self.drop(cx, skb, DropReason::Gone) };
         if !iface.uses_arp() {
-            return self.transmit(path.dev, skb, cx);
+            return self.transmit_by(path.dev, Some(path.next_hop), skb, cx);
         }
         if !iface.arp {
             // The device's own address stands in (`arp_constructor`).
@@ -313,7 +320,18 @@ impl Netns {
     }
 
     /// A frame leaves by an interface.
-    pub(super) fn transmit<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+    pub(super) fn transmit<R: Recorder>(&mut self, dev: IfId, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
+        self.transmit_by(dev, None, skb, cx);
+    }
+
+    /// The same, with the next hop for interfaces that ask nobody for its hardware address.
+    fn transmit_by<R: Recorder>(
+        &mut self,
+        dev: IfId,
+        next_hop: Option<IpAddr>,
+        mut skb: Box<Skb>,
+        cx: &mut Cx<'_, R>,
+    ) {
         let Some(iface) = self.ifaces.get_mut(dev.0 as usize).and_then(Option::as_mut) else {
             return self.drop(cx, skb, DropReason::Gone);
         };
@@ -325,12 +343,14 @@ impl Netns {
             Away,
             Bridge,
             Tunnel,
+            Ipip,
             Nowhere,
         }
         let next = match iface.kind {
             IfKind::Loopback | IfKind::Veth | IfKind::Wire => Next::Away,
             IfKind::Bridge(_) => Next::Bridge,
             IfKind::Vxlan(_) => Next::Tunnel,
+            IfKind::Ipip(_) => Next::Ipip,
             IfKind::Dummy => Next::Nowhere,
         };
         self.count_tx(dev, &mut skb, cx);
@@ -338,6 +358,7 @@ impl Netns {
             Next::Away => cx.fx.tx.push((dev, skb)),
             Next::Bridge => self.bridge_transmit(dev, skb, cx),
             Next::Tunnel => self.tunnel_transmit(dev, skb, cx),
+            Next::Ipip => self.ipip_transmit(dev, next_hop, skb, cx),
             Next::Nowhere => self.end(cx, skb, || crate::trace::Verdict::Sent { iface: dev }),
         }
     }
@@ -391,20 +412,20 @@ impl Netns {
 }
 
 /// How many tunnels a packet may enter on its way out (`XMIT_RECURSION_LIMIT`).
-const XMIT_RECURSION_LIMIT: usize = 8;
+pub(super) const XMIT_RECURSION_LIMIT: usize = 8;
 
 /// How many tunnels a packet is in.
-fn nesting(skb: &Skb) -> usize {
-    fn inside(frame: &Frame) -> Option<&Frame> {
-        match &frame.body {
-            FrameBody::Ip(IpPacket {
-                body: Transport::Udp(Udp { payload: Payload::Vxlan { frame, .. }, .. }),
-                ..
-            }) => Some(frame),
-            _ => None,
+pub(super) fn nesting(skb: &Skb) -> usize {
+    fn inside(p: &IpPacket) -> Option<&IpPacket> {
+        match &p.body {
+            Transport::Udp(Udp { payload: Payload::Vxlan { frame, .. }, .. }) => match &frame.body {
+                FrameBody::Ip(inner) => Some(inner),
+                FrameBody::Arp(_) => None,
+            },
+            _ => super::ipip::inner_of(p),
         }
     }
-    std::iter::successors(inside(&skb.frame), |frame| inside(frame)).take(XMIT_RECURSION_LIMIT).count()
+    std::iter::successors(skb.ip().and_then(inside), |p| inside(p)).take(XMIT_RECURSION_LIMIT).count()
 }
 
 /// Whether a packet that is too long may be cut up (`ip_fragment`). Routers cut up IPv6 packets only if they put them together.

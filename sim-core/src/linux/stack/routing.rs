@@ -178,8 +178,16 @@ impl Netns {
         }
         let to = path.next_hop;
         let own = || if path.local { Some(to) } else { self.iface(path.dev)?.source_for(to) };
-        let borrow = || self.ifaces().filter(|i| !i.is_loopback()).find_map(|i| i.source_for(to));
-        path.route.src.or_else(own).or_else(borrow).unwrap_or(Ipv4Addr::UNSPECIFIED.into())
+        path.route
+            .src
+            .or_else(own)
+            .or_else(|| self.borrowed_source(to))
+            .unwrap_or(Ipv4Addr::UNSPECIFIED.into())
+    }
+
+    /// The address that an interface without any takes of another one.
+    pub(super) fn borrowed_source(&self, to: IpAddr) -> Option<IpAddr> {
+        self.ifaces().filter(|i| !i.is_loopback()).find_map(|i| i.source_for(to))
     }
 
     /// The decision for a packet that came in by `dev` (`ip_route_input`).

@@ -161,7 +161,7 @@ impl World {
         match iface.kind {
             IfKind::Veth | IfKind::Wire | IfKind::Dummy => {}
             IfKind::Bridge(_) | IfKind::Loopback => return Err(NetError::Immutable),
-            IfKind::Vxlan(_) => return Err(NetError::NotSupported),
+            IfKind::Vxlan(_) | IfKind::Ipip(_) => return Err(NetError::NotSupported),
         }
         let old = (from, iface.id);
         if from == to {

@@ -149,6 +149,13 @@ fn fill(packet: &mut IpPacket, protocol: u8, bytes: &[u8], depth: usize) -> Opti
             packet.bad_checksum = checksum(&[&pseudo, bytes]) != 0;
             Transport::Icmp(icmpv6(bytes, depth)?)
         }
+        proto::IPIP if ipv4 && depth < DEPTH_LIMIT => match self::ipv4(bytes, depth + 1) {
+            // What the model's packet does not hold would be lost.
+            Some(inner) if inner.len() == bytes.len() => {
+                Transport::Other { protocol, payload: Payload::Ip(Box::new(inner)) }
+            }
+            _ => other(),
+        },
         _ => other(),
     };
     Some(())

@@ -132,6 +132,7 @@ fn transport(packet: &IpPacket, body: &Transport, checksums: Checksums) -> Vec<u
         Transport::Sctp(sctp) => sctp_packet(packet, sctp),
         Transport::Icmp(message) => icmp_message(packet, message),
         Transport::Piece { whole, .. } => transport(packet, whole, checksums),
+        Transport::Other { payload: Payload::Ip(inner), .. } => encode_packet(inner, checksums),
         Transport::Other { payload, .. } => payload.bytes().to_vec(),
     }
 }
@@ -223,7 +224,7 @@ fn udp_datagram(packet: &IpPacket, udp: &Udp, checksums: Checksums) -> Vec<u8> {
                 finish(packet, proto::UDP, &mut out, 6, Checksums::Full);
             }
         }
-        Payload::Empty | Payload::Bytes(_) => {
+        Payload::Empty | Payload::Bytes(_) | Payload::Ip(_) => {
             out.extend(udp.payload.bytes());
             finish(packet, proto::UDP, &mut out, 6, checksums);
         }

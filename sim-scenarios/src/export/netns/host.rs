@@ -88,6 +88,23 @@ fn devices(ns: &Netns) -> Result<String, NotExportable> {
                 let _ = writeln!(out, "link add name {name} address {mac} {quiet}");
             }
             IfKind::Dummy => drop(writeln!(out, "link add name {name} address {mac} mtu {mtu} type dummy")),
+            IfKind::Ipip(t) if t.fallback => {
+                // The module makes it in every namespace; a tunnel that goes again loads the module.
+                let _ = writeln!(out, "link add name ipip-load type ipip local 192.0.2.1 remote 192.0.2.2");
+                let _ = writeln!(out, "link del dev ipip-load\nlink set dev {name} mtu {mtu}");
+            }
+            IfKind::Ipip(t) => {
+                let underlay = match t.underlay {
+                    Some(id) => format!(" dev {}", device_of(ns, id)?),
+                    None => String::new(),
+                };
+                let pmtu = if t.pmtudisc { "pmtudisc" } else { "nopmtudisc" };
+                let (local, remote, ttl, tos) = (t.local, t.remote, t.ttl, t.tos);
+                let _ = writeln!(
+                    out,
+                    "link add name {name} mtu {mtu} type ipip local {local} remote {remote} ttl {ttl} tos 0x{tos:x} {pmtu}{underlay}"
+                );
+            }
             IfKind::Vxlan(v) => {
                 let underlay = match v.underlay {
                     Some(id) => format!(" dev {}", device_of(ns, id)?),
@@ -313,7 +330,7 @@ fn forwarding(ns: &Netns) -> Result<String, NotExportable> {
                         writeln!(out, "fdb replace {mac} dev {} master static", device_of(ns, entry.port)?);
                 }
             }
-            IfKind::Loopback | IfKind::Veth | IfKind::Wire | IfKind::Dummy => {}
+            IfKind::Loopback | IfKind::Veth | IfKind::Wire | IfKind::Ipip(_) | IfKind::Dummy => {}
         }
     }
     Ok(out)

@@ -10,6 +10,7 @@ mod netns;
 mod route;
 mod route_get;
 mod rule;
+mod tunnel;
 mod words;
 
 use sim_core::linux::{NetError, World};
@@ -270,7 +271,9 @@ impl Call<'_> {
     /// `ip tunnel`: there is none.
     fn tunnel(mut self) -> Shown {
         match self.words.next() {
-            None | Some("show" | "list" | "lst") if self.words.is_empty() => Ok(String::new()),
+            None | Some("show" | "list" | "lst") => self.tunnel_show(),
+            Some("add") => self.tunnel_add(),
+            Some("del" | "delete") => self.tunnel_del(),
             Some("help") => Err(self.usage(include_str!("usage/tunnel.txt"))),
             other => Err(Failure::NotModelled(format!("ip tunnel {}", other.unwrap_or_default()))),
         }

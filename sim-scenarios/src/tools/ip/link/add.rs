@@ -26,7 +26,6 @@ const KNOWN_KINDS: &[&str] = &[
     "ip6gre",
     "ip6gretap",
     "ip6tnl",
-    "ipip",
     "ipoib",
     "ipvlan",
     "ipvtap",
@@ -89,6 +88,7 @@ impl Call<'_> {
             }
             "dummy" => self.add_dummy(new),
             "vxlan" => self.add_vxlan(new),
+            "ipip" => self.add_ipip(new),
             kind if KNOWN_KINDS.contains(&kind) => {
                 Err(Failure::NotModelled(format!("ip link add type {kind}")))
             }
@@ -119,7 +119,7 @@ impl Call<'_> {
                 }
                 "type" => {
                     let kind = self.words.value()?;
-                    let known = ["veth", "bridge", "dummy", "vxlan"].iter().chain(KNOWN_KINDS);
+                    let known = ["veth", "bridge", "dummy", "vxlan", "ipip"].iter().chain(KNOWN_KINDS);
                     return Ok(Some(known.into_iter().find(|k| **k == kind).copied().unwrap_or("?")));
                 }
                 "help" => return Err(self.usage(super::USAGE)),
@@ -287,6 +287,16 @@ impl Call<'_> {
             self.done(result)?;
         }
         let new = New { qlen: new.qlen.or(Some(1000)), ..new };
+        self.finish(ns, &name, &new)
+    }
+
+    fn add_ipip(mut self, new: New) -> Shown {
+        let tunnel = self.ipip_parameters()?;
+        let ns = new.netns.unwrap_or(self.ns);
+        let name = new.name.clone().unwrap_or_else(|| self.free_name(ns, "ipip", None));
+        self.load_ipip(ns);
+        let made = self.world.ns_mut(ns).add_ipip(&name, tunnel);
+        made.map_err(|e| self.refused(&e))?;
         self.finish(ns, &name, &new)
     }
 

@@ -2,6 +2,7 @@
 
 use sim_core::linux::Iface;
 use sim_core::linux::bridge::StpTimes;
+use sim_core::linux::ipip::Ipip;
 use sim_core::linux::link::IfKind;
 use sim_core::linux::tunnel::Vxlan;
 use sim_core::packet::MacAddr;
@@ -16,8 +17,11 @@ impl Call<'_> {
         let slave = u32::from(iface.master.is_some());
         let promiscuity = slave + u32::from(iface.notes.promisc);
         let allmulti = slave + u32::from(iface.notes.allmulti);
-        let (min, max) =
-            if matches!(iface.kind, IfKind::Loopback | IfKind::Dummy) { (0u32, 0u32) } else { (68, 65535) };
+        let (min, max) = if matches!(iface.kind, IfKind::Loopback | IfKind::Dummy | IfKind::Ipip(_)) {
+            (0u32, 0u32)
+        } else {
+            (68, 65535)
+        };
         p.any("promiscuity", format_args!(" promiscuity {promiscuity} "), promiscuity);
         p.any("allmulti", format_args!(" allmulti {allmulti} "), allmulti);
         p.any("min_mtu", format_args!("minmtu {min} "), min);
@@ -29,6 +33,7 @@ impl Call<'_> {
         let queues = if iface.kind == IfKind::Veth { 2u32 } else { 1 };
         let tso = match &iface.kind {
             IfKind::Vxlan(v) if v.underlay.is_none() => 65536u32,
+            IfKind::Ipip(_) => 65536,
             _ => 524_280,
         };
         for (key, word, value) in [
@@ -57,6 +62,7 @@ impl Call<'_> {
         match &iface.kind {
             IfKind::Bridge(_) => self.print_bridge(p, iface),
             IfKind::Vxlan(v) => self.print_vxlan(p, v),
+            IfKind::Ipip(t) => self.print_ipip(p, t),
             IfKind::Loopback | IfKind::Veth | IfKind::Wire | IfKind::Dummy => {}
         }
         if slave {
@@ -178,6 +184,31 @@ impl Call<'_> {
         p.any("udp_csum", "udpcsum ", true);
         p.any("udp_zero_csum6_tx", "noudp6zerocsumtx ", false);
         p.any("udp_zero_csum6_rx", "noudp6zerocsumrx ", false);
+        p.close_object();
+    }
+
+    /// `link_iptnl.c` of iproute2.
+    fn print_ipip(&self, p: &mut Printer, t: &Ipip) {
+        p.open_object(Some("info_data"));
+        let proto = if t.fallback { "any" } else { "ipip" };
+        p.any("proto", format_args!("{proto} "), proto);
+        for (key, end) in [("remote", t.remote), ("local", t.local)] {
+            let end = if end.is_unspecified() { "any".to_owned() } else { end.to_string() };
+            p.any(key, format_args!("{key} {end} "), end.as_str());
+        }
+        if let Some(dev) = t.underlay.and_then(|u| self.world.ns(self.ns).iface(u)) {
+            p.any("link", format_args!("dev {} ", dev.name), &*dev.name);
+        }
+        match t.ttl {
+            0 => p.any("ttl", "ttl inherit ", 0u32),
+            ttl => p.any("ttl", format_args!("ttl {ttl} "), u32::from(ttl)),
+        }
+        match t.tos {
+            0 => {}
+            1 => p.any("tos", "tos inherit ", "0x1"),
+            tos => p.any("tos", format_args!("tos 0x{tos:x} "), format!("0x{tos:x}")),
+        }
+        p.any("pmtudisc", if t.pmtudisc { "pmtudisc " } else { "nopmtudisc " }, t.pmtudisc);
         p.close_object();
     }
 

@@ -4,8 +4,8 @@ use sim_core::linux::{Iface, Netns};
 
 use super::super::words::refuse;
 use super::super::{Call, Dialect, Failure, Family, Shown};
-use super::view::{LinkView, kind_name, views};
-use crate::tools::printer::Printer;
+use super::view::{Ends, LinkView, kind_name, views};
+use crate::tools::printer::{Printer, Value};
 
 /// What selects interfaces: `dev X`, `up`, `master X`, `type X`; and for `ip address` what selects addresses.
 #[derive(Clone, Debug, Default)]
@@ -186,6 +186,9 @@ impl LinkView {
 
     /// The line with the hardware address.
     fn hardware(&self, call: &Call<'_>, p: &mut Printer) {
+        if let Some(ends) = &self.tunnel {
+            return ends.addresses(p);
+        }
         let (kind, broadcast) =
             if self.loopback { ("loopback", "00:00:00:00:00:00") } else { ("ether", "ff:ff:ff:ff:ff:ff") };
         p.any("link_type", format_args!("    link/{kind} "), kind);
@@ -202,6 +205,12 @@ impl LinkView {
 
     /// `eth0@if7`; the name of the other end if that is in this namespace.
     pub(super) fn print_name(&self, call: &Call<'_>, p: &mut Printer) {
+        if let Some(ends) = &self.tunnel {
+            p.field(
+                "link",
+                ends.under.as_deref().map_or_else(|| Value::Number("null".to_owned()), Value::from),
+            );
+        }
         let other = call.other_end(self).map(|o| o.name);
         match (self.link, &other) {
             (Some(_), Some(other)) => p.field("link", other.as_str()),
@@ -212,6 +221,9 @@ impl LinkView {
     }
 
     fn full_name(&self, call: &Call<'_>) -> String {
+        if let Some(ends) = &self.tunnel {
+            return format!("{}@{}", self.name, ends.under.as_deref().unwrap_or("NONE"));
+        }
         let Some(link) = self.link else { return self.name.clone() };
         match call.other_end(self) {
             Some(other) => format!("{}@{}", self.name, other.name),
@@ -240,5 +252,20 @@ impl LinkView {
             return;
         }
         p.text(format_args!("{:<16} {:<14} ", self.full_name(call), self.state));
+    }
+}
+
+impl Ends {
+    /// The line of a tunnel: `link/ipip 0.0.0.0 brd 0.0.0.0`.
+    fn addresses(&self, p: &mut Printer) {
+        let (local, remote) = (self.local.to_string(), self.remote.to_string());
+        p.any("link_type", "    link/ipip ", "ipip");
+        p.any("address", &local, local.as_str());
+        if self.remote.is_unspecified() {
+            p.any("broadcast", format_args!(" brd {remote}"), remote.as_str());
+        } else {
+            p.field("link_pointtopoint", true);
+            p.any("broadcast", format_args!(" peer {remote}"), remote.as_str());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! An interface as netlink reports it.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use sim_core::linux::link::IfKind;
 use sim_core::linux::{Iface, Netns, World};
@@ -26,6 +27,17 @@ pub(crate) struct LinkView {
     pub(crate) mac: String,
     pub(crate) alias: Option<String>,
     pub(crate) carrier: bool,
+    /// Of a tunnel of packets: what it has instead of hardware addresses.
+    pub(crate) tunnel: Option<Ends>,
+}
+
+/// The ends of a tunnel of packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) local: Ipv4Addr,
+    pub(crate) remote: Ipv4Addr,
+    /// The interface that it is bound to.
+    pub(crate) under: Option<String>,
 }
 
 /// The word for a kind of interface; empty for those that have none.
@@ -35,6 +47,7 @@ pub(crate) fn kind_name(kind: &IfKind) -> &'static str {
         IfKind::Veth => "veth",
         IfKind::Bridge(_) => "bridge",
         IfKind::Vxlan(_) => "vxlan",
+        IfKind::Ipip(_) => "ipip",
         IfKind::Dummy => "dummy",
     }
 }
@@ -76,18 +89,29 @@ impl LinkView {
             master: iface.master.and_then(|m| ns.iface(m)).map(|m| m.name.to_string()),
             state: state(world, ns, iface, carrier),
             // flannel makes its device without a queue.
-            qlen: notes.txqlen.or((!matches!(iface.kind, IfKind::Vxlan(_))).then_some(1000)),
+            qlen: notes
+                .txqlen
+                .or((!matches!(iface.kind, IfKind::Vxlan(_))).then_some(1000))
+                .filter(|n| *n != 0),
             loopback: iface.is_loopback(),
             mac: iface.mac.to_string(),
             alias: notes.alias.clone(),
             carrier,
+            tunnel: match &iface.kind {
+                IfKind::Ipip(t) => Some(Ends {
+                    local: t.local,
+                    remote: t.remote,
+                    under: t.underlay.and_then(|u| ns.iface(u)).map(|u| u.name.to_string()),
+                }),
+                _ => None,
+            },
         }
     }
 }
 
 /// `operstate` (`default_operstate` of the kernel).
 fn state(world: &World, ns: &Netns, iface: &Iface, carrier: bool) -> &'static str {
-    let plain = !matches!(iface.kind, IfKind::Loopback | IfKind::Vxlan(_) | IfKind::Dummy);
+    let plain = !matches!(iface.kind, IfKind::Loopback | IfKind::Vxlan(_) | IfKind::Ipip(_) | IfKind::Dummy);
     let no_ports = matches!(iface.kind, IfKind::Bridge(_)) && ports(ns, iface).next().is_none();
     match (iface.up, carrier) {
         (true, true) if plain && !no_ports => "UP",
@@ -127,12 +151,14 @@ fn ports<'n>(ns: &'n Netns, bridge: &Iface) -> impl Iterator<Item = &'n Iface> {
 fn flags(iface: &Iface, carrier: bool) -> Vec<&'static str> {
     let notes = &iface.notes;
     let dummy = matches!(iface.kind, IfKind::Dummy);
+    let ipip = if let IfKind::Ipip(t) = &iface.kind { Some(t) } else { None };
     let table = [
         ("NO-CARRIER", iface.up && !carrier),
         ("LOOPBACK", iface.is_loopback()),
-        ("BROADCAST", !iface.is_loopback()),
-        ("MULTICAST", !iface.is_loopback() && !dummy && !notes.no_multicast),
-        ("NOARP", dummy || !iface.arp),
+        ("BROADCAST", !iface.is_loopback() && ipip.is_none()),
+        ("POINTOPOINT", ipip.is_some_and(|t| !t.remote.is_unspecified())),
+        ("MULTICAST", !iface.is_loopback() && !dummy && ipip.is_none() && !notes.no_multicast),
+        ("NOARP", dummy || ipip.is_some() || !iface.arp),
         ("ALLMULTI", notes.allmulti),
         ("PROMISC", notes.promisc),
         ("UP", iface.up),
