@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use super::reader::Reader;
 use super::yaml::Position;
 use super::{
-    BALANCER_HOST, ClusterConfig, IpFamily, LoadBalancerMode, NodeConfig, NodePortPin, PodPin, families,
+    BALANCER_HOST, ClusterConfig, Cni, IpFamily, LoadBalancerMode, NodeConfig, NodePortPin, PodPin, blocks,
+    families,
 };
 use crate::diagnostic::Diagnostic;
 use crate::kube::objects::nearest::nearest;
@@ -19,6 +20,7 @@ pub(super) struct Marks {
     pub(super) pod_subnet: Position,
     pub(super) service_subnet: Position,
     pub(super) cluster_dns: Option<Position>,
+    pub(super) cni: Position,
     pub(super) nodes: Vec<NodeMarks>,
     pub(super) hosts: Vec<NodeMarks>,
     pub(super) pods: Vec<PinMarks>,
@@ -64,6 +66,7 @@ pub(super) fn check(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
     machines(config, marks, r);
     pod_cidrs(config, marks, r);
     pod_pins(config, marks, r);
+    calico(config, marks, r);
     service_pins(config, marks, r);
     load_balancer(config, marks, r);
 }
@@ -166,7 +169,7 @@ fn machines(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
 
 fn more_addresses(node: &NodeConfig, mark: &NodeMarks, r: &mut Reader<'_>) {
     for (device, at) in node.addresses.keys().zip(&mark.addresses) {
-        if ["lo", "eth0", "cni0", "flannel.1", "flannel-v6.1"].contains(&device.as_str()) {
+        if ["lo", "eth0", "cni0", "flannel.1", "flannel-v6.1", "tunl0"].contains(&device.as_str()) {
             r.error(*at, format!("`{device}` is set up by the cluster itself"), None);
         }
         if device.len() > 15 || device.is_empty() || device.contains(['/', ' ']) {
@@ -235,6 +238,8 @@ fn pod_pin(config: &ClusterConfig, pin: &PodPin, mark: PinMarks, r: &mut Reader<
             r.error(mark.node, format!("there is no node `{name}`"), help);
         }
         (None, None, Some(ip)) => r.error(mark.ip, format!("{ip} is in no node's podCIDR"), None),
+        // Blocks follow the pins.
+        (Some(_), Some(_), Some(ip)) if is_calico(config) => calico_pin(config, ip, mark, r),
         (Some(node), _, Some(ip)) => {
             let cidr = node.pod_cidrs().find(|c| c.contains(&ip)).unwrap_or(node.pod_cidr);
             let bridge = families::nth(&cidr, 1);
@@ -246,6 +251,46 @@ fn pod_pin(config: &ClusterConfig, pin: &PodPin, mark: PinMarks, r: &mut Reader<
             }
         }
         (_, _, None) => {}
+    }
+}
+
+const fn is_calico(config: &ClusterConfig) -> bool {
+    matches!(config.networking.cni, Cni::Calico | Cni::CalicoBgp)
+}
+
+/// An address that is pinned together with its node may be of any block.
+fn calico_pin(config: &ClusterConfig, ip: IpAddr, mark: PinMarks, r: &mut Reader<'_>) {
+    let pool = config.networking.pod_subnet;
+    if !pool.contains(&ip) {
+        r.error(mark.ip, format!("{ip} is outside podSubnet {pool}"), None);
+    } else if blocks::block_of(ip).network() == ip {
+        r.error(mark.ip, format!("{ip} cannot be a pod's address: it is the tunnel's"), None);
+    }
+}
+
+fn calico(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
+    if !is_calico(config) {
+        return;
+    }
+    if config.networking.ip_family != IpFamily::V4 {
+        r.not_modelled(marks.cni, "calico with IPv6".to_owned());
+        return;
+    }
+    let mut owners: BTreeMap<IpNet, &str> = BTreeMap::new();
+    for (i, pin) in config.pins.pods.values().enumerate() {
+        let (Some(node), Some(ip)) = (config.pinned_node(pin), pin.ip) else { continue };
+        let block = blocks::block_of(ip);
+        if let Some(other) = owners.insert(block, node)
+            && other != node
+        {
+            let mark = marks.pods.get(i).copied().unwrap_or_default();
+            r.error(mark.ip, format!("{ip} is of block {block}, which `{other}` has, not `{node}`"), None);
+        }
+    }
+    let without = blocks::of_nodes(config).iter().position(Vec::is_empty);
+    if let Some(node) = without.and_then(|at| config.nodes.get(at)) {
+        let pool = config.networking.pod_subnet;
+        r.error(marks.pod_subnet, format!("podSubnet {pool} has no block for `{}`", node.name), None);
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`ClusterConfig`] is what a checked block becomes; [`parse`] reads one and says everything that is wrong with it; [`ClusterConfig::default`] is the cluster of a lab without a block.
 
 mod address;
+pub mod blocks;
 mod check;
 mod families;
 mod machines;

@@ -135,7 +135,10 @@ fn networking(r: &mut Reader<'_>, node: &Node, config: &mut Networking, marks: &
                 marks.cluster_dns = Some(node.at);
                 set(&mut config.cluster_dns, r.ip(node));
             }
-            "cni" => set(&mut config.cni, cni(r, node)),
+            "cni" => {
+                marks.cni = node.at;
+                set(&mut config.cni, cni(r, node));
+            }
             "kubeProxyMode" => set(&mut config.proxy_mode, proxy_mode(r, node)),
             "kubeProxyDialect" => set(&mut config.proxy_dialect, proxy_dialect(r, node)),
             "mtu" => set(&mut config.mtu, r.number(node, "mtu", 576..=65535)),
@@ -162,11 +165,7 @@ fn cni(r: &mut Reader<'_>, node: &Node) -> Option<Cni> {
         ("calico-bgp", Cni::CalicoBgp),
         ("none", Cni::None),
     ];
-    let cni = r.choice(node, "cni", &words)?;
-    if matches!(cni, Cni::Calico | Cni::CalicoBgp) {
-        r.not_modelled(node.at, format!("cni: {}", word(&words, cni)));
-    }
-    Some(cni)
+    r.choice(node, "cni", &words)
 }
 
 fn proxy_mode(r: &mut Reader<'_>, node: &Node) -> Option<ProxyMode> {
@@ -177,10 +176,6 @@ fn proxy_mode(r: &mut Reader<'_>, node: &Node) -> Option<ProxyMode> {
         ("none", ProxyMode::None),
     ];
     r.choice(node, "kubeProxyMode", &words)
-}
-
-fn word<T: PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
-    words.iter().find(|(_, v)| *v == value).map_or("", |(w, _)| *w)
 }
 
 fn proxy_dialect(r: &mut Reader<'_>, node: &Node) -> Option<Version> {
@@ -309,8 +304,9 @@ pub(super) fn sysctl(r: &mut Reader<'_>, node: &Node) -> IndexMap<String, String
     let mut world = World::new(0);
     let ns = world.add_netns("scratch");
     let scratch = world.ns_mut(ns);
-    let devices =
-        ["eth0", "flannel.1", "flannel-v6.1"].iter().all(|dev| scratch.add_dummy(dev, MacAddr::ZERO).is_ok());
+    let devices = ["eth0", "flannel.1", "flannel-v6.1", "tunl0"]
+        .iter()
+        .all(|dev| scratch.add_dummy(dev, MacAddr::ZERO).is_ok());
     debug_assert!(devices, "the names are free");
     for entry in entries {
         let Some(value) = r.scalar(&entry.node, "a sysctl") else { continue };

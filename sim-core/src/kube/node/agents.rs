@@ -17,7 +17,7 @@ use super::proxy::mode::{Iptables, Ipvs, Mode, Nftables, Shared};
 use super::proxy::nftables;
 use super::proxy::services::ServiceMap;
 use crate::kube::apps::runtime::Apps;
-use crate::kube::config::{ClusterConfig, Cni, NodeConfig, ProxyMode};
+use crate::kube::config::{self, ClusterConfig, Cni, NodeConfig, ProxyMode};
 use crate::kube::objects::{Kind, Node, Object, Pod};
 use crate::kube::store::{ChangeKind, Store};
 use crate::linux::World;
@@ -134,10 +134,11 @@ impl NodeAgents {
             ProxyFamily { services: ServiceMap::new(settings.family), proxies: IndexMap::new(), settings }
         });
         let mut families: Vec<ProxyFamily> = families.collect();
-        for node in &config.nodes {
+        let blocks = config::blocks::of_config(config);
+        for (n, node) in config.nodes.iter().enumerate() {
             let ns = machines.get(&Place::Node(node.name.clone())).map_or(NsId(0), |m| m.ns);
             let zone = node.labels.get(LABEL_ZONE).map_or("", String::as_str);
-            kubelets.insert(node.name.clone(), Kubelet::new(node, ns, config));
+            kubelets.insert(node.name.clone(), Kubelet::new(node, ns, config, blocks.get(n)));
             for (i, family) in families.iter_mut().enumerate() {
                 if let Some(mode) = mode(config, node, i, &family.settings) {
                     family.proxies.insert(node.name.clone(), NodeProxy::new(&node.name, zone, ns, mode));
@@ -177,13 +178,17 @@ impl NodeAgents {
     /// The rules or devices are refused: a contradiction within the cluster block.
     pub fn set_up_nodes(&mut self, hands: &mut Hands<'_>) -> Result<(), String> {
         let config = hands.config;
+        let blocks = config::blocks::of_config(config);
         for (i, cluster) in config.networking.pod_subnets().enumerate() {
             let one = |n: &'_ NodeConfig| Some((n.ips().nth(i)?, n.pod_cidrs().nth(i)?));
             let nodes: Vec<cni::Node<'_>> = config
                 .nodes
                 .iter()
-                .filter_map(|n| {
-                    one(n).map(|(ip, pod_cidr)| cni::Node { name: &n.name, ip, pod_cidr, cluster })
+                .enumerate()
+                .filter_map(|(at, n)| {
+                    let (ip, pod_cidr) = one(n)?;
+                    let blocks = blocks.get(at).map_or(&[][..], Vec::as_slice);
+                    Some(cni::Node { name: &n.name, ip, pod_cidr, cluster, blocks })
                 })
                 .collect();
             self.set_up_family(&nodes, &self.families[i].settings, hands)?;
@@ -198,6 +203,7 @@ impl NodeAgents {
         hands: &mut Hands<'_>,
     ) -> Result<(), String> {
         let networking = &hands.config.networking;
+        let sets = cni::sets(nodes, networking);
         let base = base_rules(settings, self.proxy_mode == ProxyMode::Iptables);
         for node in nodes {
             let Some(kubelet) = self.kubelets.get(node.name) else { continue };
@@ -206,6 +212,11 @@ impl NodeAgents {
             cni::set_up_node(ns, *node, networking).map_err(|e| wrong(&e))?;
             for peer in nodes.iter().filter(|p| p.name != node.name) {
                 cni::add_peer(ns, *peer, networking).map_err(|e| wrong(&e))?;
+            }
+            if !sets.is_empty() {
+                let now = hands.world.now();
+                let ns = hands.world.ns_mut(kubelet.ns());
+                ns.ipset(&["restore".to_owned()], &sets, now).map_err(|e| wrong(&e.message))?;
             }
             let text = format!("{base}{}", cni::rules(*node, networking));
             restore(hands.world, kubelet.ns(), settings.family, &text).map_err(|e| wrong(&e))?;

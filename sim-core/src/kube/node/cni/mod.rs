@@ -4,9 +4,12 @@
 //! - `flannel`: the same bridge, a VXLAN device to other nodes
 //! - `flannel-host-gw`: the same bridge, routes to other nodes through their addresses
 //!
-//! What all three share is in [`bridge`], what flannel adds in [`flannel`].
+//! - `calico`, `calico-bgp`: no bridge, a route to every pod, blocks of addresses told by BGP; see [`calico`]
+//!
+//! What the first three share is in [`bridge`], what flannel adds in [`flannel`].
 
 pub mod bridge;
+pub mod calico;
 pub mod flannel;
 pub mod ipam;
 
@@ -32,6 +35,8 @@ pub struct Node<'a> {
     pub pod_cidr: IpNet,
     /// All pods of the cluster.
     pub cluster: IpNet,
+    /// Its blocks of pod addresses, if the plugin has blocks.
+    pub blocks: &'a [IpNet],
 }
 
 /// MTU of pods in bytes.
@@ -41,6 +46,7 @@ pub const fn pod_mtu(networking: &Networking) -> u32 {
         // The longer header counts for both families.
         Cni::Flannel if !matches!(networking.ip_family, IpFamily::V4) => networking.mtu - VXLAN_OVERHEAD_V6,
         Cni::Flannel => networking.mtu - VXLAN_OVERHEAD,
+        Cni::Calico | Cni::CalicoBgp => calico::mtu(networking),
         _ => networking.mtu,
     }
 }
@@ -50,10 +56,11 @@ pub const fn pod_mtu(networking: &Networking) -> u32 {
 /// # Errors
 /// A device of that name is there already.
 pub fn set_up_node(ns: &mut Netns, node: Node<'_>, networking: &Networking) -> Result<(), NetError> {
-    if networking.cni == Cni::Flannel {
-        flannel::add_device(ns, node, networking.mtu)?;
+    match networking.cni {
+        Cni::Flannel => flannel::add_device(ns, node, networking.mtu),
+        Cni::Calico | Cni::CalicoBgp => calico::set_up_node(ns, node.blocks, networking),
+        Cni::Bridge | Cni::FlannelHostGw | Cni::None => Ok(()),
     }
-    Ok(())
 }
 
 /// Makes the pods of `peer` reachable from a node.
@@ -67,7 +74,8 @@ pub fn add_peer(ns: &mut Netns, peer: Node<'_>, networking: &Networking) -> Resu
             let eth0 = ns.by_name("eth0")?.id;
             ns.route_add(Route::via(peer.pod_cidr, peer.ip, eth0))
         }
-        Cni::Calico | Cni::CalicoBgp | Cni::None => Ok(()),
+        Cni::Calico | Cni::CalicoBgp => calico::add_peer(ns, peer, networking),
+        Cni::None => Ok(()),
     }
 }
 
@@ -77,7 +85,19 @@ pub fn rules(node: Node<'_>, networking: &Networking) -> String {
     match networking.cni {
         Cni::Flannel | Cni::FlannelHostGw => flannel::rules(node.cluster, node.pod_cidr),
         Cni::Bridge => bridge::masquerade_rules(node.cluster),
-        Cni::Calico | Cni::CalicoBgp | Cni::None => String::new(),
+        Cni::Calico | Cni::CalicoBgp => calico::felix::node_rules(calico::tunnels(networking)),
+        Cni::None => String::new(),
+    }
+}
+
+/// The plugin's sets of addresses, as lines for `ipset restore`; its rules ask them.
+#[must_use]
+pub fn sets(nodes: &[Node<'_>], networking: &Networking) -> String {
+    match networking.cni {
+        Cni::Calico | Cni::CalicoBgp => {
+            calico::felix::sets(networking.pod_subnet, nodes.iter().map(|n| n.ip))
+        }
+        Cni::Bridge | Cni::Flannel | Cni::FlannelHostGw | Cni::None => String::new(),
     }
 }
 

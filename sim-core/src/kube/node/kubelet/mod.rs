@@ -8,6 +8,7 @@
 //! [`Kubelet`] decides; `container` is one container's life, `sandbox` the namespace, `etc` the files it writes into containers, [`dns`] their resolv.conf,
 //! [`env`] their environment, `status` what it reports.
 
+mod calico;
 mod container;
 pub mod dns;
 mod env;
@@ -22,7 +23,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::agents::{Hands, Timer};
+use super::cni::calico::blocks::Blocks;
 use super::cni::ipam::HostLocal;
 use crate::kube::config::{ClusterConfig, NodeConfig};
 use crate::kube::objects::{Kind, Object, ObjectReference, Pod};
@@ -54,7 +58,7 @@ pub struct Kubelet {
     ns: NsId,
     node_ips: Vec<IpAddr>,
     /// One per family.
-    ipam: Vec<HostLocal>,
+    ipam: sandbox::Ipam,
     pods: BTreeMap<(String, String), PodRun>,
     /// Images on the node, by full name.
     images: BTreeSet<String>,
@@ -82,15 +86,20 @@ struct PodRun {
 }
 
 impl Kubelet {
-    /// The kubelet of a node that has no pods yet.
+    /// The kubelet of a node that has no pods yet; `blocks` are those of its CNI plugin, if that has blocks.
     #[must_use]
-    pub fn new(node: &NodeConfig, ns: NsId, config: &ClusterConfig) -> Self {
+    pub fn new(node: &NodeConfig, ns: NsId, config: &ClusterConfig, blocks: Option<&Vec<IpNet>>) -> Self {
         let promised = || config.pins.pods.values().filter_map(|p| p.ip);
         Self {
             node: node.name.clone(),
             ns,
             node_ips: node.ips().collect(),
-            ipam: node.pod_cidrs().map(|cidr| HostLocal::new(cidr, promised())).collect(),
+            ipam: match blocks {
+                Some(blocks) => sandbox::Ipam::Blocks(Blocks::new(blocks, promised())),
+                None => sandbox::Ipam::Ranges(
+                    node.pod_cidrs().map(|cidr| HostLocal::new(cidr, promised())).collect(),
+                ),
+            },
             pods: BTreeMap::new(),
             // What kubeadm has pulled before.
             images: BTreeSet::from(["registry.k8s.io/coredns/coredns:v1.12.1".to_owned()]),
@@ -273,6 +282,10 @@ impl Kubelet {
         if sandbox.ns != self.ns {
             self.namespaces.push((sandbox.ns, None));
             hands.world.remove_netns(sandbox.ns);
+            if let sandbox::Ipam::Blocks(_) = self.ipam {
+                let at = (self.node.as_str(), self.ns);
+                calico::detach(&run.spec, at, hands);
+            }
         }
     }
 

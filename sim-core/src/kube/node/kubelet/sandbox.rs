@@ -6,9 +6,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::container::ContainerRun;
-use super::{env, etc};
+use super::{calico, env, etc};
 use crate::kube::node::agents::{Hands, has_network};
 use crate::kube::node::cni::bridge::{self, Attachment};
+use crate::kube::node::cni::calico::blocks::Blocks;
 use crate::kube::node::cni::ipam::HostLocal;
 use crate::kube::node::cni::{pod_mtu, veth_name};
 use crate::kube::node::machine::{Machine, Place};
@@ -17,6 +18,15 @@ use crate::trace::NsId;
 
 /// From the binding to the sandbox: the kubelet's notice, the pause container, the plugin.
 pub(super) const MAKE_TIME: Duration = Duration::from_millis(400);
+
+/// Where a node's pods get their addresses.
+#[derive(Clone, Debug)]
+pub(super) enum Ipam {
+    /// One range per family.
+    Ranges(Vec<HostLocal>),
+    /// Blocks, of which a node may claim more.
+    Blocks(Blocks),
+}
 
 /// A sandbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +52,7 @@ pub const NO_NETWORK: &str = "container runtime network not ready: NetworkReady=
 pub(super) fn make(
     pod: &Pod,
     (node, node_ns, node_ips): (&str, NsId, &[IpAddr]),
-    ipam: &mut [HostLocal],
+    ipam: &mut Ipam,
     hands: &mut Hands<'_>,
 ) -> Result<Sandbox, Refusal> {
     if pod.spec.host_network {
@@ -54,11 +64,15 @@ pub(super) fn make(
             message: format!("network is not ready: {NO_NETWORK}"),
         });
     }
-    attach(pod, (node, node_ns), ipam, hands).map_err(|why| Refusal {
+    let (plugin, attached) = match ipam {
+        Ipam::Ranges(ranges) => ("bridge", attach(pod, (node, node_ns), ranges, hands)),
+        Ipam::Blocks(blocks) => ("calico", calico::attach(pod, (node, node_ns), blocks, hands)),
+    };
+    attached.map_err(|why| Refusal {
         reason: "FailedCreatePodSandBox",
         message: format!(
             "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: \
-             plugin type=\"bridge\" failed (add): {why}"
+             plugin type=\"{plugin}\" failed (add): {why}"
         ),
     })
 }
@@ -83,7 +97,7 @@ fn attach(
     let ips: Vec<IpAddr> = ips.into_iter().map(|(ip, _)| ip).collect();
     if let Err(e) = attached {
         hands.world.remove_netns(ns);
-        release(ipam, &ips);
+        release_ranges(ipam, &ips);
         return Err(format!("on {node}: {e}"));
     }
     Ok(Sandbox { ns, ips, allocated: true })
@@ -99,7 +113,7 @@ fn addresses(ipam: &mut [HostLocal], pinned: Option<IpAddr>) -> Result<Vec<(IpAd
             Ok(ip) => ips.push((ip, gateway)),
             Err(full) => {
                 let taken: Vec<IpAddr> = ips.iter().map(|(ip, _)| *ip).collect();
-                release(ipam, &taken);
+                release_ranges(ipam, &taken);
                 return Err(full.to_string());
             }
         }
@@ -108,9 +122,16 @@ fn addresses(ipam: &mut [HostLocal], pinned: Option<IpAddr>) -> Result<Vec<(IpAd
 }
 
 /// Gives addresses back.
-pub(super) fn release(ipam: &mut [HostLocal], ips: &[IpAddr]) {
+pub(super) fn release(ipam: &mut Ipam, ips: &[IpAddr]) {
+    match ipam {
+        Ipam::Ranges(ranges) => release_ranges(ranges, ips),
+        Ipam::Blocks(blocks) => ips.iter().for_each(|ip| blocks.release(*ip)),
+    }
+}
+
+fn release_ranges(ranges: &mut [HostLocal], ips: &[IpAddr]) {
     for ip in ips {
-        ipam.iter_mut().filter(|p| p.range().contains(ip)).for_each(|p| p.release(*ip));
+        ranges.iter_mut().filter(|p| p.range().contains(ip)).for_each(|p| p.release(*ip));
     }
 }
 
