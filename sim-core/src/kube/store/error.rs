@@ -104,6 +104,12 @@ impl ApiError {
         Self::plain(Reason::NotFound, format!("{} {name:?} not found", kind.qualified_resource()))
     }
 
+    /// A path that the server does not serve: a subresource that a kind does not have.
+    #[must_use]
+    pub fn no_such_resource() -> Self {
+        Self::plain(Reason::NotFound, "the server could not find the requested resource".to_owned())
+    }
+
     /// `pods "x" already exists`.
     #[must_use]
     pub fn already_exists(kind: Kind, name: &str) -> Self {

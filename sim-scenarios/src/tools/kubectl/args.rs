@@ -144,20 +144,20 @@ pub(crate) fn parse(path: &str, flags: &[&[Flag]], words: &[String]) -> Result<A
     Ok(reader.args)
 }
 
-/// Finds the verb among the words: the first one that is no flag nor a flag's value. Returns its place.
-pub(crate) fn verb_at(words: &[String]) -> Option<usize> {
-    let takes_next = |flag: Option<&Flag>| flag.is_some_and(|f| f.kind != Kind::Bool);
+/// Finds the verb among the words: the first one that is no flag nor a value of one of `flags`. Returns its place.
+pub(crate) fn verb_at(words: &[String], flags: &[&[Flag]]) -> Option<usize> {
+    let known = || flags.iter().copied().flatten();
+    let takes_next = |flag: Option<&Flag>| flag.is_some_and(|f| implied(f.kind).is_none());
     let mut i = 0;
     while let Some(word) = words.get(i) {
         if word == "--" {
             return None;
         }
         if let Some(long) = word.strip_prefix("--") {
-            let known = GLOBAL.iter().find(|f| f.name == long);
-            i += usize::from(takes_next(known));
+            i += usize::from(takes_next(known().find(|f| f.name == long)));
         } else if let Some(shorts) = word.strip_prefix('-').filter(|s| !s.is_empty()) {
-            let known = GLOBAL.iter().find(|f| f.short == shorts.chars().next());
-            i += usize::from(shorts.chars().count() == 1 && takes_next(known));
+            let flag = known().find(|f| f.short == shorts.chars().next());
+            i += usize::from(shorts.chars().count() == 1 && takes_next(flag));
         } else {
             return Some(i);
         }
@@ -376,8 +376,8 @@ mod tests {
 
     #[test]
     fn the_verb_is_found_behind_global_flags() {
-        assert_eq!(verb_at(&words("-n kube-system get pods")), Some(2));
-        assert_eq!(verb_at(&words("--namespace=x -v=6 get")), Some(2));
-        assert_eq!(verb_at(&words("--help")), None);
+        assert_eq!(verb_at(&words("-n kube-system get pods"), &[GLOBAL]), Some(2));
+        assert_eq!(verb_at(&words("--namespace=x -v=6 get"), &[GLOBAL]), Some(2));
+        assert_eq!(verb_at(&words("--help"), &[GLOBAL]), None);
     }
 }

@@ -79,6 +79,32 @@ pub(crate) fn rfc1123(stamp: &str) -> String {
     )
 }
 
+/// A virtual instant as RFC 3339 writes it, in UTC: `2026-01-01T00:00:05Z`.
+pub(crate) fn rfc3339(now: SimTime) -> String {
+    sim_core::kube::objects::Timestamp::at(now).to_string()
+}
+
+/// A duration as Go prints it: `1m30s`, `500ms`, `2h0m0s`.
+pub(crate) fn go_duration(d: std::time::Duration) -> String {
+    let (seconds, nanos) = (d.as_secs(), d.subsec_nanos());
+    if seconds == 0 {
+        return match nanos {
+            0 => "0s".to_owned(),
+            n if n < 1_000 => format!("{n}ns"),
+            n if n < 1_000_000 => format!("{}µs", f64::from(n) / 1e3),
+            n => format!("{}ms", f64::from(n) / 1e6),
+        };
+    }
+    let fraction = format!(".{nanos:09}");
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}{fraction}s"),
+        (0, minutes) => format!("{minutes}m{rest}{fraction}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{rest}{fraction}s"),
+    }
+}
+
 /// A virtual instant as klog stamps its lines: `0101 00:00:05.000000`.
 pub(crate) fn klog(now: SimTime) -> String {
     let (seconds, micros) = (EPOCH + (now.0 / 1_000_000_000) as i64, now.0 / 1_000 % 1_000_000);
@@ -155,6 +181,15 @@ mod tests {
         assert_eq!(rfc1123("2026-01-01T00:02:03Z"), "Thu, 01 Jan 2026 00:02:03 +0000");
         assert_eq!(rfc1123("2028-02-29T23:59:59Z"), "Tue, 29 Feb 2028 23:59:59 +0000");
         assert_eq!(rfc1123(""), "Mon, 01 Jan 0001 00:00:00 +0000");
+    }
+
+    #[test]
+    fn durations_print_as_in_go() {
+        let print = |millis| go_duration(std::time::Duration::from_millis(millis));
+        assert_eq!(
+            [0, 500, 1_500, 90_000, 7_200_000].map(print),
+            ["0s", "500ms", "1.5s", "1m30s", "2h0m0s"]
+        );
     }
 
     #[test]

@@ -10,9 +10,6 @@ use super::failure::Failure;
 use super::printers::tabwriter::TabWriter;
 use super::value::{list, text};
 
-/// Flags of `cluster-info` and `api-versions`: none.
-pub(crate) static NO_FLAGS: &[Flag] = &[];
-
 pub(crate) static API_RESOURCES_FLAGS: &[Flag] = &[
     short("output", 'o', F::Text),
     flag("no-headers", F::Bool),
@@ -27,10 +24,10 @@ pub(crate) static API_RESOURCES_FLAGS: &[Flag] = &[
 /// Runs `kubectl cluster-info`.
 ///
 /// # Errors
-/// `dump`, which is not modelled.
+/// A word, which it does not take.
 pub(crate) fn cluster_info(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     if let Some(word) = ctl.args.words.first() {
-        return Err(Failure::not_modelled(format!("\"kubectl cluster-info {word}\"")));
+        return Err(Failure::usage(&ctl.path, format!("unknown command {word:?}")));
     }
     let nodes: Vec<_> = ctl.store().iter(Kind::Node, None).map(|n| n.to_value()).collect();
     let first = nodes.iter().find(|n| {

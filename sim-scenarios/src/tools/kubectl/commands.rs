@@ -3,40 +3,78 @@
 use super::args::{Flag, GLOBAL, parse, verb_at};
 use super::ctl::Ctl;
 use super::failure::Failure;
+use super::flags::{CHANGE, CREATE, FILES, PRINT, SELECT};
 use super::{
-    apply, cluster_info, create, delete, describe, exec, expose, get, metadata, patch, run as run_verb,
-    version, wait,
+    apply, cluster_info, create, delete, describe, exec, expose, get, metadata, nodes, patch, replace, rollout,
+    run as run_verb, scale, set, version, wait,
 };
 use crate::tools::Cx;
 
-/// A verb.
-struct Verb {
-    name: &'static str,
-    flags: &'static [Flag],
-    run: fn(&mut Ctl<'_, '_>) -> Result<i32, Failure>,
+/// A verb, or a verb with its subcommand: `rollout status`.
+pub(crate) struct Verb {
+    pub(crate) name: &'static str,
+    pub(crate) flags: &'static [&'static [Flag]],
+    pub(crate) run: fn(&mut Ctl<'_, '_>) -> Result<i32, Failure>,
 }
 
 static VERBS: &[Verb] = &[
-    Verb { name: "annotate", flags: metadata::FLAGS, run: metadata::annotate },
+    Verb { name: "annotate", flags: &[metadata::FLAGS], run: metadata::annotate },
     Verb {
         name: "api-resources",
-        flags: cluster_info::API_RESOURCES_FLAGS,
+        flags: &[cluster_info::API_RESOURCES_FLAGS],
         run: cluster_info::api_resources,
     },
-    Verb { name: "api-versions", flags: cluster_info::NO_FLAGS, run: cluster_info::api_versions },
-    Verb { name: "apply", flags: apply::FLAGS, run: apply::run },
-    Verb { name: "cluster-info", flags: cluster_info::NO_FLAGS, run: cluster_info::cluster_info },
-    Verb { name: "create", flags: create::FLAGS, run: create::run },
-    Verb { name: "delete", flags: delete::FLAGS, run: delete::run },
-    Verb { name: "describe", flags: describe::verb::FLAGS, run: describe::verb::run },
-    Verb { name: "exec", flags: exec::FLAGS, run: exec::run },
-    Verb { name: "expose", flags: expose::FLAGS, run: expose::run },
-    Verb { name: "get", flags: get::FLAGS, run: get::run },
-    Verb { name: "label", flags: metadata::FLAGS, run: metadata::label },
-    Verb { name: "patch", flags: patch::FLAGS, run: patch::run },
-    Verb { name: "run", flags: run_verb::FLAGS, run: run_verb::run },
-    Verb { name: "version", flags: version::FLAGS, run: version::run },
-    Verb { name: "wait", flags: wait::FLAGS, run: wait::run },
+    Verb { name: "api-versions", flags: &[], run: cluster_info::api_versions },
+    Verb { name: "apply", flags: &[apply::FLAGS], run: apply::run },
+    Verb { name: "cluster-info", flags: &[], run: cluster_info::cluster_info },
+    Verb { name: "delete", flags: &[delete::FLAGS], run: delete::run },
+    Verb { name: "describe", flags: &[describe::verb::FLAGS], run: describe::verb::run },
+    Verb { name: "exec", flags: &[exec::FLAGS], run: exec::run },
+    Verb { name: "expose", flags: &[expose::FLAGS], run: expose::run },
+    Verb { name: "get", flags: &[get::FLAGS], run: get::run },
+    Verb { name: "label", flags: &[metadata::FLAGS], run: metadata::label },
+    Verb { name: "patch", flags: &[patch::FLAGS], run: patch::run },
+    Verb { name: "replace", flags: &[replace::FLAGS, FILES, PRINT, CHANGE, CREATE], run: replace::run },
+    Verb { name: "run", flags: &[run_verb::FLAGS], run: run_verb::run },
+    Verb { name: "scale", flags: &[scale::FLAGS, FILES, PRINT, SELECT, CHANGE], run: scale::run },
+    Verb { name: "version", flags: &[version::FLAGS], run: version::run },
+    Verb { name: "wait", flags: &[wait::FLAGS], run: wait::run },
+];
+
+/// The tables of verbs that have files of their own for each subcommand.
+static TABLES: &[&[Verb]] = &[VERBS, create::VERBS, nodes::VERBS, rollout::VERBS, set::VERBS];
+
+fn all() -> impl Iterator<Item = &'static Verb> {
+    TABLES.iter().copied().flatten()
+}
+
+/// Other names of subcommands.
+const ALIASES: &[(&str, &str)] = &[
+    ("create cj", "create cronjob"),
+    ("create cm", "create configmap"),
+    ("create deploy", "create deployment"),
+    ("create ing", "create ingress"),
+    ("create ns", "create namespace"),
+    ("create sa", "create serviceaccount"),
+    ("create svc", "create service"),
+    ("rollout sts", "rollout status"),
+    ("set sa", "set serviceaccount"),
+];
+
+/// Subcommands that kubectl has and this model does not.
+const MISSING: &[&str] = &[
+    "apply edit-last-applied",
+    "apply set-last-applied",
+    "apply view-last-applied",
+    "cluster-info dump",
+    "create pdb",
+    "create poddisruptionbudget",
+    "create pc",
+    "create priorityclass",
+    "create quota",
+    "create resourcequota",
+    "create token",
+    "set subject",
 ];
 
 /// Every verb of kubectl 1.34, for suggestions.
@@ -106,19 +144,16 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
 }
 
 fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {
-    let mut words = cx.operands().to_vec();
-    let Some(at) = verb_at(&words) else {
-        // Flags alone: a wrong one is told, the rest is the help text.
-        parse("kubectl", &[GLOBAL], &words)?;
-        return Err(Failure::not_modelled("kubectl's help text"));
-    };
-    let name = words.remove(at);
-    let Some(verb) = VERBS.iter().find(|v| v.name == name) else { return Err(unknown(&name)) };
+    let (name, words) = find(cx.operands())?;
     let path = format!("kubectl {name}");
-    if let Some(failure) = words.first().filter(|_| name == "create").and_then(|w| create::not_modelled(w)) {
-        return Err(failure);
+    if MISSING.contains(&name.as_str()) {
+        return Err(Failure::not_modelled(format!("{path:?}")));
     }
-    let args = parse(&path, &[verb.flags, GLOBAL], &words)?;
+    let Some(verb) = all().find(|v| v.name == name) else {
+        return Err(without_subcommand(&name, &words));
+    };
+    let flags: Vec<&[Flag]> = verb.flags.iter().copied().chain([GLOBAL]).collect();
+    let args = parse(&path, &flags, &words)?;
     if args.bool("help", false) {
         return Err(Failure::not_modelled(format!("the help text of {path:?}")));
     }
@@ -138,10 +173,53 @@ fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {
     (verb.run)(&mut Ctl::new(cx, args, path))
 }
 
+/// The longest name of a verb at the beginning of a command line (`create secret generic`), and the other words.
+fn find(words: &[String]) -> Result<(String, Vec<String>), Failure> {
+    let mut words = words.to_vec();
+    let Some(at) = verb_at(&words, &[GLOBAL]) else {
+        // Flags alone: a wrong one is told, the rest is the help text.
+        parse("kubectl", &[GLOBAL], &words)?;
+        return Err(Failure::not_modelled("kubectl's help text"));
+    };
+    let mut name = words.remove(at);
+    loop {
+        let own = all().find(|v| v.name == name).map_or(&[][..], |v| v.flags);
+        let flags: Vec<&[Flag]> = own.iter().copied().chain([GLOBAL]).collect();
+        let Some(at) = verb_at(&words, &flags) else { break };
+        let longer = format!("{name} {}", words[at]);
+        let longer = ALIASES.iter().find(|(alias, _)| *alias == longer).map_or(longer, |(_, v)| (*v).to_owned());
+        if !is_known(&longer) {
+            break;
+        }
+        words.remove(at);
+        name = longer;
+    }
+    Ok((name, words))
+}
+
+/// Whether it is a verb, or the beginning of some.
+fn is_known(name: &str) -> bool {
+    let begins = |v: &str| v.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    all().any(|v| begins(v.name)) || MISSING.contains(&name)
+}
+
+/// A verb that needs a subcommand and has none, or one that kubectl does not know.
+fn without_subcommand(name: &str, words: &[String]) -> Failure {
+    if !is_known(name) {
+        return unknown(name);
+    }
+    let path = format!("kubectl {name}");
+    let plain: Vec<&str> = words.iter().filter(|w| !w.starts_with('-')).map(String::as_str).collect();
+    if plain.is_empty() {
+        return Failure::not_modelled(format!("the help text of {path:?}"));
+    }
+    Failure::usage(&path, format!("unknown command {:?}", plain.join(" ")))
+}
+
 /// The command line that opened a shell, read once more when the shell is left.
 pub(crate) fn again<'a, 'c>(cx: &'a mut Cx<'c>, flags: &'static [Flag]) -> Option<Ctl<'a, 'c>> {
     let mut words = cx.operands().to_vec();
-    let path = format!("kubectl {}", words.remove(verb_at(&words)?));
+    let path = format!("kubectl {}", words.remove(verb_at(&words, &[GLOBAL])?));
     let args = parse(&path, &[flags, GLOBAL], &words).ok()?;
     Some(Ctl::new(cx, args, path))
 }

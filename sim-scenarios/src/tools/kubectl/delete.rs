@@ -36,7 +36,7 @@ pub(crate) static FLAGS: &[Flag] = &[
 ];
 
 /// How long `--wait` waits when no `--timeout` is given: a week, which nothing here outlives.
-const WAIT: Duration = Duration::from_secs(7 * 86_400);
+pub(crate) const WAIT: Duration = Duration::from_secs(7 * 86_400);
 
 const IMMEDIATE: &str = "Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource \
                          may continue to run on the cluster indefinitely.";

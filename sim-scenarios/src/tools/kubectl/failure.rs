@@ -14,6 +14,8 @@ const KIND_NOT_MODELLED: &str = "that this simulator does not model";
 pub(crate) enum Failure {
     /// `error: …`
     Plain(String),
+    /// A message that kubectl prints as it is.
+    Bare(String),
     /// The API server refused; with a manifest, what was being done with which file.
     Api(Box<ApiError>, Option<(&'static str, String)>),
     /// Several, one per object.
@@ -42,7 +44,7 @@ impl Failure {
             Self::Plain(message) => message
                 .strip_suffix(NOT_MODELLED)
                 .or_else(|| message.ends_with(KIND_NOT_MODELLED).then_some(message)),
-            Self::Api(..) => None,
+            Self::Api(..) | Self::Bare(_) => None,
             Self::Many(all) => all.iter().find_map(Self::what_is_not_modelled),
         }
     }
@@ -70,10 +72,18 @@ impl Failure {
         }
     }
 
+    /// Go's `err.Error()`: the message without what kubectl puts before it.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Api(api, _) => api.message.clone(),
+            other => other.brief(),
+        }
+    }
+
     /// The message of one failure among several, which has no `error: ` before it.
     fn brief(&self) -> String {
         match self {
-            Self::Plain(message) => message.clone(),
+            Self::Plain(message) | Self::Bare(message) => message.clone(),
             other => other.to_string(),
         }
     }
@@ -84,6 +94,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Plain(message) if message.starts_with("error: ") => f.write_str(message),
             Self::Plain(message) => write!(f, "error: {message}"),
+            Self::Bare(message) => f.write_str(message),
             Self::Api(api, doing) => {
                 f.write_str(&api.kubectl_text(doing.as_ref().map(|(verb, file)| (*verb, file.as_str()))))
             }

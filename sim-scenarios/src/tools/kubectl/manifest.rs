@@ -8,6 +8,7 @@ use super::ctl::Ctl;
 use super::failure::Failure;
 use super::files;
 use super::resource::Resource;
+use super::target::{self, Found};
 use super::value;
 
 /// An object as a person wrote it.
@@ -90,4 +91,21 @@ pub(crate) fn names(ctl: &Ctl<'_, '_>) -> Result<Vec<(Resource, String)>, Failur
     let (documents, failures) = read(ctl)?;
     Failure::from_many(failures)?;
     Ok(documents.into_iter().map(|d| (Resource::Kind(d.kind), d.name().to_owned())).collect())
+}
+
+/// The objects of `-f` as the server has them.
+///
+/// # Errors
+/// As [`names`].
+pub(crate) fn found(ctl: &Ctl<'_, '_>) -> Result<(Vec<Found>, Vec<Failure>), Failure> {
+    let (documents, mut failures) = read(ctl)?;
+    let mut found = Vec::new();
+    for d in documents {
+        let resource = Resource::Kind(d.kind);
+        match target::get(ctl.store(), resource, &d.namespace, d.name()) {
+            Ok(value) => found.push(Found { resource, value }),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    Ok((found, failures))
 }

@@ -6,11 +6,11 @@ use sim_core::kube::objects::{Object, ObjectMeta};
 
 use super::args::{Flag, Kind as F, flag, short};
 use super::ctl::{Ctl, DryRun};
+use super::edit;
 use super::failure::Failure;
 use super::get;
-use super::manifest;
 use super::resource::Resource;
-use super::target::{Found, Scope, Wanted};
+use super::target::{Found, Wanted};
 use super::value;
 
 pub(crate) static FLAGS: &[Flag] = &[
@@ -83,22 +83,15 @@ pub(crate) fn annotate(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
 
 fn run(ctl: &mut Ctl<'_, '_>, kind: &Kind) -> Result<i32, Failure> {
     ctl.refuse(&["local", "resource-version"])?;
-    let is_edit = |w: &String| w.contains('=') || w.ends_with('-');
-    let at = ctl.args.words.iter().position(is_edit).unwrap_or(ctl.args.words.len());
-    let (objects, edits) = ctl.args.words.split_at(at);
+    let words = ctl.args.words.clone();
+    let (objects, edits) = edit::split_pairs(&words, kind.noun, edit::is_pair)?;
     let edits = parse(edits, kind)?;
-    let wanted = wanted(ctl, objects)?;
     if edits == Edits::default() && !ctl.args.bool("list", false) {
         let message = format!("at least one {} update is required", kind.noun);
         return Err(Failure::usage(&ctl.path, message));
     }
-    let (found, mut failures) = find(ctl, &wanted);
-    for found in &found {
-        if let Err(failure) = one(ctl, found, &edits, kind) {
-            failures.push(failure);
-        }
-    }
-    Failure::from_many(failures).map(|()| 0)
+    let (found, failures) = found(ctl, objects)?;
+    edit::each(ctl, &found, failures, |ctl, found| one(ctl, found, &edits, kind))
 }
 
 fn parse(words: &[String], kind: &Kind) -> Result<Edits, Failure> {
@@ -121,32 +114,19 @@ fn parse(words: &[String], kind: &Kind) -> Result<Edits, Failure> {
     }
 }
 
-fn wanted(ctl: &Ctl<'_, '_>, words: &[String]) -> Result<Wanted, Failure> {
-    if !ctl.args.texts("filename").is_empty() || ctl.args.given("kustomize") {
-        return manifest::names(ctl).map(Wanted::Named);
-    }
-    if words.is_empty() {
+fn found(ctl: &Ctl<'_, '_>, words: &[String]) -> Result<(Vec<Found>, Vec<Failure>), Failure> {
+    if words.is_empty() && ctl.args.texts("filename").is_empty() && !ctl.args.given("kustomize") {
         return Err(Failure::plain(
             "one or more resources must be specified as <resource> <name> or <resource>/<name>",
         ));
     }
-    let wanted = Wanted::parse(words)?;
-    let selects =
-        ctl.args.bool("all", false) || ctl.args.given("selector") || ctl.args.given("field-selector");
-    if matches!(wanted, Wanted::All(_)) && !selects && !ctl.args.bool("list", false) {
-        return Err(Failure::plain("resource(s) were provided, but no name was specified"));
+    // To list, a type alone is enough.
+    match words {
+        [one] if ctl.args.bool("list", false) && !one.contains('/') => {
+            Ok(edit::find(ctl, &Wanted::parse(words)?))
+        }
+        _ => edit::objects(ctl, words),
     }
-    Ok(wanted)
-}
-
-fn find(ctl: &Ctl<'_, '_>, wanted: &Wanted) -> (Vec<Found>, Vec<Failure>) {
-    let namespace = ctl.namespace();
-    let scope = Scope {
-        namespace: (!ctl.args.bool("all-namespaces", false)).then_some(namespace.as_str()),
-        labels: ctl.args.text("selector"),
-        fields: ctl.args.text("field-selector"),
-    };
-    wanted.find(ctl.store(), &scope)
 }
 
 fn one(ctl: &mut Ctl<'_, '_>, found: &Found, edits: &Edits, kind: &Kind) -> Result<(), Failure> {

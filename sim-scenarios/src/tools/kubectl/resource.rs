@@ -70,6 +70,14 @@ impl Resource {
         }
     }
 
+    /// `pods`, `deployments.apps`: the type in messages about one object.
+    pub(crate) fn qualified_plural(self) -> String {
+        match self {
+            Self::Kind(kind) => kind.qualified_resource(),
+            Self::Event => "events".to_owned(),
+        }
+    }
+
     /// `pod`, `endpointslice.discovery.k8s.io`: what stands before the slash in kubectl's results.
     pub(crate) fn prefix(self) -> String {
         match self {

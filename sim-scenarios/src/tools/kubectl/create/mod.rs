@@ -5,99 +5,98 @@ use sim_core::kube::objects::Kind;
 use sim_core::kube::store::ApiError;
 
 use super::args::{Flag, Kind as F, flag, short};
+use super::commands::Verb;
 use super::ctl::{Ctl, DryRun};
 use super::failure::Failure;
+use super::flags::{CHANGE, CREATE, FILES, PRINT};
 use super::get;
 use super::manifest;
 use super::resource::Resource;
 use super::value;
 
+mod access;
 mod config_map;
+mod data;
+mod ingress;
 mod namespace;
+mod secret;
 mod service;
+mod workload;
 
-pub(crate) static FLAGS: &[Flag] = &[
-    short("filename", 'f', F::List),
-    short("kustomize", 'k', F::Text),
-    short("recursive", 'R', F::Bool),
-    short("output", 'o', F::Text),
+static FROM_FILES: &[Flag] = &[
     short("selector", 'l', F::Text),
-    flag("template", F::Text),
-    flag("allow-missing-template-keys", F::Bool),
-    flag("show-managed-fields", F::Bool),
-    flag("dry-run", F::Optional("unchanged")),
-    flag("validate", F::Optional("strict")),
-    flag("save-config", F::Bool),
-    flag("field-manager", F::Text),
     flag("edit", F::Bool),
     flag("raw", F::Text),
     flag("windows-line-endings", F::Bool),
-    // Of the small commands.
+];
+static DATA: &[Flag] = &[
     flag("from-literal", F::Texts),
     flag("from-file", F::List),
     flag("from-env-file", F::List),
     flag("append-hash", F::Bool),
-    flag("tcp", F::List),
-    flag("clusterip", F::Text),
-    flag("node-port", F::Int),
-    flag("external-name", F::Text),
+];
+static SECRET_TYPE: &[Flag] = &[flag("type", F::Text)];
+static PORTS: &[Flag] =
+    &[flag("tcp", F::List), flag("clusterip", F::Text), flag("node-port", F::Int), flag("external-name", F::Text)];
+
+macro_rules! small {
+    ($name:literal, [$($flags:expr),*], $make:path) => {
+        Verb { name: $name, flags: &[$($flags,)* PRINT, CHANGE, CREATE], run: |ctl| small(ctl, $make) }
+    };
+}
+
+pub(crate) static VERBS: &[Verb] = &[
+    Verb { name: "create", flags: &[FROM_FILES, FILES, PRINT, CHANGE, CREATE], run },
+    small!("create clusterrole", [access::ROLE_FLAGS], access::cluster_role),
+    small!("create clusterrolebinding", [access::BINDING_FLAGS], access::cluster_role_binding),
+    small!("create configmap", [DATA], config_map::make),
+    small!("create cronjob", [workload::CRON_JOB_FLAGS], workload::cron_job),
+    small!("create deployment", [workload::DEPLOYMENT_FLAGS], workload::deployment),
+    small!("create ingress", [ingress::FLAGS], ingress::make),
+    small!("create job", [workload::JOB_FLAGS], workload::job),
+    small!("create namespace", [], namespace::make),
+    small!("create role", [access::ROLE_FLAGS], access::role),
+    small!("create rolebinding", [access::BINDING_FLAGS], access::role_binding),
+    small!("create secret docker-registry", [secret::REGISTRY_FLAGS], secret::docker_registry),
+    small!("create secret generic", [DATA, SECRET_TYPE], secret::generic),
+    small!("create secret tls", [secret::TLS_FLAGS], secret::tls),
+    small!("create service clusterip", [PORTS], service::cluster_ip),
+    small!("create service externalname", [PORTS], service::external_name),
+    small!("create service loadbalancer", [PORTS], service::load_balancer),
+    small!("create service nodeport", [PORTS], service::node_port),
+    small!("create serviceaccount", [], access::service_account),
 ];
 
-/// Runs the verb.
-///
-/// # Errors
-/// What kubectl reports at the end.
-pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
+/// Runs the verb on files.
+fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["edit", "raw", "selector", "save-config"])?;
-    match ctl.args.words.first().map(String::as_str) {
+    let files = !ctl.args.texts("filename").is_empty() || ctl.args.given("kustomize");
+    match ctl.args.words.first() {
         None => from_files(ctl),
-        Some(command) => {
-            let make = match command {
-                "namespace" | "ns" => namespace::make,
-                "configmap" | "cm" => config_map::make,
-                "service" | "svc" => service::make,
-                _ => return Err(not_modelled(command).unwrap_or_else(|| unknown(ctl))),
-            };
-            ctl.path = format!("{} {command}", ctl.path);
-            ctl.args.words.remove(0);
-            let New { kind, body, what } = make(ctl)?;
-            let namespace = if kind.namespaced() { ctl.namespace() } else { String::new() };
-            send(ctl, kind, &namespace, &body, "created", |error| match &what {
-                Some(what) => Failure::plain(format!("failed to create {what}: {error}")),
-                None => error.into(),
-            })
-            .map(|()| 0)
+        Some(_) if files => {
+            let words = ctl.args.words.join(" ");
+            Err(Failure::usage(&ctl.path, format!("Unexpected args: [{words}]")))
+        }
+        Some(word) => {
+            ctl.err("Error: must specify one of -f and -k\n");
+            Err(Failure::usage(&ctl.path, format!("unknown command {word:?}")))
         }
     }
 }
 
-/// What kubectl could create and this model cannot; told before its flags are looked at, which are unknown too.
-pub(crate) fn not_modelled(command: &str) -> Option<Failure> {
-    const KNOWN: [&str; 15] = [
-        "clusterrole",
-        "clusterrolebinding",
-        "cronjob",
-        "deployment",
-        "deploy",
-        "ingress",
-        "job",
-        "poddisruptionbudget",
-        "priorityclass",
-        "quota",
-        "role",
-        "rolebinding",
-        "secret",
-        "serviceaccount",
-        "token",
-    ];
-    KNOWN.contains(&command).then(|| Failure::not_modelled(format!("\"kubectl create {command}\"")))
-}
-
-fn unknown(ctl: &Ctl<'_, '_>) -> Failure {
-    Failure::Plain(format!(
-        "Unexpected args: {:?}\nSee '{} -h' for help and examples",
-        ctl.args.words, ctl.path
-    ))
+/// Runs a small command.
+fn small(
+    ctl: &mut Ctl<'_, '_>,
+    make: fn(&mut Ctl<'_, '_>) -> Result<New, Failure>,
+) -> Result<i32, Failure> {
+    ctl.refuse(&["save-config"])?;
+    let New { kind, body, what } = make(ctl)?;
+    let namespace = if kind.namespaced() { ctl.namespace() } else { String::new() };
+    send(ctl, kind, &namespace, &body, "created", |error| match &what {
+        Some(what) => Failure::plain(format!("failed to create {what}: {error}")),
+        None => error.into(),
+    })
+    .map(|()| 0)
 }
 
 fn from_files(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {

@@ -7,19 +7,23 @@ use super::super::ctl::Ctl;
 use super::super::failure::Failure;
 use super::New;
 
-pub(super) fn make(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
-    let service_type = match ctl.args.words.first().map(String::as_str) {
-        Some("clusterip") => "ClusterIP",
-        Some("nodeport") => "NodePort",
-        Some("loadbalancer") => "LoadBalancer",
-        Some("externalname") => "ExternalName",
-        _ => {
-            return Err(Failure::not_modelled(
-                "\"kubectl create service\" without clusterip, nodeport, loadbalancer or externalname",
-            ));
-        }
-    };
-    ctl.path = format!("{} {}", ctl.path, ctl.args.words.remove(0));
+pub(super) fn cluster_ip(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
+    make(ctl, "ClusterIP")
+}
+
+pub(super) fn node_port(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
+    make(ctl, "NodePort")
+}
+
+pub(super) fn load_balancer(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
+    make(ctl, "LoadBalancer")
+}
+
+pub(super) fn external_name(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
+    make(ctl, "ExternalName")
+}
+
+fn make(ctl: &mut Ctl<'_, '_>, service_type: &str) -> Result<New, Failure> {
     let name = super::one_name(ctl)?;
     let external = ctl.args.text("external-name");
     if service_type == "ExternalName" && external.is_none() {
