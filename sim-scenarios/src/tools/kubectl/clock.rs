@@ -186,10 +186,7 @@ mod tests {
     #[test]
     fn durations_print_as_in_go() {
         let print = |millis| go_duration(std::time::Duration::from_millis(millis));
-        assert_eq!(
-            [0, 500, 1_500, 90_000, 7_200_000].map(print),
-            ["0s", "500ms", "1.5s", "1m30s", "2h0m0s"]
-        );
+        assert_eq!([0, 500, 1_500, 90_000, 7_200_000].map(print), ["0s", "500ms", "1.5s", "1m30s", "2h0m0s"]);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use super::ctl::Ctl;
 use super::failure::Failure;
 use super::flags::{CHANGE, CREATE, FILES, PRINT, SELECT};
 use super::{
-    apply, cluster_info, create, delete, describe, exec, expose, get, metadata, nodes, patch, replace, rollout,
-    run as run_verb, scale, set, version, wait,
+    apply, cluster_info, create, delete, describe, exec, expose, get, metadata, nodes, patch, replace,
+    rollout, run as run_verb, scale, set, version, wait,
 };
 use crate::tools::Cx;
 
@@ -157,17 +157,9 @@ fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {
     if args.bool("help", false) {
         return Err(Failure::not_modelled(format!("the help text of {path:?}")));
     }
-    if let Some(flag) = args.first_given(&[
-        "as",
-        "as-group",
-        "as-uid",
-        "kubeconfig",
-        "context",
-        "cluster",
-        "server",
-        "user",
-        "token",
-    ]) {
+    let own = |flag: &&str| verb.flags.iter().copied().flatten().any(|f| f.name == *flag);
+    let refused = ["as", "as-group", "as-uid", "kubeconfig", "context", "cluster", "server", "user", "token"];
+    if let Some(flag) = refused.into_iter().filter(|f| !own(f)).find(|f| args.given(f)) {
         return Err(Failure::not_modelled(format!("the flag --{flag} of kubectl")));
     }
     (verb.run)(&mut Ctl::new(cx, args, path))
@@ -187,7 +179,8 @@ fn find(words: &[String]) -> Result<(String, Vec<String>), Failure> {
         let flags: Vec<&[Flag]> = own.iter().copied().chain([GLOBAL]).collect();
         let Some(at) = verb_at(&words, &flags) else { break };
         let longer = format!("{name} {}", words[at]);
-        let longer = ALIASES.iter().find(|(alias, _)| *alias == longer).map_or(longer, |(_, v)| (*v).to_owned());
+        let longer =
+            ALIASES.iter().find(|(alias, _)| *alias == longer).map_or(longer, |(_, v)| (*v).to_owned());
         if !is_known(&longer) {
             break;
         }

@@ -131,9 +131,9 @@ pub(crate) fn split_pairs<'a>(
     let at = words.iter().position(|w| is_change(w)).unwrap_or(words.len());
     let (resources, changes) = words.split_at(at);
     match changes.iter().find(|w| !is_change(w)) {
-        Some(word) => Err(Failure::plain(format!(
-            "all resources must be specified before {noun} changes: {word}"
-        ))),
+        Some(word) => {
+            Err(Failure::plain(format!("all resources must be specified before {noun} changes: {word}")))
+        }
         None => Ok((resources, changes)),
     }
 }

@@ -84,7 +84,8 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, namespace: &str) -> Result<(), Fail
     let service_name = ctl.args.text("name").unwrap_or(name(&found.value)).to_owned();
     let kind = ctl.args.text("type").unwrap_or("ClusterIP").to_owned();
     let target = ctl.args.text("target-port").map(str::to_owned);
-    let mut body = service(&service_name, namespace, &found.value, &port, target.as_deref(), &kind)?;
+    let mut body =
+        service(create::metadata(ctl, &service_name), &found.value, &port, target.as_deref(), &kind)?;
     for (i, port) in body["spec"]["ports"].as_array_mut().into_iter().flatten().enumerate() {
         let own = own_ports.iter().find(|own| int(own, "/containerPort") == int(port, "/port"));
         let own =
@@ -113,13 +114,12 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, namespace: &str) -> Result<(), Fail
     create::send(ctl, Kind::Service, namespace, &body, "exposed", Failure::from)
 }
 
-/// The Service that leads to an object.
+/// The Service that leads to an object; `metadata` is its own.
 ///
 /// # Errors
 /// The object has no labels to select it by, or the port is none.
 pub(crate) fn service(
-    name: &str,
-    namespace: &str,
+    mut metadata: Value,
     object: &Value,
     port: &str,
     target: Option<&str>,
@@ -149,10 +149,11 @@ pub(crate) fn service(
     };
     let ports: Vec<Value> = numbers.iter().enumerate().map(one).collect::<Result<_, Failure>>()?;
     let labels = map(object, "/metadata/labels").cloned().unwrap_or_default();
+    metadata["labels"] = Value::Object(labels);
     Ok(json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "metadata": metadata,
         "spec": {
             "type": kind, "selector": selector, "ports": ports,
         },

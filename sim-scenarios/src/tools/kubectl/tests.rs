@@ -189,3 +189,73 @@ fn a_watch_ends_when_nobody_presses_control_c() {
     assert!(transcript.ends_with("? 130\n"), "{transcript}");
     assert!(cluster.now() >= SimTime::from_secs(10));
 }
+
+const WEB: &str = "kubectl create deployment web --image=nginx:1.25 --replicas=2 --port=80";
+
+#[test]
+fn small_create_commands_make_what_kubectl_makes() {
+    let mut cluster = cluster();
+    insta::assert_snapshot!(session(
+        &mut cluster,
+        &[
+            &format!("{WEB} --dry-run=client -o yaml"),
+            "kubectl create deployment web --image=nginx -- sleep 5",
+            "kubectl create deployment a b --image=nginx",
+            "kubectl create deployment web",
+            "kubectl create job once --image=busybox -o yaml --dry-run=client -- date",
+            "kubectl create cronjob tick --image=busybox --schedule=*/5.*.*.*.* --dry-run=client",
+            "kubectl create secret generic pass --from-literal=a=1 --from-literal=b='2'",
+            "kubectl get secret pass -o jsonpath={.data}",
+            "kubectl describe secret pass",
+            "kubectl create secret docker-registry reg --docker-username=u --docker-password=p",
+            "kubectl create secret tls cert",
+            "kubectl create secret",
+            "kubectl create secret foo x",
+            "kubectl create sa robot",
+            "kubectl get sa",
+            "kubectl describe sa robot",
+            "kubectl create role reader --verb=get,list --resource=pods,deployments.apps",
+            "kubectl create role reader --verb=get --resource=foo",
+            "kubectl describe role reader",
+            "kubectl create rolebinding read --role=reader --serviceaccount=default:robot",
+            "kubectl create clusterrolebinding all --clusterrole=cluster-admin --user=me",
+            "kubectl get rolebinding,clusterrolebinding -o wide",
+            "kubectl describe rolebinding read",
+            "kubectl create ingress web --class=nginx --rule=web.example.com/*=web:80 --dry-run=client -o yaml",
+            "kubectl create ingress web",
+            "kubectl create quota x",
+            "kubectl create foo",
+            "kubectl run p --image=nginx --serviceaccount=x",
+            "kubectl apply -f - <<< apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {serviceAccountName: nobody, containers: [{name: c, image: nginx}]}\n",
+        ]
+    ));
+}
+
+#[test]
+fn nodes_are_closed_emptied_and_tainted() {
+    let mut cluster = Cluster::builder().pin_pod("default", "pod-a", Some("node1"), None).build().unwrap();
+    let apply = format!("kubectl apply -f - <<< {POD}  nodeName: node1\n");
+    insta::assert_snapshot!(session(
+        &mut cluster,
+        &[
+            &apply,
+            "kubectl cordon",
+            "kubectl cordon node9",
+            "kubectl cordon node1",
+            "kubectl cordon node1",
+            "kubectl get nodes node1 -o jsonpath={.spec.unschedulable}",
+            "kubectl drain node1",
+            "kubectl drain node1 --force --ignore-daemonsets --grace-period=1",
+            "kubectl get pods",
+            "kubectl uncordon node1 node2",
+            "kubectl taint nodes node1 gpu=yes:NoSchedule",
+            "kubectl taint node node1 gpu=no:NoSchedule",
+            "kubectl taint node node1 gpu=no:NoSchedule --overwrite",
+            "kubectl taint node node1 other-",
+            "kubectl taint node node1 gpu:NoSchedule-",
+            "kubectl taint node node1 gpu",
+            "kubectl taint pod x a=b:NoSchedule",
+            "kubectl taint nodes a=b:NoSchedule",
+        ]
+    ));
+}

@@ -26,14 +26,29 @@ pub(super) static BINDING_FLAGS: &[Flag] = &[
 
 pub(super) fn service_account(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     let name = super::one_name(ctl)?;
-    let body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": ctl.namespace()}});
+    let body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": super::metadata(ctl, &name)});
     Ok(New { kind: Kind::ServiceAccount, body, what: Some("serviceaccount".to_owned()) })
 }
 
 /// What can be done to resources.
 const VERBS: [&str; 17] = [
-    "get", "delete", "list", "create", "update", "patch", "watch", "proxy", "redirect", "deletecollection", "use",
-    "bind", "escalate", "impersonate", "approve", "sign", "attest",
+    "get",
+    "delete",
+    "list",
+    "create",
+    "update",
+    "patch",
+    "watch",
+    "proxy",
+    "redirect",
+    "deletecollection",
+    "use",
+    "bind",
+    "escalate",
+    "impersonate",
+    "approve",
+    "sign",
+    "attest",
 ];
 
 pub(super) fn role(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
@@ -41,7 +56,7 @@ pub(super) fn role(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     let rules = resource_rules(ctl)?;
     let body = json!({
         "apiVersion": Kind::Role.api_version(), "kind": "Role",
-        "metadata": {"name": name, "namespace": ctl.namespace()}, "rules": rules,
+        "metadata": super::metadata(ctl, &name), "rules": rules,
     });
     Ok(New { kind: Kind::Role, body, what: Some("role".to_owned()) })
 }
@@ -157,15 +172,13 @@ fn binding(ctl: &mut Ctl<'_, '_>, kind: Kind, what: &str) -> Result<New, Failure
         subjects.extend(ctl.args.texts(flag).iter().map(named));
     }
     for account in ctl.args.texts("serviceaccount") {
-        let (space, own) = account.split_once(':').filter(|(s, n)| !s.is_empty() && !n.is_empty()).ok_or_else(|| {
-            Failure::plain("serviceaccount must be <namespace>:<name>")
-        })?;
+        let (space, own) = account
+            .split_once(':')
+            .filter(|(s, n)| !s.is_empty() && !n.is_empty())
+            .ok_or_else(|| Failure::plain("serviceaccount must be <namespace>:<name>"))?;
         subjects.push(json!({"kind": "ServiceAccount", "name": own, "namespace": space}));
     }
-    let mut metadata = json!({"name": name});
-    if kind.namespaced() {
-        metadata["namespace"] = json!(ctl.namespace());
-    }
+    let metadata = if kind.namespaced() { super::metadata(ctl, &name) } else { json!({"name": name}) };
     let mut body = json!({
         "apiVersion": kind.api_version(), "kind": kind.name(), "metadata": metadata,
         "roleRef": {"apiGroup": rbac::GROUP, "kind": role_kind, "name": role},

@@ -11,7 +11,7 @@ pub(super) fn make(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     ctl.refuse(&["append-hash"])?;
     let name = super::one_name(ctl)?;
     let data = data::read(ctl, "ConfigMap", &name)?;
-    let mut body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": ctl.namespace()}});
+    let mut body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": super::metadata(ctl, &name)});
     if !data.is_empty() {
         body["data"] = data.into_iter().map(|(k, v)| (k, Value::String(v))).collect();
     }

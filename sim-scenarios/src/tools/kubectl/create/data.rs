@@ -19,9 +19,10 @@ pub(super) fn read(ctl: &Ctl<'_, '_>, kind: &str, name: &str) -> Result<IndexMap
     }
     let mut data = Data { all: IndexMap::new(), kind, name };
     for literal in ctl.args.texts("from-literal") {
-        let (key, value) = literal.split_once('=').filter(|(k, _)| !k.is_empty()).ok_or_else(|| {
-            Failure::plain(format!("invalid literal source {literal}, expected key=value"))
-        })?;
+        let (key, value) = literal
+            .split_once('=')
+            .filter(|(k, _)| !k.is_empty())
+            .ok_or_else(|| Failure::plain(format!("invalid literal source {literal}, expected key=value")))?;
         data.insert(key, unquoted(value).to_owned())?;
     }
     for source in ctl.args.texts("from-file") {
@@ -72,7 +73,9 @@ impl Data<'_> {
     fn file(&mut self, ctl: &Ctl<'_, '_>, source: &str) -> Result<(), Failure> {
         let (key, path) = match source.split('=').collect::<Vec<_>>().as_slice() {
             [path] => (None, *path),
-            ["", _] => return Err(Failure::plain(format!("key name for file path {} missing", &source[1..]))),
+            ["", _] => {
+                return Err(Failure::plain(format!("key name for file path {} missing", &source[1..])));
+            }
             [key, ""] => return Err(Failure::plain(format!("file path for key name {key} missing"))),
             [key, path] => (Some(*key), *path),
             _ => return Err(Failure::plain("key names or file paths cannot contain '='")),
@@ -83,7 +86,7 @@ impl Data<'_> {
             if key.is_some() {
                 return Err(Failure::plain("cannot give a key name for a directory path"));
             }
-            let list = tree.and_then(|t| t.list(&absolute)).unwrap_or_default();
+            let list = tree.and_then(|t| t.list(&absolute).ok()).unwrap_or_default();
             let names: Vec<String> =
                 list.into_iter().filter(|(_, k)| *k == FileKind::File).map(|(n, _)| n.to_owned()).collect();
             for own in names {

@@ -37,7 +37,8 @@ pub(super) fn make(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
         spec.insert("ingressClassName".to_owned(), json!(class));
     }
     if let Some(default) = default {
-        let backend = backend(default).ok_or_else(|| Failure::plain("default-backend should be in format servicename:serviceport"))?;
+        let backend = backend(default)
+            .ok_or_else(|| Failure::plain("default-backend should be in format servicename:serviceport"))?;
         spec.insert("defaultBackend".to_owned(), backend);
     }
     let rules: Vec<Rule> = rules.iter().map(|r| Rule::parse(r)).collect::<Result<_, Failure>>()?;
@@ -48,7 +49,7 @@ pub(super) fn make(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     if !rules.is_empty() {
         spec.insert("rules".to_owned(), Value::Array(by_host(&rules)));
     }
-    let mut metadata = json!({"name": name, "namespace": ctl.namespace()});
+    let mut metadata = super::metadata(ctl, &name);
     if !annotations.is_empty() {
         metadata["annotations"] = Value::Object(annotations);
     }
@@ -159,10 +160,11 @@ mod tests {
 
     #[test]
     fn rules_become_hosts_with_paths() {
-        let rules: Vec<Rule> = ["a.example.com/x*=one:80", "a.example.com/y=two:web,tls=cert", "/=three:8080,tls"]
-            .iter()
-            .map(|r| Rule::parse(r).unwrap())
-            .collect();
+        let rules: Vec<Rule> =
+            ["a.example.com/x*=one:80", "a.example.com/y=two:web,tls=cert", "/=three:8080,tls"]
+                .iter()
+                .map(|r| Rule::parse(r).unwrap())
+                .collect();
         insta::assert_json_snapshot!(json!({"rules": by_host(&rules), "tls": tls(&rules)}));
         assert!(Rule::parse("a=b").is_err());
     }

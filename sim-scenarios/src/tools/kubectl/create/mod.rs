@@ -1,8 +1,9 @@
 //! `kubectl create`: from files, and with its own small commands.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sim_core::kube::objects::Kind;
 use sim_core::kube::store::ApiError;
+use sim_core::kube::version::Version;
 
 use super::args::{Flag, Kind as F, flag, short};
 use super::commands::Verb;
@@ -36,8 +37,12 @@ static DATA: &[Flag] = &[
     flag("append-hash", F::Bool),
 ];
 static SECRET_TYPE: &[Flag] = &[flag("type", F::Text)];
-static PORTS: &[Flag] =
-    &[flag("tcp", F::List), flag("clusterip", F::Text), flag("node-port", F::Int), flag("external-name", F::Text)];
+static PORTS: &[Flag] = &[
+    flag("tcp", F::List),
+    flag("clusterip", F::Text),
+    flag("node-port", F::Int),
+    flag("external-name", F::Text),
+];
 
 macro_rules! small {
     ($name:literal, [$($flags:expr),*], $make:path) => {
@@ -71,7 +76,7 @@ pub(crate) static VERBS: &[Verb] = &[
 fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["edit", "raw", "selector", "save-config"])?;
     let files = !ctl.args.texts("filename").is_empty() || ctl.args.given("kustomize");
-    match ctl.args.words.first() {
+    match ctl.args.words.first().cloned() {
         None => from_files(ctl),
         Some(_) if files => {
             let words = ctl.args.words.join(" ");
@@ -85,10 +90,7 @@ fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
 }
 
 /// Runs a small command.
-fn small(
-    ctl: &mut Ctl<'_, '_>,
-    make: fn(&mut Ctl<'_, '_>) -> Result<New, Failure>,
-) -> Result<i32, Failure> {
+fn small(ctl: &mut Ctl<'_, '_>, make: fn(&mut Ctl<'_, '_>) -> Result<New, Failure>) -> Result<i32, Failure> {
     ctl.refuse(&["save-config"])?;
     let New { kind, body, what } = make(ctl)?;
     let namespace = if kind.namespaced() { ctl.namespace() } else { String::new() };
@@ -150,8 +152,25 @@ pub(crate) fn make(
             let now = ctl.now();
             ctl.store().clone().create_value(kind, namespace, body, now).map(|o| o.to_value())
         }
-        DryRun::Client => Ok(body.clone()),
+        DryRun::Client => {
+            let mut body = body.clone();
+            if ctl.version() < Version::new(1, 34, 0) {
+                with_null_times(&mut body);
+            }
+            Ok(body)
+        }
     })
+}
+
+/// Up to 1.33 kubectl printed the time of creation of what was never created.
+fn with_null_times(value: &mut Value) {
+    let Value::Object(map) = value else { return };
+    if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+        metadata.entry("creationTimestamp").or_insert(Value::Null);
+    }
+    for field in ["spec", "template", "jobTemplate"] {
+        map.get_mut(field).into_iter().for_each(with_null_times);
+    }
 }
 
 /// Says that an object was created, or prints it as `-o` wants.
@@ -169,6 +188,14 @@ pub(crate) fn tell(ctl: &mut Ctl<'_, '_>, kind: Kind, object: &Value, done: &str
         ctl.print(text);
     }
     Ok(())
+}
+
+/// The metadata of a new object: a namespace stands in it only if one was asked for, and the request's path has it otherwise.
+pub(crate) fn metadata(ctl: &Ctl<'_, '_>, name: &str) -> Value {
+    match ctl.args.text("namespace") {
+        Some(namespace) => json!({"name": name, "namespace": namespace}),
+        None => json!({"name": name}),
+    }
 }
 
 /// What a small command makes.

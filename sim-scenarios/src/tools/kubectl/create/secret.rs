@@ -84,7 +84,7 @@ fn secret(
     kind: &str,
     data: impl IntoIterator<Item = (String, String)>,
 ) -> New {
-    let mut body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": ctl.namespace()}});
+    let mut body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": super::metadata(ctl, name)});
     let encoded = |(key, text): (String, String)| (key, json!(data_encoding::BASE64.encode(text.as_bytes())));
     let data: Map<String, Value> = data.into_iter().map(encoded).collect();
     if !data.is_empty() {

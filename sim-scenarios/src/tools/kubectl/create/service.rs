@@ -49,7 +49,8 @@ fn make(ctl: &mut Ctl<'_, '_>, service_type: &str) -> Result<New, Failure> {
     if let Some(external) = external {
         spec["externalName"] = json!(external);
     }
-    let metadata = json!({"name": name, "namespace": ctl.namespace(), "labels": {"app": name}});
+    let mut metadata = super::metadata(ctl, &name);
+    metadata["labels"] = json!({"app": name});
     let body = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec, "status": {"loadBalancer": {}},
     });

@@ -33,7 +33,8 @@ fn name_and_command(ctl: &Ctl<'_, '_>) -> Result<(String, Vec<String>), Failure>
 }
 
 fn required(ctl: &Ctl<'_, '_>, flags: &[&str]) -> Result<(), Failure> {
-    let missing: Vec<String> = flags.iter().filter(|f| !ctl.args.given(f)).map(|f| format!("{f:?}")).collect();
+    let missing: Vec<String> =
+        flags.iter().filter(|f| !ctl.args.given(f)).map(|f| format!("{f:?}")).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -64,9 +65,10 @@ pub(super) fn deployment(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     };
     let containers: Vec<Value> = images.iter().map(container).collect();
     let labels = json!({"app": name});
+    let mut metadata = super::metadata(ctl, &name);
+    metadata["labels"] = labels.clone();
     let body = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": name, "namespace": ctl.namespace(), "labels": labels},
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
         "spec": {
             "replicas": replicas, "selector": {"matchLabels": labels}, "strategy": {},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
@@ -94,11 +96,13 @@ pub(super) fn job(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
             return Err(Failure::plain("cannot specify --from and command"));
         }
         (None, Some(from)) => return job_from(ctl, kind, &name, from),
-        (Some(image), None) => json!({"template": {"metadata": {}, "spec": pod(&name, image, &command, "Never")}}),
+        (Some(image), None) => {
+            json!({"template": {"metadata": {}, "spec": pod(&name, image, &command, "Never")}})
+        }
     };
     let body = json!({
         "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": {"name": name, "namespace": ctl.namespace()}, "spec": spec, "status": {},
+        "metadata": super::metadata(ctl, &name), "spec": spec, "status": {},
     });
     Ok(New { kind, body, what: Some("job".to_owned()) })
 }
@@ -119,9 +123,7 @@ fn job_from(ctl: &Ctl<'_, '_>, kind: Kind, name: &str, from: &str) -> Result<New
     let resource = Resource::parse(of)?;
     let cron = target::get(ctl.store(), resource, &ctl.namespace(), named)?;
     if resource.kind_name() != "CronJob" {
-        return Err(Failure::plain(format!(
-            "unknown object type {:?}", cron["kind"].as_str().unwrap_or("")
-        )));
+        return Err(Failure::plain(format!("unknown object type {:?}", cron["kind"].as_str().unwrap_or(""))));
     }
     let template = &cron["spec"]["jobTemplate"];
     let mut annotations = template["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
@@ -130,9 +132,9 @@ fn job_from(ctl: &Ctl<'_, '_>, kind: Kind, name: &str, from: &str) -> Result<New
         "apiVersion": cron["apiVersion"], "kind": "CronJob", "name": cron["metadata"]["name"],
         "uid": cron["metadata"]["uid"], "controller": true,
     }]);
-    let mut metadata = json!({
-        "name": name, "namespace": ctl.namespace(), "annotations": annotations, "ownerReferences": owner,
-    });
+    let mut metadata = super::metadata(ctl, name);
+    metadata["annotations"] = json!(annotations);
+    metadata["ownerReferences"] = owner;
     if template["metadata"]["labels"].is_object() {
         metadata["labels"] = template["metadata"]["labels"].clone();
     }
@@ -150,7 +152,7 @@ pub(super) fn cron_job(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     let pod = pod(&name, ctl.args.text("image").unwrap_or(""), &command, restart);
     let body = json!({
         "apiVersion": "batch/v1", "kind": "CronJob",
-        "metadata": {"name": name, "namespace": ctl.namespace()},
+        "metadata": super::metadata(ctl, &name),
         "spec": {
             "schedule": ctl.args.text("schedule"),
             "jobTemplate": {"metadata": {"name": name}, "spec": {"template": {"metadata": {}, "spec": pod}}},
@@ -166,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_container_is_called_as_its_image() {
-        let all = ["nginx", "nginx:1.25", "registry.k8s.io/e2e-test-images/agnhost:2.39", "a/My_App@sha256:1"];
+        let all =
+            ["nginx", "nginx:1.25", "registry.k8s.io/e2e-test-images/agnhost:2.39", "a/My_App@sha256:1"];
         assert_eq!(all.map(container_name), ["nginx", "nginx", "agnhost", "myapp"]);
     }
 }

@@ -8,12 +8,20 @@ use super::super::value::{int, is_true, list, map, scalar, text, texts};
 use super::or;
 use super::writer::Writer;
 
-pub(super) fn describe_all(w: &mut Writer, title: &str, pod: &Value, specs: &str, statuses: &str) {
+/// `space` indents the containers of a template within its owner.
+pub(super) fn describe_all(
+    w: &mut Writer,
+    space: &str,
+    title: &str,
+    pod: &Value,
+    specs: &str,
+    statuses: &str,
+) {
     let specs = list(pod, specs);
-    w.line(0, format!("{title}:{}", if specs.is_empty() { " <none>" } else { "" }));
+    w.line(0, format!("{space}{title}:{}", if specs.is_empty() { " <none>" } else { "" }));
     for spec in specs {
         let status = list(pod, statuses).iter().find(|s| s["name"] == spec["name"]);
-        basics(w, spec, status);
+        basics(w, space, spec, status);
         words(w, "Command", spec, "/command");
         words(w, "Args", spec, "/args");
         if let Some(status) = status {
@@ -37,8 +45,9 @@ pub(super) fn describe_all(w: &mut Writer, title: &str, pod: &Value, specs: &str
     }
 }
 
-fn basics(w: &mut Writer, spec: &Value, status: Option<&Value>) {
-    w.line(1, format!("{}:", text(spec, "/name")));
+fn basics(w: &mut Writer, space: &str, spec: &Value, status: Option<&Value>) {
+    let indent = if space.is_empty() { "" } else { " " };
+    w.line(1, format!("{indent}{}:", text(spec, "/name")));
     if let Some(status) = status {
         w.field(2, "Container ID", text(status, "/containerID"));
     }

@@ -13,13 +13,16 @@ mod access;
 mod container;
 mod endpoints;
 mod events;
+mod ingress;
 mod namespace;
 mod node;
 mod pod;
 mod service;
 mod simple;
+mod template;
 pub(crate) mod verb;
 mod volumes;
+mod workload;
 mod writer;
 
 /// What a description may look at besides the object itself.
@@ -44,6 +47,15 @@ pub(crate) fn describe(found: &Found, look: Look<'_>) -> String {
         "Endpoints" => endpoints::describe(&mut w, object),
         "EndpointSlice" => endpoints::describe_slice(&mut w, object),
         "ConfigMap" => simple::config_map(&mut w, object),
+        "Deployment" => workload::deployment(&mut w, object, look),
+        "ReplicaSet" => workload::replica_set(&mut w, object, look),
+        "StatefulSet" => workload::stateful_set(&mut w, object, look),
+        "DaemonSet" => workload::daemon_set(&mut w, object, look),
+        "Job" => workload::job(&mut w, object),
+        "CronJob" => workload::cron_job(&mut w, object),
+        "PodDisruptionBudget" => workload::disruption_budget(&mut w, object),
+        "Ingress" => ingress::describe(&mut w, object, look),
+        "IngressClass" => workload::ingress_class(&mut w, object),
         "Secret" => access::secret(&mut w, object),
         "ServiceAccount" => access::service_account(&mut w, object, look),
         "Role" | "ClusterRole" => access::role(&mut w, object),
@@ -58,6 +70,13 @@ pub(crate) fn describe(found: &Found, look: Look<'_>) -> String {
     if look.events && !without {
         events::describe(&mut w, object, look);
     }
+    w.finish()
+}
+
+/// A pod template as `rollout history` shows it, with its tabs.
+pub(crate) fn pod_template(template: &Value) -> String {
+    let mut w = Writer::raw();
+    template::describe(&mut w, template);
     w.finish()
 }
 

@@ -32,20 +32,21 @@ pub(super) fn describe(w: &mut Writer, pod: &Value, look: Look<'_>) {
     if !list(pod, "/spec/initContainers").is_empty() {
         container::describe_all(
             w,
+            "",
             "Init Containers",
             pod,
             "/spec/initContainers",
             "/status/initContainerStatuses",
         );
     }
-    container::describe_all(w, "Containers", pod, "/spec/containers", "/status/containerStatuses");
+    container::describe_all(w, "", "Containers", pod, "/spec/containers", "/status/containerStatuses");
     readiness_gates(w, pod);
     conditions(w, pod);
-    volumes::describe(w, list(pod, "/spec/volumes"));
+    volumes::describe(w, "", list(pod, "/spec/volumes"));
     w.field(0, "QoS Class", text(pod, "/status/qosClass"));
     w.labels("Node-Selectors", pod, "/spec/nodeSelector");
-    tolerations(w, pod);
-    spread(w, pod);
+    tolerations(w, "", pod);
+    spread(w, "", pod);
 }
 
 fn status(w: &mut Writer, pod: &Value, look: Look<'_>) {
@@ -97,11 +98,11 @@ fn conditions(w: &mut Writer, pod: &Value) {
     all.iter().for_each(|c| w.line(1, format!("{} \t{} ", text(c, "/type"), text(c, "/status"))));
 }
 
-fn tolerations(w: &mut Writer, pod: &Value) {
+pub(super) fn tolerations(w: &mut Writer, space: &str, pod: &Value) {
     let mut all: Vec<&Value> = list(pod, "/spec/tolerations").iter().collect();
     all.sort_by_key(|t| text(t, "/key"));
     let lines: Vec<String> = all.into_iter().map(toleration).collect();
-    w.lines("", "Tolerations", &lines);
+    w.lines("", &format!("{space}Tolerations"), &lines);
 }
 
 fn toleration(t: &Value) -> String {
@@ -122,7 +123,7 @@ fn toleration(t: &Value) -> String {
     line
 }
 
-fn spread(w: &mut Writer, pod: &Value) {
+pub(super) fn spread(w: &mut Writer, space: &str, pod: &Value) {
     let mut all: Vec<&Value> = list(pod, "/spec/topologySpreadConstraints").iter().collect();
     if all.is_empty() {
         return;
@@ -138,5 +139,5 @@ fn spread(w: &mut Writer, pod: &Value) {
             if c.get("labelSelector").is_some() { format!(" for selector {labels}") } else { String::new() }
         )
     };
-    w.lines("", "Topology Spread Constraints", &all.iter().map(line).collect::<Vec<_>>());
+    w.lines("", &format!("{space}Topology Spread Constraints"), &all.iter().map(line).collect::<Vec<_>>());
 }

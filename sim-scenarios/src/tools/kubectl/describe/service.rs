@@ -20,7 +20,7 @@ pub(super) fn describe(w: &mut Writer, service: &Value, look: Look<'_>) {
     w.field_if(0, "Desired LoadBalancer IP", text(service, "/spec/loadBalancerIP"));
     w.field_if(0, "External Name", text(service, "/spec/externalName"));
     w.field_if(0, "LoadBalancer Ingress", &ingress(service));
-    let slices = slices(service, look);
+    let slices = slices_of(namespace(service), name(service), look);
     list(service, "/spec/ports").iter().for_each(|port| describe_port(w, port, &slices));
     w.field(0, "Session Affinity", text(service, "/spec/sessionAffinity"));
     w.field_if(0, "External Traffic Policy", text(service, "/spec/externalTrafficPolicy"));
@@ -44,15 +44,17 @@ fn describe_port(w: &mut Writer, port: &Value, slices: &[Value]) {
     w.field(0, "Endpoints", endpoints(slices, text(port, "/name")));
 }
 
-fn slices(service: &Value, look: Look<'_>) -> Vec<Value> {
+/// The slices of a Service.
+pub(super) fn slices_of(space: &str, own: &str, look: Look<'_>) -> Vec<Value> {
     look.store
-        .iter(Kind::EndpointSlice, Some(namespace(service)))
-        .filter(|s| s.meta().labels.get("kubernetes.io/service-name").is_some_and(|n| n == name(service)))
+        .iter(Kind::EndpointSlice, Some(space))
+        .filter(|s| s.meta().labels.get("kubernetes.io/service-name").is_some_and(|n| n == own))
         .map(|s| s.to_value())
         .collect()
 }
 
-fn endpoints(slices: &[Value], port_name: &str) -> String {
+/// Where the port of that name leads.
+pub(super) fn endpoints(slices: &[Value], port_name: &str) -> String {
     if slices.is_empty() {
         return "<none>".to_owned();
     }

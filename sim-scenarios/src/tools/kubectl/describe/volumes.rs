@@ -6,13 +6,15 @@ use super::super::value::{int, is_true, list, scalar, text};
 use super::or;
 use super::writer::Writer;
 
-pub(super) fn describe(w: &mut Writer, volumes: &[Value]) {
+/// `space` indents the volumes of a template within its owner.
+pub(super) fn describe(w: &mut Writer, space: &str, volumes: &[Value]) {
     if volumes.is_empty() {
-        return w.field(0, "Volumes", "<none>");
+        return w.line(0, format!("{space}Volumes:\t<none>"));
     }
-    w.line(0, "Volumes:");
+    w.line(0, format!("{space}Volumes:"));
+    let indent = if space.is_empty() { "" } else { " " };
     for volume in volumes {
-        w.line(1, format!("{}:", text(volume, "/name")));
+        w.line(1, format!("{indent}{}:", text(volume, "/name")));
         source(w, volume);
     }
 }

@@ -9,6 +9,8 @@ use super::super::value::map;
 pub(super) struct Writer {
     tabs: TabWriter,
     done: String,
+    /// Whether tabs stay as they are.
+    raw: bool,
 }
 
 /// Annotations longer than this, with their key, stand below it.
@@ -16,14 +18,22 @@ const LONGEST_ANNOTATION: usize = 140;
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Self { tabs: TabWriter::describe(), done: String::new() }
+        Self { tabs: TabWriter::describe(), done: String::new(), raw: false }
+    }
+
+    /// A writer that leaves tabs as they are.
+    pub(super) fn raw() -> Self {
+        Self { raw: true, ..Self::new() }
     }
 
     /// One line at a level.
     pub(super) fn line(&mut self, level: usize, text: impl AsRef<str>) {
-        self.tabs.write(&"  ".repeat(level));
-        self.tabs.write(text.as_ref());
-        self.tabs.write("\n");
+        let line = format!("{}{}\n", "  ".repeat(level), text.as_ref());
+        if self.raw {
+            self.done.push_str(&line);
+        } else {
+            self.tabs.write(&line);
+        }
     }
 
     /// `Title:` and a value, at a level.

@@ -147,10 +147,11 @@ fn human(ctl: &mut Ctl<'_, '_>, wanted: &Wanted, found: &[Found], wide: bool, co
     let several = wanted.resources().len() > 1;
     let headers = !ctl.args.bool("no-headers", false);
     let view = View { now: ctl.now(), wide };
+    let version = ctl.version();
     let mut text = String::new();
     for group in found.chunk_by(|a, b| a.resource == b.resource) {
         let resource = group[0].resource;
-        let layout = layout(resource.kind_name());
+        let layout = layout(resource.kind_name(), version);
         let options = table_options(ctl, resource, wide, several);
         let mut table = TabWriter::get();
         if headers {

@@ -115,7 +115,7 @@ impl Printer {
     }
 
     fn row(&mut self, ctl: &mut Ctl<'_, '_>, event: &str, found: &Found) {
-        let layout = layout(self.resource.kind_name());
+        let layout = layout(self.resource.kind_name(), ctl.version());
         let options = super::table_options(ctl, self.resource, self.wide, false);
         let view = View { now: ctl.now(), wide: self.wide };
         let first = |text: &str| if self.events { format!("{text}\t") } else { String::new() };

@@ -33,10 +33,8 @@ const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
 
 const DAEMON_SET: (&str, &str) =
     ("DaemonSet-managed Pods (use --ignore-daemonsets to ignore)", "ignoring DaemonSet-managed Pods");
-const LOCAL: (&str, &str) = (
-    "Pods with local storage (use --delete-emptydir-data to override)",
-    "deleting Pods with local storage",
-);
+const LOCAL: (&str, &str) =
+    ("Pods with local storage (use --delete-emptydir-data to override)", "deleting Pods with local storage");
 const BARE: (&str, &str) = (
     "cannot delete Pods that declare no controller (use --force to override)",
     "deleting Pods that declare no controller",
@@ -69,8 +67,11 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
             Ok(()) => edit::tell(ctl, node.resource, &node.value, "drained")?,
             Err(faults) => {
                 let own = name(&node.value);
-                let all = if faults.len() == 1 { faults.concat() } else { format!("[{}]", faults.join(", ")) };
-                ctl.err(format!("error: unable to drain node {own:?} due to error: {all}, continuing command..."));
+                let all =
+                    if faults.len() == 1 { faults.concat() } else { format!("[{}]", faults.join(", ")) };
+                ctl.err(format!(
+                    "error: unable to drain node {own:?} due to error: {all}, continuing command..."
+                ));
                 pending.push(own.to_owned());
                 fatal.extend(faults);
             }
@@ -89,8 +90,7 @@ fn one(ctl: &mut Ctl<'_, '_>, node: &str) -> Result<(), Vec<String>> {
     let only = Labels::parse(ctl.args.text("pod-selector").unwrap_or(""))
         .map_err(|_| vec!["--pod-selector=<pod_selector> must be a valid label selector".to_owned()])?;
     let pods = ctl.store().iter(Kind::Pod, None).map(|p| p.to_value());
-    let pods: Vec<Value> =
-        pods.filter(|p| text(p, "/spec/nodeName") == node && only.matches(p)).collect();
+    let pods: Vec<Value> = pods.filter(|p| text(p, "/spec/nodeName") == node && only.matches(p)).collect();
     let (mut going, mut said, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for pod in &pods {
         match fate(ctl, pod) {
@@ -198,8 +198,7 @@ fn evict(ctl: &mut Ctl<'_, '_>, pods: &[&Value], dry_run: DryRun) -> Result<(), 
             };
             return Err(left.iter().map(why).collect());
         }
-        let (done, rest): (Vec<Found>, Vec<Found>) =
-            left.into_iter().partition(|f| gone(ctl.store(), f));
+        let (done, rest): (Vec<Found>, Vec<Found>) = left.into_iter().partition(|f| gone(ctl.store(), f));
         done.iter().for_each(|f| ctl.line(format!("pod/{} {word}", name(&f.value))));
         left = rest;
     }

@@ -49,7 +49,8 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     let Some(kind) = resources.first() else {
         return Err(Failure::plain("one or more resources must be specified as <resource> <name>"));
     };
-    let of_nodes = |w: &str| Resource::parse(w.split('/').next().unwrap_or(w)) == Ok(Resource::Kind(Kind::Node));
+    let of_nodes =
+        |w: &str| Resource::parse(w.split('/').next().unwrap_or(w)) == Ok(Resource::Kind(Kind::Node));
     if !resources.iter().filter(|w| w.contains('/')).chain([kind]).all(|w| of_nodes(w)) {
         return Err(Failure::plain(format!(
             "invalid resource type {kind}, only [\"node\" \"nodes\"] are supported"
@@ -124,7 +125,9 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, add: &[Taint], remove: &[Taint]) ->
     let (mut missing, mut deleted) = (Vec::new(), false);
     for gone in remove {
         let before = new.len();
-        new.retain(|v| text(v, "/key") != gone.key || (!gone.effect.is_empty() && text(v, "/effect") != gone.effect));
+        new.retain(|v| {
+            text(v, "/key") != gone.key || (!gone.effect.is_empty() && text(v, "/effect") != gone.effect)
+        });
         if new.len() == before {
             missing.push(Failure::Bare(format!("taint \"{gone}\" not found")));
         }
@@ -165,7 +168,16 @@ mod tests {
             Ok((add, remove)) => add.iter().chain(&remove).map(Taint::to_string).collect::<String>(),
             Err(e) => e.to_string(),
         };
-        let all = ["a=b:NoSchedule", "a:NoExecute", "a:NoSchedule-", "a-", "a=b", "a=b:No", "a:b:c", "a=b=c:NoSchedule"];
+        let all = [
+            "a=b:NoSchedule",
+            "a:NoExecute",
+            "a:NoSchedule-",
+            "a-",
+            "a=b",
+            "a=b:No",
+            "a:b:c",
+            "a=b=c:NoSchedule",
+        ];
         insta::assert_snapshot!(all.map(told).join("\n"));
     }
 }

@@ -81,7 +81,7 @@ mod tests {
                 "status": {"phase": "Running", "podIPs": [{"ip": "10.244.1.5"}], "containerStatuses": [{"ready": true, "state": {"running": {}}}]},
             })
         };
-        let layout = layout("Pod");
+        let layout = layout("Pod", sim_core::kube::version::Version::new(1, 34, 0));
         let view = View { now: SimTime::from_secs(61), wide: options.wide };
         let mut out = TabWriter::get();
         out.write(&header(&layout, options));

@@ -54,7 +54,8 @@ fn table(all: &std::collections::BTreeMap<i64, Value>) -> String {
     let mut table = TabWriter::describe();
     table.write("REVISION\tCHANGE-CAUSE\n");
     for (number, set) in all {
-        let cause = map(set, "/metadata/annotations").and_then(|a| a.get(CHANGE_CAUSE)).and_then(Value::as_str);
+        let cause =
+            map(set, "/metadata/annotations").and_then(|a| a.get(CHANGE_CAUSE)).and_then(Value::as_str);
         table.write(&format!("{number}\t{}\n", cause.filter(|c| !c.is_empty()).unwrap_or("<none>")));
     }
     table.flush()

@@ -86,7 +86,8 @@ fn deployment(d: &Value) -> Result<(String, bool), Failure> {
     let wanted = d.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
     let (all, updated) = (int(d, "/status/replicas"), int(d, "/status/updatedReplicas"));
     let available = int(d, "/status/availableReplicas");
-    let waiting = |what: String| Ok((format!("Waiting for deployment {own:?} rollout to finish: {what}..."), false));
+    let waiting =
+        |what: String| Ok((format!("Waiting for deployment {own:?} rollout to finish: {what}..."), false));
     if updated < wanted {
         return waiting(format!("{updated} out of {wanted} new replicas have been updated"));
     }
@@ -115,7 +116,8 @@ fn daemon_set(d: &Value) -> Result<(String, bool), Failure> {
     let wanted = int(d, "/status/desiredNumberScheduled");
     let updated = int(d, "/status/updatedNumberScheduled");
     let available = int(d, "/status/numberAvailable");
-    let waiting = |what: String| Ok((format!("Waiting for daemon set {own:?} rollout to finish: {what}..."), false));
+    let waiting =
+        |what: String| Ok((format!("Waiting for daemon set {own:?} rollout to finish: {what}..."), false));
     if updated < wanted {
         return waiting(format!("{updated} out of {wanted} new pods have been updated"));
     }
@@ -150,7 +152,9 @@ fn stateful_set(s: &Value) -> Result<(String, bool), Failure> {
     }
     let (current, update) = (text(s, "/status/currentRevision"), text(s, "/status/updateRevision"));
     if current != update {
-        let what = format!("waiting for statefulset rolling update to complete {updated} pods at revision {update}...");
+        let what = format!(
+            "waiting for statefulset rolling update to complete {updated} pods at revision {update}..."
+        );
         return Ok((what, false));
     }
     let pods = int(s, "/status/currentReplicas");

@@ -45,12 +45,14 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, revision: i64) -> Result<(), Failur
     }
     let (number, set) = match revision {
         // The one before the last.
-        0 => all.iter().rev().nth(1).ok_or_else(|| {
-            Failure::plain(format!("no rollout history found for deployment {own:?}"))
-        })?,
-        n => all.get_key_value(&n).ok_or_else(|| {
-            Failure::plain(format!("unable to find specified revision {n} in history"))
-        })?,
+        0 => all
+            .iter()
+            .rev()
+            .nth(1)
+            .ok_or_else(|| Failure::plain(format!("no rollout history found for deployment {own:?}")))?,
+        n => all
+            .get_key_value(&n)
+            .ok_or_else(|| Failure::plain(format!("unable to find specified revision {n} in history")))?,
     };
     let mut template = set["spec"]["template"].clone();
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {

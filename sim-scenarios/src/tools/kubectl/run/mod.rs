@@ -77,7 +77,7 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     }
     let made = create::make(ctl, Kind::Pod, &namespace, &body)??;
     if let Some(port) = port.filter(|_| exposed) {
-        let service = super::expose::service(&name, &namespace, &body, &port, None, "ClusterIP")?;
+        let service = super::expose::service(create::metadata(ctl, &name), &body, &port, None, "ClusterIP")?;
         // kubectl tells of the Service first, although the pod was created before it.
         create::send(ctl, Kind::Service, &namespace, &service, "created", Failure::from)?;
     }
@@ -115,10 +115,12 @@ fn pod(ctl: &Ctl<'_, '_>, name: &str, image: &str, words: &[String]) -> Result<V
     if !matches!(restart, "Always" | "OnFailure" | "Never") {
         return Err(Failure::plain(format!("invalid restart policy: {restart}")));
     }
+    let mut metadata = create::metadata(ctl, name);
+    metadata["labels"] = Value::Object(labels(ctl, name)?);
     Ok(json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": ctl.namespace(), "labels": labels(ctl, name)?},
+        "metadata": metadata,
         "spec": {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": restart},
         "status": {},
     }))

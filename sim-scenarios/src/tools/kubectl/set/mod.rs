@@ -32,7 +32,11 @@ pub(crate) static VERBS: &[Verb] = &[
         flags: &[selector::FLAGS, LOCAL, PRINT, FILES, SELECT, CHANGE],
         run: selector::run,
     },
-    Verb { name: "set serviceaccount", flags: &[LOCAL, PRINT, FILES, SELECT, CHANGE], run: service_account::run },
+    Verb {
+        name: "set serviceaccount",
+        flags: &[LOCAL, PRINT, FILES, SELECT, CHANGE],
+        run: service_account::run,
+    },
 ];
 
 const NO_RESOURCE: &str = "one or more resources must be specified as <resource> <name> or <resource>/<name>";
@@ -62,15 +66,19 @@ fn change(
     let spec = edit::pod_spec(kind).and_then(|pointer| new.pointer_mut(pointer));
     let Some(spec) = spec else {
         let name = super::value::name(&found.value);
-        let words = format!("{}/{name} the object is not a pod or does not have a pod template: {}", found.resource.plural(), go_type(kind));
+        let words = format!(
+            "{}/{name} the object is not a pod or does not have a pod template: {}",
+            found.resource.plural(),
+            go_type(kind)
+        );
         return Err(Failure::Bare(format!("error: {words}\n")));
     };
     edit_spec(spec)?;
     if new == found.value {
         return Ok(());
     }
-    let after = edit::replace(ctl, found, &new)
-        .map_err(|f| Failure::Bare(format!("{failed}: {}", f.message())))?;
+    let after =
+        edit::replace(ctl, found, &new).map_err(|f| Failure::Bare(format!("{failed}: {}", f.message())))?;
     edit::tell(ctl, found.resource, &after, done)
 }
 
@@ -85,7 +93,9 @@ fn takes(pattern: &str, name: &str) -> bool {
         None => pattern == name,
         Some((head, tail)) => {
             let rest = name.strip_prefix(head);
-            rest.is_some_and(|rest| (0..=rest.len()).any(|i| rest.is_char_boundary(i) && takes(tail, &rest[i..])))
+            rest.is_some_and(|rest| {
+                (0..=rest.len()).any(|i| rest.is_char_boundary(i) && takes(tail, &rest[i..]))
+            })
         }
     }
 }

@@ -15,8 +15,12 @@ pub(super) static FLAGS: &[Flag] = &[flag("resource-version", F::Text)];
 /// What kubectl reports at the end.
 pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["resource-version"])?;
-    let Some((selector, resources)) = ctl.args.words.clone().split_last().map(|(s, r)| (s.clone(), r.to_vec())) else {
-        return Err(Failure::plain("one or more resources must be specified as <resource> <name> or <resource>/<name>"));
+    let Some((selector, resources)) =
+        ctl.args.words.clone().split_last().map(|(s, r)| (s.clone(), r.to_vec()))
+    else {
+        return Err(Failure::plain(
+            "one or more resources must be specified as <resource> <name> or <resource>/<name>",
+        ));
     };
     let selector = pairs(&selector)?;
     let (found, failures) = super::objects(ctl, &resources)?;

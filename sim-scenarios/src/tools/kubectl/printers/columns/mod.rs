@@ -3,6 +3,7 @@
 //! In a real cluster the API server lays out the table (`pkg/printers/internalversion`); kubectl only prints it.
 
 use serde_json::Value;
+use sim_core::kube::version::Version;
 use sim_core::time::SimTime;
 
 use super::super::clock;
@@ -11,12 +12,16 @@ use super::super::value::text;
 mod access;
 mod endpoints;
 mod event;
+mod ingress;
 mod node;
 mod pod;
 mod service;
 mod simple;
+mod workload;
 
+pub(crate) use ingress::addresses as ingress_addresses;
 pub(crate) use node::roles;
+pub(crate) use workload::selector;
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +53,8 @@ pub(crate) struct Layout {
     pub(crate) cells: fn(&Value, View) -> Vec<String>,
 }
 
-/// The table of `kind`; kinds without one of their own show name and age, as custom resources do.
-pub(crate) fn layout(kind: &str) -> Layout {
+/// The table of `kind` on a server of this version; kinds without one of their own show name and age, as custom resources do.
+pub(crate) fn layout(kind: &str, version: Version) -> Layout {
     match kind {
         "Pod" => pod::LAYOUT,
         "Service" => service::LAYOUT,
@@ -59,6 +64,16 @@ pub(crate) fn layout(kind: &str) -> Layout {
         "Namespace" => simple::NAMESPACE,
         "ConfigMap" => simple::CONFIG_MAP,
         "Event" => event::LAYOUT,
+        "Deployment" => workload::DEPLOYMENT,
+        "ReplicaSet" => workload::REPLICA_SET,
+        "StatefulSet" => workload::STATEFUL_SET,
+        "DaemonSet" => workload::DAEMON_SET,
+        "ControllerRevision" => workload::CONTROLLER_REVISION,
+        "Job" => workload::job(version),
+        "CronJob" => workload::CRON_JOB,
+        "PodDisruptionBudget" => workload::DISRUPTION_BUDGET,
+        "Ingress" => ingress::INGRESS,
+        "IngressClass" => ingress::CLASS,
         "Secret" => access::SECRET,
         "ServiceAccount" => access::SERVICE_ACCOUNT,
         "Role" | "ClusterRole" => access::ROLE,
