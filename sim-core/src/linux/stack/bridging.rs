@@ -80,7 +80,13 @@ impl Netns {
                 self.resolve_and_send(bridge, path.next_hop, skb, cx);
                 None
             }
-            // What cannot be routed goes up as well, and the host says what it has to say about it.
+            // In IPv6 what cannot be routed ends here (`br_nf_pre_routing_finish_ipv6`).
+            Err(BadInput::Refuse(no)) if dst.is_ipv6() => {
+                let reason = no.reason(skb.ip()?.dst);
+                self.drop(cx, skb, reason);
+                None
+            }
+            // In IPv4 it goes up as well, and the host says what it has to say about it.
             Ok(_) | Err(BadInput::Refuse(_) | BadInput::Drop(DropReason::ForwardingDisabled { .. })) => {
                 skb.frame.dst = self.iface(bridge)?.mac;
                 skb.tag.snapshot = None;
