@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::Cx;
 use crate::chance::{Chance as _, Purpose};
-use crate::linux::route::RouteKind;
 use crate::linux::{Netns, Skb};
 use crate::packet::{Arp, ArpOp, Frame, FrameBody, MacAddr};
 use crate::trace::{DropReason, IfId, Recorder, Step, Verdict};
@@ -136,27 +135,23 @@ impl Netns {
         if self.arp_answers.contains(&(dev, target)) {
             return Role::Owner;
         }
-        // The request passes the reverse path filter like a packet; a probe for duplicates has no source.
-        let asker = IpAddr::from(arp.sender_ip);
-        let oif = || self.path_to(target).ok().map(|p| p.dev);
-        let checked = || {
-            self.check_martian(asker, target, dev).is_ok()
-                && self.iface(dev).is_some_and(|i| self.check_source(asker, target, i, oif()).is_ok())
-        };
-        if arp.op == ArpOp::Request && !asker.is_unspecified() && !checked() {
-            return Role::None;
-        }
-        if self.is_local(target) && !target.is_loopback() {
+        let own = || {
             let own = self.arp_ignore_allows(dev, arp.sender_ip, target) && self.arp_filter_allows(dev, arp);
-            return if own { Role::Owner } else { Role::None };
-        }
-        let Some(iface) = self.iface(dev) else { return Role::None };
-        let proxy = self.conf_or(dev, |c| c.proxy_arp) && iface.conf.forwarding && !asker.is_unspecified();
-        let elsewhere = || {
-            self.local.lookup(target).is_none_or(|r| r.kind != RouteKind::Broadcast)
-                && self.path_to(target).is_ok_and(|p| p.dev != dev)
+            if own { Role::Owner } else { Role::None }
         };
-        if proxy && elsewhere() { Role::Proxy } else { Role::None }
+        let asker = IpAddr::from(arp.sender_ip);
+        // A probe for duplicates has no source, and an answer is for whoever it is sent to.
+        if asker.is_unspecified() || arp.op == ArpOp::Reply {
+            return if self.is_local(target) && !target.is_loopback() { own() } else { Role::None };
+        }
+        // A request is routed like a packet, with all checks of its source (`arp_process`).
+        let Some(iface) = self.iface(dev) else { return Role::None };
+        match self.decide_in_v4((asker, target), iface, 0) {
+            Ok(path) if path.broadcast => Role::None,
+            Ok(path) if path.local => own(),
+            Ok(path) if path.dev != dev && self.conf_or(dev, |c| c.proxy_arp) => Role::Proxy,
+            Ok(_) | Err(_) => Role::None,
+        }
     }
 
     fn arp_filter_allows(&self, dev: IfId, arp: &Arp) -> bool {

@@ -219,18 +219,34 @@ impl Netns {
         if let IpAddr::V6(dst) = dst {
             return self.decide_in_v6(src, dst, iface, skb);
         }
-        self.check_martian(src, dst, dev)?;
+        self.decide_in_v4((src, dst), iface, skb.mark)
+    }
+
+    /// The same for IPv4 (`ip_route_input_slow`). A packet that has no way is refused whatever its source.
+    pub(super) fn decide_in_v4(
+        &self,
+        (src, dst): (IpAddr, IpAddr),
+        iface: &Iface,
+        mark: u32,
+    ) -> Result<Path, BadInput> {
+        const NO_ROUTER: Result<Path, BadInput> =
+            Err(BadInput::Drop(DropReason::ForwardingDisabled { v6: false }));
+        self.check_martian(src, dst, iface.id)?;
         let multicast = dst.is_multicast() || dst == IpAddr::from(Ipv4Addr::BROADCAST);
         if multicast {
             return Err(BadInput::Drop(DropReason::NoSocket));
         }
-        let path = self.path_of(&Flow { src: Some(src), dst, iif: Some(dev), mark: skb.mark });
-        let oif = path.ok().map(|p| p.dev);
-        self.check_source(src, dst, iface, oif)?;
-        match path {
-            Ok(p) if p.local || p.broadcast => Ok(Path { local: true, ..p }),
-            _ if !iface.conf.forwarding => Err(BadInput::Drop(DropReason::ForwardingDisabled { v6: false })),
-            other => other.map_err(BadInput::Refuse),
+        match self.path_of(&Flow { src: Some(src), dst, iif: Some(iface.id), mark }) {
+            Ok(p) if p.local || p.broadcast => {
+                self.check_source(src, dst, iface, None)?;
+                Ok(Path { local: true, ..p })
+            }
+            _ if !iface.conf.forwarding => NO_ROUTER,
+            Ok(p) => {
+                self.check_source(src, dst, iface, Some(p.dev))?;
+                Ok(p)
+            }
+            Err(no) => Err(BadInput::Refuse(no)),
         }
     }
 
@@ -297,7 +313,7 @@ impl Netns {
     }
 
     /// The reverse path filter, and the ban on packets that claim to come from this host (`fib_validate_source`). `oif` is where a
-    /// packet to `dst` would leave.
+    /// packet to `dst` would leave, and where rules then say that its answer comes in; what is for this host itself is answered from `lo`.
     pub(super) fn check_source(
         &self,
         src: IpAddr,
@@ -317,7 +333,7 @@ impl Netns {
             let own = !accept_local && self.ifaces().any(|i| i.addrs.iter().any(|a| a.addr() == src));
             return if own { MARTIAN } else { Ok(()) };
         }
-        let back = self.path_of(&Flow { src: Some(dst), dst: src, iif: Some(iface.id), mark: 0 });
+        let back = self.path_of(&Flow { src: Some(dst), dst: src, iif: oif, mark: 0 });
         let way = match back {
             Ok(p) if p.broadcast => return MARTIAN,
             Ok(p) if p.local => return if accept_local { Ok(()) } else { MARTIAN },
