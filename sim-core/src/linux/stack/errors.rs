@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::Cx;
 use super::routing::{NoPath, Path};
+use crate::linux::ipv6::{is_link_local, source};
 use crate::linux::policy::Flow;
 use crate::linux::{Netns, Skb};
 use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport};
@@ -18,7 +19,7 @@ impl Netns {
         error: IcmpError,
         cx: &mut Cx<'_, R>,
     ) {
-        let told = self.send_error(&skb, error, cx);
+        let told = self.send_error(&skb, error, false, cx);
         self.end(cx, skb, || {
             if told {
                 Verdict::Rejected { rule: None, reason: Some(reason), with: RejectWith::Icmp(error) }
@@ -29,10 +30,12 @@ impl Netns {
     }
 
     /// Tells the sender of `skb` what went wrong with it, unless that is forbidden, too much, or there is no way back; whether it did.
+    /// `early` says that the packet had no route yet.
     pub(super) fn send_error<R: Recorder>(
         &mut self,
         skb: &Skb,
         error: IcmpError,
+        early: bool,
         cx: &mut Cx<'_, R>,
     ) -> bool {
         let Some(p) = skb.ip() else { return false };
@@ -44,7 +47,8 @@ impl Netns {
         if limited && !self.limits.allow_any(self.sys.icmp_msgs, cx.now) {
             return false;
         }
-        let Ok(back) = self.path_back(p, p.src) else { return false };
+        let own = self.answers_from(skb, p, p.src, early);
+        let Ok(back) = self.path_back(own, p.src) else { return false };
         let interval = if v6 { self.v6_interval(&back) } else { self.sys.icmp_ratelimit_ms };
         if limited && !back.local && !self.limits.allow(p.src, interval, cx.now) {
             return false;
@@ -53,8 +57,8 @@ impl Netns {
             self.limits.consume(cx.dice, u64::from(self.id.0));
         }
         let quote = Box::new(p.clone());
-        let to = p.src;
-        self.send_about(skb, to, Transport::Icmp(Icmp::Error { error, quote }), cx)
+        let way = (own, back, p.src);
+        self.send_message(skb, way, Transport::Icmp(Icmp::Error { error, quote }), cx)
     }
 
     /// Sends an ICMP message about a packet to its sender; whether it got away.
@@ -66,9 +70,20 @@ impl Netns {
         cx: &mut Cx<'_, R>,
     ) -> bool {
         let Some(p) = skb.ip() else { return false };
-        let Ok(back) = self.path_back(p, to) else { return false };
-        // From the address that was addressed, if it is ours; else from the address towards the sender.
-        let src = if self.is_local(p.dst) { p.dst } else { self.source_of(&back, to) };
+        let own = self.answers_from(skb, p, to, false);
+        let Ok(back) = self.path_back(own, to) else { return false };
+        self.send_message(skb, (own, back, to), body, cx)
+    }
+
+    fn send_message<R: Recorder>(
+        &mut self,
+        skb: &Skb,
+        (own, back, to): (Option<IpAddr>, Path, IpAddr),
+        body: Transport,
+        cx: &mut Cx<'_, R>,
+    ) -> bool {
+        // Without an address to answer from, the one towards the sender.
+        let src = own.unwrap_or_else(|| self.source_of(&back, to));
         // Precedence "internetwork control" (RFC 1812, 4.3.2.5).
         let tos = if to.is_ipv6() { 0 } else { 0xc0 };
         let answer = IpPacket { tos, ttl: 0, ..IpPacket::new(src, to, body) };
@@ -79,11 +94,25 @@ impl Netns {
         self.send_on(back, answer, None, cx).is_ok()
     }
 
-    /// The path of a message about a packet: looked up from the address that was addressed, if it is ours, else from none; the address
+    /// The address that a message about a packet is from, if that does not depend on the way back: the one that was addressed, if it is
+    /// ours. In IPv4 the packet's route tells; one that had none has got the route of the answer (`nf_reject_fill_skb_dst`). In IPv6 the
+    /// interface that the packet came in by has an address to answer from (`icmp6_send`), unless a bridge has led it through the rules.
+    fn answers_from(&self, skb: &Skb, about: &IpPacket, to: IpAddr, early: bool) -> Option<IpAddr> {
+        let v4 = about.dst.is_ipv4();
+        if self.is_local(if early && v4 { about.src } else { about.dst }) {
+            return Some(about.dst);
+        }
+        let IpAddr::V6(to) = to else { return None };
+        let bridged = skb.bridge_nf.is_some_and(|b| early || b.physout.is_some());
+        let came_by = skb.iif.filter(|_| !bridged && !is_link_local(to.into()))?;
+        let preferred = self.path_to(to.into()).is_ok_and(|path| path.route.src.is_some());
+        if preferred { None } else { source(self.ifaces(), came_by, to).map(IpAddr::V6) }
+    }
+
+    /// The path of a message about a packet: looked up from the address that it answers from, if there is one, else from none; the address
     /// that is written then does not count for rules (`icmp_route_lookup`).
-    fn path_back(&self, about: &IpPacket, to: IpAddr) -> Result<Path, NoPath> {
-        let src = Some(about.dst).filter(|d| self.is_local(*d));
-        self.path_of(&Flow { src, dst: to, iif: None, mark: 0 })
+    fn path_back(&self, own: Option<IpAddr>, to: IpAddr) -> Result<Path, NoPath> {
+        self.path_of(&Flow { src: own, dst: to, iif: None, mark: 0 })
     }
 
     /// Whether the limits hold an error back: the types of `icmp_ratemask`, but never "fragmentation needed" (`icmpv4_mask_allow`).

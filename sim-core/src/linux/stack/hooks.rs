@@ -32,8 +32,8 @@ pub(super) struct At {
 pub(super) enum Stop {
     /// Thrown away.
     Drop(DropReason),
-    /// Thrown away, and the sender is told.
-    Reject(RuleRef, RejectWith),
+    /// Thrown away, and the sender is told. `early` says that the packet had no route yet.
+    Reject { rule: RuleRef, with: RejectWith, early: bool },
     /// Refused without a rule; the sender is told.
     Refuse(DropReason, IcmpError),
     /// IPVS takes it, to send it to a real server.
@@ -48,17 +48,19 @@ impl Stop {
                 Verdict::Rejected { rule: None, reason: Some(reason), with: RejectWith::Icmp(error) }
             }
             Self::Stolen(_) => Verdict::Consumed { what: "taken by IPVS" },
-            Self::Reject(rule, with) => Verdict::Rejected { rule: Some(rule), reason: None, with },
+            Self::Reject { rule, with, .. } => Verdict::Rejected { rule: Some(rule), reason: None, with },
         }
     }
 }
 
 /// What a walk means for the packet.
-fn go_on(end: Option<WalkEnd>) -> Result<(), Stop> {
+fn go_on(end: Option<WalkEnd>, hook: Hook) -> Result<(), Stop> {
     match end {
         None | Some(WalkEnd::Accept) => Ok(()),
         Some(WalkEnd::Drop(rule)) => Err(Stop::Drop(DropReason::Netfilter(rule))),
-        Some(WalkEnd::Reject { rule, with }) => Err(Stop::Reject(rule, with)),
+        Some(WalkEnd::Reject { rule, with }) => {
+            Err(Stop::Reject { rule, with, early: hook == Hook::Prerouting })
+        }
         // Only nat chains may say so, and they are asked elsewhere.
         Some(WalkEnd::Nat { .. }) => Ok(()),
     }
@@ -85,7 +87,7 @@ impl Netns {
         while let Some(call) = self.hooks.call(family, at.hook, n) {
             n += 1;
             match call {
-                Call::Iptables(_) | Call::Nft(_) => go_on(self.walk(call, at, skb, cx))?,
+                Call::Iptables(_) | Call::Nft(_) => go_on(self.walk(call, at, skb, cx), at.hook)?,
                 Call::Track => self.track(skb, cx)?,
                 Call::Nat(kind) => self.translate(kind, family, at, skb, cx)?,
                 Call::Confirm => self.confirm(skb, cx)?,
@@ -249,7 +251,7 @@ impl Netns {
                         self.nat_range(target, at, skb).ok_or(Stop::Drop(DropReason::NatNoAddress))?;
                     return Ok(Some((range, masquerade)));
                 }
-                end => go_on(end)?,
+                end => go_on(end, at.hook)?,
             }
         }
         Ok(None)

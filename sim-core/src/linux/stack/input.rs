@@ -153,12 +153,12 @@ impl Netns {
         match stop {
             Stop::Stolen(path) => return self.ipvs_send(path, skb, cx),
             Stop::Refuse(reason, error) => return self.refuse(skb, reason, error, cx),
-            Stop::Drop(_) | Stop::Reject(..) => {}
+            Stop::Drop(_) | Stop::Reject { .. } => {}
         }
-        if let Stop::Reject(_, with) = &stop {
+        if let Stop::Reject { with, early, .. } = &stop {
             match *with {
                 RejectWith::Icmp(error) => {
-                    self.send_error(&skb, error, cx);
+                    self.send_error(&skb, error, *early, cx);
                 }
                 RejectWith::TcpReset => self.send_reset(&skb, cx),
             }
