@@ -7,7 +7,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
-use crate::packet::{FrameBody, IpPacket, MacAddr, Payload, Transport, Udp, proto};
+use crate::packet::{Frame, FrameBody, IpPacket, MacAddr, Payload, Transport, Udp, proto};
 use crate::time::SimTime;
 use crate::trace::IfId;
 
@@ -67,12 +67,30 @@ impl Vxlan {
     /// The outer packet around a frame, its TTL for the stack to fill in. `salt` makes the source port differ between hosts, as the
     /// kernel's hash seed does.
     #[must_use]
-    pub fn encapsulate(&self, frame: crate::packet::Frame, remote: IpAddr, salt: u64) -> IpPacket {
-        let sport = source_port(&frame.body, salt);
+    pub fn encapsulate(&self, frame: Frame, remote: IpAddr, salt: u64) -> IpPacket {
+        let sport = source_port(&hashed(&frame).body, salt);
         let payload = Payload::Vxlan { vni: self.vni, frame: Box::new(frame) };
         let udp = Transport::Udp(Udp { sport, dport: self.port, payload });
         IpPacket { ttl: 0, ..IpPacket::new(self.local, remote, udp) }
     }
+}
+
+/// The frame that a frame carries through a tunnel.
+fn inside(frame: &Frame) -> Option<&Frame> {
+    match &frame.body {
+        FrameBody::Ip(IpPacket {
+            body: Transport::Udp(Udp { payload: Payload::Vxlan { frame, .. }, .. }),
+            ..
+        }) => Some(frame),
+        FrameBody::Ip(_) | FrameBody::Arp(_) => None,
+    }
+}
+
+/// What the hash of a packet is made of. A packet that is put into a tunnel keeps its hash if ports have a part in it
+/// (`skb_clear_hash_if_not_l4`).
+fn hashed(frame: &Frame) -> &Frame {
+    let ported = |frame: &&Frame| matches!(&frame.body, FrameBody::Ip(p) if p.body.ports().is_some());
+    std::iter::successors(Some(frame), |frame| inside(frame)).filter(ported).last().unwrap_or(frame)
 }
 
 /// The outer source port: a hash of the inner flow into the local port range, so that a flow keeps its path

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::output::{XMIT_RECURSION_LIMIT, nesting};
+use super::output::{TUNNEL_RECURSION_LIMIT, nesting};
 use super::{Cx, Path};
 use crate::linux::ipip::{IPIP_OVERHEAD, Ipip, decapsulate, v4};
 use crate::linux::link::IfKind;
@@ -34,7 +34,7 @@ impl Netns {
             Ok(path) => path,
             Err(reason) => return self.drop(cx, skb, reason),
         };
-        if path.dev == dev || nesting(&skb) >= XMIT_RECURSION_LIMIT {
+        if path.dev == dev || nesting(&skb) >= TUNNEL_RECURSION_LIMIT {
             return self.drop(cx, skb, DropReason::TunnelLoop);
         }
         if tunnel.pmtudisc || df {

@@ -375,7 +375,7 @@ impl Netns {
         }
         // A route into the tunnel itself; rules and further tunnels come to the same, until the kernel has enough of it.
         let back = self.path_to(remote).is_ok_and(|path| path.dev == dev);
-        if back || nesting(&skb) >= XMIT_RECURSION_LIMIT {
+        if back || nesting(&skb) >= TUNNEL_RECURSION_LIMIT {
             return self.drop(cx, skb, DropReason::TunnelLoop);
         }
         let mut vxlan = vxlan.clone();
@@ -411,8 +411,9 @@ impl Netns {
     }
 }
 
-/// How many tunnels a packet may enter on its way out (`XMIT_RECURSION_LIMIT`).
-pub(super) const XMIT_RECURSION_LIMIT: usize = 8;
+/// How many tunnels a packet may be in when it enters another (`IP_TUNNEL_RECURSION_LIMIT`; Linux 6.18 sends three, not four, one in
+/// the other).
+pub(super) const TUNNEL_RECURSION_LIMIT: usize = 3;
 
 /// How many tunnels a packet is in.
 pub(super) fn nesting(skb: &Skb) -> usize {
@@ -425,7 +426,7 @@ pub(super) fn nesting(skb: &Skb) -> usize {
             _ => super::ipip::inner_of(p),
         }
     }
-    std::iter::successors(skb.ip().and_then(inside), |p| inside(p)).take(XMIT_RECURSION_LIMIT).count()
+    std::iter::successors(skb.ip().and_then(inside), |p| inside(p)).take(TUNNEL_RECURSION_LIMIT).count()
 }
 
 /// Whether a packet that is too long may be cut up (`ip_fragment`). Routers cut up IPv6 packets only if they put them together.
