@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Act, World};
 use crate::linux::ipv6::is_link_local;
+use crate::linux::policy::Flow;
 use crate::linux::socket::{QueuedError, Received, SockError, SockOptions, TcpRead};
 use crate::linux::stack::{Cx, Path};
 use crate::linux::{Errno, Netns};
@@ -185,7 +186,10 @@ impl World {
         let ns = self.ns(ns);
         let bound = ns.sockets.local_addr(sock).ok_or(Errno::EBADF)?.ip();
         let path = sendable(ns, Some(sock), dst)?;
-        Ok(if bound.is_unspecified() { ns.source_of(&path, dst) } else { bound })
+        if !bound.is_unspecified() {
+            return Ok(bound);
+        }
+        Ok(connected(ns, path, dst)?.0)
     }
 }
 
@@ -249,10 +253,22 @@ fn sendable(ns: &Netns, sock: Option<SockId>, dst: IpAddr) -> Result<Path, Errno
     let device = sock.and_then(|s| ns.sockets.options(s)).and_then(|o| o.device);
     let path = match device {
         Some(_) if Netns::is_scoped(dst) => ns.path_on_link(dst, device),
-        _ => ns.path_to(dst),
+        _ => {
+            // The address that the socket is bound to, or has got by connecting.
+            let src = sock.and_then(|s| ns.sockets.local_addr(s)).map(|a| a.ip());
+            ns.path_of(&Flow { src: src.filter(|a| !a.is_unspecified()), ..Flow::to(dst) })
+        }
     };
     let path = path.map_err(|no| no.errno)?;
     if path.broadcast { Err(Errno::EACCES) } else { Ok(path) }
+}
+
+/// The source address of a socket that is connected by a path, and its path. In IPv4 the route is looked up once more with the address
+/// (`ip_route_connect`).
+fn connected(ns: &Netns, path: Path, dst: IpAddr) -> Result<(IpAddr, Path), Errno> {
+    let src = ns.source_of(&path, dst);
+    let again = || ns.path_of(&Flow { src: Some(src), ..Flow::to(dst) }).map_err(|no| no.errno);
+    Ok((src, if dst.is_ipv4() { again()? } else { path }))
 }
 
 fn send_packet<R: Recorder>(
@@ -279,15 +295,19 @@ impl Act<Result<SockId, Errno>> for Connect {
         if is_link_local(remote.ip()) {
             return Err(Errno::EINVAL);
         }
-        let path = ns.path_to(remote.ip()).map_err(|no| no.errno)?;
+        let bound = self.from.filter(|a| !a.ip().is_unspecified());
+        let flow = Flow { src: bound.map(|a| a.ip()), ..Flow::to(remote.ip()) };
+        let path = ns.path_of(&flow).map_err(|no| no.errno)?;
         // There is nobody there to talk to (`tcp_v4_connect`).
         if path.broadcast || (remote.is_ipv4() && remote.ip().is_multicast()) {
             return Err(Errno::ENETUNREACH);
         }
-        let local = match self.from {
-            Some(a) if !a.ip().is_unspecified() => a,
-            Some(a) => SocketAddr::new(ns.source_of(&path, remote.ip()), a.port()),
-            None => SocketAddr::new(ns.source_of(&path, remote.ip()), 0),
+        let (local, path) = match bound {
+            Some(bound) => (bound, path),
+            None => {
+                let (src, path) = connected(ns, path, remote.ip())?;
+                (SocketAddr::new(src, self.from.map_or(0, |a| a.port())), path)
+            }
         };
         let mtu = ns.path_mtu(&path, remote.ip(), cx.now);
         let place = u64::from(ns.id.0);
