@@ -1,8 +1,8 @@
 //! What the two sides saw, made comparable.
 //!
-//! Ports above 1023 that neither the lab nor the probe names were drawn by somebody and become `*`. Frames of an interface and direction
+//! Ports that neither the lab nor the probe names were drawn by somebody and become `*`. Frames of an interface and direction
 //! are a set: the order between interfaces is only that of the capture, and that of one interface is the same unless two processors
-//! worked at it. Of TCP only SYN and RST are looked at, because segments are cut and acknowledged as time allows.
+//! worked at it. Of TCP only SYN and RST are looked at, because segments are cut and acknowledged as time allows; ICMP messages about other segments are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,9 +13,14 @@ use crate::sim::Seen;
 /// Ports that mean something.
 pub(crate) type Known = BTreeSet<u16>;
 
-/// Every number in a text that can be a port.
+/// Every number in a text that can be a port. Of those below 1024, from which NAT draws for ports below 512, only a Service's own count.
 pub(crate) fn numbers(text: &str) -> Known {
-    text.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
+    let all = text.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok());
+    let own = text
+        .split(" port: ")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()));
+    all.filter(|n| *n > 1023).chain(own).collect()
 }
 
 /// Names of places that do not change with the draws of a cluster.
@@ -32,8 +37,10 @@ pub(crate) fn observation(lines: &[String], seen: &Seen, known: &Known, places: 
     let lists =
         |map: &BTreeMap<String, Vec<String>>, keep: fn(&str) -> bool| -> BTreeMap<String, Vec<String>> {
             let list = |l: &Vec<String>| {
-                let mut list: Vec<String> = l.iter().filter(|l| keep(l)).map(|l| mask(l, known)).collect();
+                let mut list: Vec<String> =
+                    l.iter().filter(|l| keep(l)).map(|l| quotation(mask(l, known))).collect();
                 list.sort();
+                list.dedup_by(|a, b| a == b && a.contains(SEGMENT));
                 list
             };
             map.iter().map(|(k, l)| (place(k), list(l))).filter(|(_, l)| !l.is_empty()).collect()
@@ -42,6 +49,22 @@ pub(crate) fn observation(lines: &[String], seen: &Seen, known: &Known, places: 
         lines: lines.iter().map(|l| mask(l, known)).collect(),
         frames: lists(&seen.frames, shown),
         conntrack: lists(&seen.conntrack, |_| true),
+    }
+}
+
+/// Stands for a TCP segment without SYN or RST that an ICMP message quotes.
+const SEGMENT: &str = " tcp segment]";
+
+/// An ICMP message about a TCP segment without SYN or RST says nothing about how the data was cut, and counts once: what a kernel sends as
+/// one long packet for its network card to cut is too long as a whole (`skb_gso_validate_network_len`).
+fn quotation(line: String) -> String {
+    let Some((before, quoted)) = line.split_once(" about [") else { return line };
+    let Some((flow, rest)) = quoted.split_once(" tcp ") else { return line };
+    match rest.split_once(']') {
+        Some((flags, rest)) if !flags.contains(['S', 'R']) => {
+            format!("{before} about [{flow}{SEGMENT}{rest}")
+        }
+        _ => line,
     }
 }
 
@@ -65,13 +88,19 @@ fn mask(text: &str, known: &Known) -> String {
         out.push_str(&rest[..at]);
         let end = rest[at..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |n| at + n);
         let number = &rest[at..end];
-        let port = out.ends_with("port=") || (out.ends_with(':') && !rest[end..].starts_with(':'));
-        let random = number.parse::<u16>().is_ok_and(|n| n > 1023 && !known.contains(&n));
+        let port = out.ends_with("port=") || addressed(&out);
+        let random = number.parse::<u16>().is_ok_and(|n| !known.contains(&n));
         let id = out.ends_with(" id=") && random;
         out.push_str(if id || (port && random) { "*" } else { number });
         rest = &rest[end..];
     }
     piece(out + rest)
+}
+
+/// Whether a port follows: an address has ended with a colon, `[…]:` or `10.0.0.1:`.
+fn addressed(out: &str) -> bool {
+    let word = out.rsplit([' ', '[']).next().unwrap_or(out);
+    out.ends_with("]:") || (word.ends_with(':') && word.contains('.'))
 }
 
 /// A capture shares memory with the packet: of a piece that is not the first, addresses and TTL may be those that the packet it became

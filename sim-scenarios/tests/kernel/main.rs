@@ -6,8 +6,8 @@
 //! tuples of connection tracking. Ports that nobody chose are masked, and the draw of a backend, which a kernel cannot be told, is
 //! repeated in the simulator until it is the kernel's.
 //!
-//! Probes of one lab share its namespaces, whose memory is emptied in between. What differs is asked once more in fresh ones, and only if
-//! it differs there too, it counts; then it is made smaller, and printed as a lab.
+//! Probes of one lab share its namespaces, whose memory is emptied in between. What differs is asked again in fresh ones, and only if
+//! it differs there every time, it counts; then it is made smaller, and printed as a lab.
 //!
 //! Cases that once differed stand in `found/`, each with what the kernel said; they are played without it every time. The rest runs with
 //! `KSIM_KERNEL=1` or with arguments, as root:
