@@ -46,7 +46,7 @@ impl Netns {
             }
         }
         if self.ipip_mut(dev).is_some_and(|t| t.take_error(cx.now)) {
-            self.send_error(&skb, IcmpError::HostUnreachable, cx);
+            self.send_error(&skb, IcmpError::HostUnreachable, false, cx);
         }
         self.note(cx, &mut skb, || Step::Encap { iface: dev, remote: remote.into() });
         let (tag, partial) = (skb.tag, skb.partial);
