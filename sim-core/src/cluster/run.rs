@@ -35,13 +35,14 @@ impl Cluster {
     pub fn settle(&mut self) {
         let limit = self.now() + SETTLE_TIME_MAX;
         self.reconcile();
-        while self.agents.is_busy() && self.step(limit) {}
+        while (self.agents.is_busy() || self.controllers.is_busy()) && self.step(limit) {}
     }
 
     /// Goes to the next instant at which something happens, `until` at the latest; whether there may be more before `until`.
     pub fn step(&mut self, until: SimTime) -> bool {
         self.reconcile();
-        let next = [self.timers.next_at(), self.apps.next_timer()].into_iter().flatten().min();
+        let next = [self.timers.next_at(), self.apps.next_timer(), self.controllers.next_at()];
+        let next = next.into_iter().flatten().min();
         let stop = next.map_or(until, |at| at.min(until)).max(self.now());
         if self.world.run(stop) {
             self.serve();
@@ -52,6 +53,10 @@ impl Cluster {
         while let Some((_, timer)) = self.timers.pop_due(now) {
             happened = true;
             self.with_hands(|agents, hands| agents.on_timer(timer, hands));
+        }
+        if self.controllers.next_at().is_some_and(|at| at <= now) {
+            happened = true;
+            self.controllers.reconcile(&mut self.store, now);
         }
         if self.apps.next_timer().is_some_and(|at| at <= now) {
             happened = true;

@@ -10,13 +10,18 @@ use super::topology::mistake;
 use crate::diagnostic::Diagnostic;
 use crate::kube::apps::runtime::Service as AppService;
 use crate::kube::config::{ClusterConfig, Cni, Listen, NodeConfig, Role};
-use crate::kube::controllers::bootstrap;
+use crate::kube::controllers::{DESIRED, MAXIMUM, bootstrap, owner_reference};
 use crate::kube::node::Hands;
 use crate::kube::node::kubelet::NO_NETWORK;
 use crate::kube::node::machine::Place;
+use crate::kube::objects::deployment::REVISION;
 use crate::kube::objects::meta::Condition;
 use crate::kube::objects::node::{NodeAddress, NodeInfo, NodeSpec, NodeStatus};
-use crate::kube::objects::{Kind, Node, ObjectMeta, Protocol, ServiceAccount, Taint, TaintEffect, Timestamp};
+use crate::kube::objects::replica_set::{POD_TEMPLATE_HASH, ReplicaSetSpec};
+use crate::kube::objects::{
+    Deployment, Kind, Node, Object, ObjectMeta, Protocol, ReplicaSet, ServiceAccount, Taint, TaintEffect,
+    Timestamp,
+};
 use crate::kube::store::{ApiError, Store};
 use crate::time::SimTime;
 
@@ -69,7 +74,7 @@ fn objects(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError> {
     cluster_dns(store, config)
 }
 
-/// The Service kube-dns and two pods behind it, as kubeadm's Deployment makes them.
+/// The Service kube-dns and the Deployment behind it, as kubeadm makes them.
 fn cluster_dns(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError> {
     let service = json!({
         "apiVersion": "v1", "kind": "Service",
@@ -89,48 +94,76 @@ fn cluster_dns(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError
         },
     });
     store.create_value(Kind::Service, "kube-system", &service, SimTime::ZERO)?;
-    let Some(node) = config.control_plane() else { return Ok(()) };
-    // Without a network the scheduler finds no place for them.
-    let node = if config.networking.cni == Cni::None { "" } else { node.name.as_str() };
     let account = ObjectMeta::namespaced("kube-system", "coredns");
     store.create(ServiceAccount { metadata: account, ..ServiceAccount::default() }, SimTime::ZERO)?;
-    for _ in 0..2 {
-        store.create_value(Kind::Pod, "kube-system", &coredns_pod(node), SimTime::ZERO)?;
-    }
+    let deployment = store.create_value(Kind::Deployment, "kube-system", &coredns(), SimTime::ZERO)?;
+    let Object::Deployment(deployment) = &*deployment else { return Ok(()) };
+    store.create(coredns_set(deployment), SimTime::ZERO)?;
     Ok(())
+}
+
+/// The replica set of cluster DNS, with the name that it has in every cluster of kubeadm's.
+fn coredns_set(deployment: &Deployment) -> ReplicaSet {
+    let hash = |labels: &mut BTreeMap<String, String>| {
+        labels.insert(POD_TEMPLATE_HASH.to_owned(), COREDNS_HASH.to_owned());
+    };
+    let mut template = deployment.spec.template.clone();
+    hash(&mut template.metadata.labels);
+    let mut selector = deployment.spec.selector.clone().unwrap_or_default();
+    hash(&mut selector.match_labels);
+    let annotations = [(REVISION, "1"), (DESIRED, "2"), (MAXIMUM, "3")];
+    ReplicaSet {
+        metadata: ObjectMeta {
+            labels: template.metadata.labels.clone(),
+            annotations: annotations.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            owner_references: vec![owner_reference(&Object::from(deployment.clone()))],
+            ..ObjectMeta::namespaced("kube-system", format!("coredns-{COREDNS_HASH}"))
+        },
+        spec: ReplicaSetSpec {
+            replicas: deployment.spec.replicas,
+            selector: Some(selector),
+            template,
+            ..ReplicaSetSpec::default()
+        },
+        ..ReplicaSet::default()
+    }
 }
 
 /// Hash of the pod template that kubeadm 1.34 writes.
 const COREDNS_HASH: &str = "66bc5c9577";
 
-fn coredns_pod(node: &str) -> Value {
+fn coredns() -> Value {
     json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {
-            "generateName": format!("coredns-{COREDNS_HASH}-"),
-            "labels": {"k8s-app": "kube-dns", "pod-template-hash": COREDNS_HASH},
-        },
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "coredns", "labels": {"k8s-app": "kube-dns"}},
         "spec": {
-            "nodeName": node,
-            "dnsPolicy": "Default",
-            "priorityClassName": "system-cluster-critical",
-            "serviceAccountName": "coredns",
-            "nodeSelector": {"kubernetes.io/os": "linux"},
-            "tolerations": [
-                {"key": "CriticalAddonsOnly", "operator": "Exists"},
-                {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
-            ],
-            "containers": [{
-                "name": "coredns",
-                "image": "registry.k8s.io/coredns/coredns:v1.12.1",
-                "imagePullPolicy": "IfNotPresent",
-                "args": ["-conf", "/etc/coredns/Corefile"],
-                "ports": [
-                    {"containerPort": 53, "name": "dns", "protocol": "UDP"},
-                    {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"},
-                    {"containerPort": 9153, "name": "metrics", "protocol": "TCP"},
-                ],
-            }],
+            "replicas": 2,
+            "selector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            "strategy": {"rollingUpdate": {"maxUnavailable": 1}},
+            "template": {
+                "metadata": {"labels": {"k8s-app": "kube-dns"}},
+                "spec": {
+                    "dnsPolicy": "Default",
+                    "priorityClassName": "system-cluster-critical",
+                    "serviceAccountName": "coredns",
+                    "nodeSelector": {"kubernetes.io/os": "linux"},
+                    "tolerations": [
+                        {"key": "CriticalAddonsOnly", "operator": "Exists"},
+                        {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+                    ],
+                    "containers": [{
+                        "name": "coredns",
+                        "image": "registry.k8s.io/coredns/coredns:v1.12.1",
+                        "imagePullPolicy": "IfNotPresent",
+                        "args": ["-conf", "/etc/coredns/Corefile"],
+                        "ports": [
+                            {"containerPort": 53, "name": "dns", "protocol": "UDP"},
+                            {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"},
+                            {"containerPort": 9153, "name": "metrics", "protocol": "TCP"},
+                        ],
+                    }],
+                },
+            },
         },
     })
 }

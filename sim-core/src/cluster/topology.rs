@@ -23,7 +23,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::kube::apps::runtime::{Apps, Service};
 use crate::kube::apps::site::Site;
 use crate::kube::config::{
-    BALANCER_HOST, ClusterConfig, HostConfig, IpFamily, Listen, LoadBalancerMode, NodeConfig,
+    BALANCER_HOST, ClusterConfig, Cni, HostConfig, IpFamily, Listen, LoadBalancerMode, NodeConfig,
 };
 use crate::kube::controllers::Controllers;
 use crate::kube::dns::upstream::Upstream;
@@ -31,7 +31,7 @@ use crate::kube::node::NodeAgents;
 use crate::kube::node::files::Files;
 use crate::kube::node::machine::{Machine, Machines, Place, ToolSet};
 use crate::kube::objects::Protocol;
-use crate::kube::store::{Pins, PodPin, ServicePin, Store, StoreConfig};
+use crate::kube::store::{OwnedPin, Pins, PodPin, ServicePin, Store, StoreConfig};
 use crate::linux::route::{Route, RouteKind};
 use crate::linux::{NetError, World};
 use crate::packet::MacAddr;
@@ -83,17 +83,28 @@ pub(super) fn mistake(source: &str, message: &str) -> Diagnostic {
 }
 
 fn store_config(config: &ClusterConfig) -> StoreConfig {
-    let pods = config.pins.pods.iter().map(|(name, pin)| {
-        let node = config.pinned_node(pin).map(str::to_owned);
-        (name.clone(), PodPin { node, ip: pin.ip })
+    let place = |pin: &crate::kube::config::PodPin| PodPin {
+        node: config.pinned_node(pin).map(str::to_owned),
+        ip: pin.ip,
+    };
+    let pods = config.pins.pods.iter().map(|(name, pin)| (name.clone(), place(pin)));
+    let owners = config.pins.owners.iter().map(|(owner, pods)| {
+        let one = |pin: &crate::kube::config::PodPin| OwnedPin { name: pin.name.clone(), place: place(pin) };
+        (owner.clone(), pods.iter().map(one).collect())
     });
     let services = config.pins.services.iter().map(|(name, pin)| {
         let cluster_ips = pin.cluster_ip.into_iter().collect();
         (name.clone(), ServicePin { cluster_ips, node_port: pin.node_port.clone() })
     });
+    let mut owners: BTreeMap<String, Vec<OwnedPin>> = owners.collect();
+    if let Some(node) = config.control_plane().filter(|_| config.networking.cni != Cni::None) {
+        // Cluster DNS is where the first node was when there was no other.
+        let pin = OwnedPin { name: None, place: PodPin { node: Some(node.name.clone()), ip: None } };
+        owners.entry("deploy/kube-system/coredns".to_owned()).or_insert_with(|| vec![pin; 2]);
+    }
     StoreConfig {
         service_subnets: config.networking.service_subnets().collect(),
-        pins: Pins { pods: pods.collect(), services: services.collect() },
+        pins: Pins { pods: pods.collect(), services: services.collect(), owners },
         version: config.kubernetes_version,
     }
 }

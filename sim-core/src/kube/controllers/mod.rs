@@ -5,17 +5,21 @@
 
 mod accounts;
 pub mod bootstrap;
+mod disruption;
 mod endpoints;
 mod garbage;
 mod load_balancer;
 mod namespaces;
+mod nodes;
 mod scheduler;
+mod workloads;
 
 use crate::kube::config::LoadBalancer;
 use crate::kube::store::Store;
 use crate::time::SimTime;
 
 pub(crate) use load_balancer::reference;
+pub(crate) use workloads::{DESIRED, MAXIMUM, owner_reference};
 
 /// All controllers of the control plane, with their indices.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +31,9 @@ pub struct Controllers {
     garbage: garbage::GarbageCollector,
     namespaces: namespaces::NamespaceController,
     load_balancer: load_balancer::LoadBalancerController,
+    workloads: workloads::Workloads,
+    nodes: nodes::NodeLifecycle,
+    disruption: disruption::DisruptionController,
 }
 
 impl Controllers {
@@ -43,8 +50,11 @@ impl Controllers {
         let before = store.revision();
         loop {
             let changes = store.changes_since(self.cursor).to_vec();
-            let Some(last) = changes.last() else { break };
-            self.cursor = last.cursor;
+            if let Some(last) = changes.last() {
+                self.cursor = last.cursor;
+            } else if self.next_at().is_none_or(|at| at > now) {
+                break;
+            }
             for change in &changes {
                 self.accounts.note(change);
                 self.scheduler.note(change);
@@ -52,15 +62,38 @@ impl Controllers {
                 self.garbage.note(change);
                 self.namespaces.note(change);
                 self.load_balancer.note(change);
+                self.workloads.note(change);
+                self.nodes.note(change);
+                self.disruption.note(change);
             }
             self.namespaces.sync(store, now);
             self.accounts.sync(store, now);
             self.garbage.sync(store, now);
+            self.workloads.sync(store, now);
+            self.nodes.sync(store, now);
+            self.disruption.sync(store, now);
             self.scheduler.sync(store, now);
             self.endpoints.sync(store, now);
             self.load_balancer.sync(store, now);
         }
         store.revision() != before
+    }
+
+    /// When a controller will do something without any change of the store.
+    #[must_use]
+    pub fn next_at(&self) -> Option<SimTime> {
+        [self.workloads.next_at(), self.nodes.next_at()].into_iter().flatten().min()
+    }
+
+    /// Whether a controller waits for something that will come by itself and soon.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.workloads.is_busy()
+    }
+
+    /// A node's kubelet has gone silent, or is back.
+    pub fn node_heard(&mut self, node: &str, silent: bool, now: SimTime) {
+        self.nodes.heard(node, silent, now);
     }
 
     /// The place in the watch log up to which the controllers have looked.

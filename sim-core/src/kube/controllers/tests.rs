@@ -76,7 +76,9 @@ impl Plane {
     }
 
     fn delete(&mut self, kind: Kind, name: &str, grace_seconds: Option<i64>) {
-        self.store.delete(kind, "default", name, DeleteOptions { grace_seconds }, NOW).unwrap();
+        self.store
+            .delete(kind, "default", name, DeleteOptions { grace_seconds, ..DeleteOptions::default() }, NOW)
+            .unwrap();
         self.reconcile();
     }
 }
@@ -259,7 +261,7 @@ fn a_namespace_goes_when_it_is_empty() {
         error.message,
         "pods \"a\" is forbidden: unable to create new content in namespace shop because it is being terminated"
     );
-    let now = DeleteOptions { grace_seconds: Some(0) };
+    let now = DeleteOptions { grace_seconds: Some(0), ..DeleteOptions::default() };
     plane.store.delete(Kind::Pod, "shop", "a", now, NOW).unwrap();
     plane.reconcile();
     assert!(plane.store.read::<Namespace>("", "shop").is_none());

@@ -22,6 +22,8 @@ pub enum Reason {
     Conflict,
     /// 422.
     Invalid,
+    /// 429.
+    TooManyRequests,
     /// 500.
     InternalError,
     /// 500, of a fault that the server has no word for; kubectl then names no reason.
@@ -38,6 +40,7 @@ impl Reason {
             Self::NotFound => 404,
             Self::AlreadyExists | Self::Conflict => 409,
             Self::Invalid => 422,
+            Self::TooManyRequests => 429,
             Self::InternalError | Self::Unknown => 500,
         }
     }
@@ -143,6 +146,12 @@ impl ApiError {
     #[must_use]
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::plain(Reason::BadRequest, message.into())
+    }
+
+    /// Not now; the same request may be answered later.
+    #[must_use]
+    pub(super) fn too_many_requests(message: &str) -> Self {
+        Self::plain(Reason::TooManyRequests, message.to_owned())
     }
 
     /// A fault of the server itself.

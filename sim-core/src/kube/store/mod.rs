@@ -24,6 +24,7 @@ mod validate;
 mod verbs;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -35,10 +36,10 @@ use crate::time::SimTime;
 
 pub use apply::{Applied, LAST_APPLIED, PatchType};
 pub use check::check_manifest;
-pub use delete::{DeleteOptions, Deleted};
+pub use delete::{DeleteOptions, Deleted, Propagation};
 pub use error::{ApiError, Cause, Reason};
 pub use events::{EventLog, EventRecord, EventType};
-pub use pins::{NodePortPin, Pins, PodPin, ServicePin};
+pub use pins::{NodePortPin, OwnedPin, Pins, PodPin, ServicePin};
 use ranges::Ranges;
 pub(crate) use ranges::needs_health_check;
 use shelf::Shelf;
@@ -76,6 +77,8 @@ pub struct Store {
     revision: u64,
     log: WatchLog,
     events: EventLog,
+    /// Places of pods whose names were not known beforehand, by `namespace/name`.
+    promised: BTreeMap<String, PodPin>,
 }
 
 /// Namespaces that every cluster has.
@@ -94,6 +97,7 @@ impl Store {
             revision: 0,
             log: WatchLog::default(),
             events: EventLog::default(),
+            promised: BTreeMap::new(),
         };
         for name in SYSTEM_NAMESPACES {
             let namespace = Namespace { metadata: ObjectMeta::named(name), ..Namespace::default() };
@@ -107,6 +111,24 @@ impl Store {
     #[must_use]
     pub const fn config(&self) -> &StoreConfig {
         &self.config
+    }
+
+    /// What is fixed of a pod's place.
+    #[must_use]
+    pub fn pod_pin(&self, namespace: &str, name: &str) -> Option<&PodPin> {
+        let pins = &self.config.pins;
+        if pins.pods.is_empty() && self.promised.is_empty() {
+            return None;
+        }
+        let key = format!("{namespace}/{name}");
+        pins.pods.get(&key).or_else(|| self.promised.get(&key))
+    }
+
+    /// Fixes the place of a pod that an owner has made, by `namespace/name`.
+    pub(crate) fn promise(&mut self, pod: &str, pin: &OwnedPin) {
+        if pin.place != PodPin::default() {
+            self.promised.insert(pod.to_owned(), pin.place.clone());
+        }
     }
 
     /// Revision of the last change of any object: the `resourceVersion` of a list.

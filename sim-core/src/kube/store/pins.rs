@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::kube::objects::{Kind, ObjectKey};
+
 /// What a person fixed in advance. Pins hold for an object's name, also before it exists and after it was deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pins {
@@ -10,6 +12,17 @@ pub struct Pins {
     pub pods: BTreeMap<String, PodPin>,
     /// Services by `namespace/name`.
     pub services: BTreeMap<String, ServicePin>,
+    /// Pods of an owner in the order of their creation, by `kind/namespace/name` with kubectl's short name of the kind.
+    pub owners: BTreeMap<String, Vec<OwnedPin>>,
+}
+
+/// What is fixed of a pod that an owner makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnedPin {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its node and address.
+    pub place: PodPin,
 }
 
 /// What is fixed of a pod.
@@ -67,6 +80,22 @@ impl Pins {
     #[must_use]
     pub fn pod(&self, namespace: &str, name: &str) -> Option<&PodPin> {
         self.pods.get(&format!("{namespace}/{name}"))
+    }
+
+    /// What is fixed of the pod of this number that an owner makes.
+    #[must_use]
+    pub fn owned(&self, owner: &ObjectKey, number: usize) -> Option<&OwnedPin> {
+        if self.owners.is_empty() {
+            return None;
+        }
+        let short = match owner.kind {
+            Kind::Deployment => "deploy",
+            Kind::ReplicaSet => "rs",
+            Kind::StatefulSet => "sts",
+            Kind::DaemonSet => "ds",
+            _ => return None,
+        };
+        self.owners.get(&format!("{short}/{}/{}", owner.namespace, owner.name))?.get(number)
     }
 
     /// What is fixed of a Service.

@@ -143,7 +143,15 @@ fn a_bound_pod_terminates_gracefully() {
     create(&mut store, Kind::Pod, &pod("a"));
     store.bind("default", "a", "node1", NOW).unwrap();
     let delete = |store: &mut Store, grace_seconds, now| {
-        store.delete(Kind::Pod, "default", "a", DeleteOptions { grace_seconds }, now).unwrap()
+        store
+            .delete(
+                Kind::Pod,
+                "default",
+                "a",
+                DeleteOptions { grace_seconds, ..DeleteOptions::default() },
+                now,
+            )
+            .unwrap()
     };
     assert!(matches!(delete(&mut store, None, NOW), Deleted::Terminating(_)));
     let pod = store.read::<Pod>("default", "a").unwrap();

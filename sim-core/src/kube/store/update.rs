@@ -65,6 +65,23 @@ impl Store {
         Ok(self.write(new, &old, now))
     }
 
+    /// Replaces the status of an object and its annotations, as the controllers of workloads do: that is no change of what is wanted.
+    ///
+    /// # Errors
+    /// The object is not there.
+    pub(crate) fn update_status_and_annotations(
+        &mut self,
+        object: impl Into<Object>,
+        _now: SimTime,
+    ) -> Result<Arc<Object>, ApiError> {
+        let object = object.into();
+        let old = self.get(object.kind(), &object.meta().namespace, &object.meta().name)?;
+        let mut new = (*old).clone();
+        new.set_status_of(&object);
+        new.meta_mut().annotations.clone_from(&object.meta().annotations);
+        Ok(if new == *old { old } else { self.put(new) })
+    }
+
     /// Lets an agent change the status of an object: reads, edits a copy, writes it back as [`Store::update_status`].
     ///
     /// # Errors

@@ -207,7 +207,7 @@ fn one(
     }
     let mut uid = None;
     if dry_run == DryRun::None {
-        let options = DeleteOptions { grace_seconds: grace };
+        let options = DeleteOptions { grace_seconds: grace, ..DeleteOptions::default() };
         let (store, now) = ctl.store_mut();
         let deleted =
             store.delete(victim.kind, &victim.namespace, &victim.name, options, now).map_err(failed)?;

@@ -52,8 +52,32 @@ pub(super) fn check(pod: &Pod, node: &Node, load: &Load) -> Result<Rank, String>
     })
 }
 
+/// The only node that a pod may go to, if its affinity names one.
+pub(super) fn only_node(pod: &Pod) -> Option<&str> {
+    let terms = node_affinity(pod, "requiredDuringSchedulingIgnoredDuringExecution")?["nodeSelectorTerms"]
+        .as_array()?;
+    let [term] = terms.as_slice() else { return None };
+    let [field] = term["matchFields"].as_array()?.as_slice() else { return None };
+    let values = field["values"].as_array()?;
+    let named = field["key"] == "metadata.name" && field["operator"] == "In";
+    values.first().filter(|_| named && values.len() == 1)?.as_str()
+}
+
+/// Whether a node should get a daemon's pod, and whether one that is there may stay.
+pub(in crate::kube::controllers) fn takes_daemon(pod: &Pod, node: &Node) -> (bool, bool) {
+    let named = pod.spec.node_name.is_empty() || pod.spec.node_name == node.metadata.name;
+    if !named || !wanted_by_selector(pod, node) {
+        return (false, false);
+    }
+    let repelled = |effect: TaintEffect| {
+        node.spec.taints.iter().any(|t| t.effect == effect && !tolerated(t, &pod.spec.tolerations))
+    };
+    let stays = !repelled(TaintEffect::NoExecute);
+    (stays && !repelled(TaintEffect::NoSchedule), stays)
+}
+
 /// Whether one of the tolerations covers the taint.
-fn tolerated(taint: &Taint, tolerations: &[Toleration]) -> bool {
+pub(in crate::kube::controllers) fn tolerated(taint: &Taint, tolerations: &[Toleration]) -> bool {
     tolerations.iter().any(|t| {
         let effect = t.effect.is_none_or(|e| e == taint.effect);
         let value = match t.operator.unwrap_or_default() {

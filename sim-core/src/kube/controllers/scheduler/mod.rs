@@ -12,6 +12,8 @@ use crate::kube::objects::{Kind, Node, Object, Pod, Protocol};
 use crate::kube::store::{Change, ChangeKind, EventType, Store, set_pod_condition};
 use crate::time::SimTime;
 
+pub(super) use fit::{takes_daemon, tolerated};
+
 const NAME: &str = "default-scheduler";
 
 type PodKey = (String, String);
@@ -132,11 +134,21 @@ impl Scheduler {
 
     /// The best node, or why there is none.
     fn choose(&self, store: &Store, pod: &Pod) -> Result<String, String> {
-        let pin = store.config().pins.pod(&pod.metadata.namespace, &pod.metadata.name);
+        let pin = store.pod_pin(&pod.metadata.namespace, &pod.metadata.name);
         if let Some(node) = pin.and_then(|p| p.node.as_ref())
             && store.read::<Node>("", node).is_some()
         {
             return Ok(node.clone());
+        }
+        // A daemon's pod is for one node: no other needs to be looked at.
+        if let Some(name) = fit::only_node(pod)
+            && let (Some(node), Some(load)) = (store.read::<Node>("", name), self.nodes.get(name))
+        {
+            let total = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
+            let others = "node(s) didn't satisfy plugin(s) [NodeAffinity]".to_owned();
+            return fit::check(pod, node, load).map(|_| name.to_owned()).map_err(|reason| {
+                unschedulable(total, &BTreeMap::from([(reason, 1), (others, total.saturating_sub(1))]))
+            });
         }
         let group = self.groups.get(&group_of(pod));
         let ours = |name: &str| group.and_then(|g| g.get(name)).copied().unwrap_or(0);
@@ -199,7 +211,11 @@ fn unschedulable(total: u32, reasons: &BTreeMap<String, u32>) -> String {
     if total == 0 {
         return "no nodes available to schedule pods".to_owned();
     }
-    let mut list: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let mut list: Vec<String> = reasons
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
     list.sort();
     let available = format!("0/{total} nodes are available");
     format!(

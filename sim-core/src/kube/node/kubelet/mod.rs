@@ -89,7 +89,10 @@ impl Kubelet {
     /// The kubelet of a node that has no pods yet; `blocks` are those of its CNI plugin, if that has blocks.
     #[must_use]
     pub fn new(node: &NodeConfig, ns: NsId, config: &ClusterConfig, blocks: Option<&Vec<IpNet>>) -> Self {
-        let promised = || config.pins.pods.values().filter_map(|p| p.ip);
+        let promised = || {
+            let owned = config.pins.owners.values().flatten();
+            config.pins.pods.values().chain(owned).filter_map(|p| p.ip)
+        };
         Self {
             node: node.name.clone(),
             ns,
@@ -292,7 +295,7 @@ impl Kubelet {
     /// Tells the API server that nothing of the pod is left.
     fn forget(&self, key: &(String, String), hands: &mut Hands<'_>) {
         let now = hands.now();
-        let at_once = DeleteOptions { grace_seconds: Some(0) };
+        let at_once = DeleteOptions { grace_seconds: Some(0), ..DeleteOptions::default() };
         // It may be gone already: deleted by force.
         let _ = hands.store.delete(Kind::Pod, &key.0, &key.1, at_once, now);
     }

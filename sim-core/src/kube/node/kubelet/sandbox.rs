@@ -85,7 +85,7 @@ fn attach(
     hands: &mut Hands<'_>,
 ) -> Result<Sandbox, String> {
     let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
-    let pin = hands.config.pins.pods.get(&format!("{namespace}/{name}"));
+    let pin = hands.store.pod_pin(namespace, name);
     // A pin for another node does not hold here.
     let pinned = pin.and_then(|p| p.ip);
     let ips = addresses(ipam, pinned)?;

@@ -113,7 +113,7 @@ fn remove(ctl: &mut Ctl<'_, '_>, name: &str) {
     let namespace = ctl.namespace();
     let (store, now) = ctl.store_mut();
     // Its only process has ended, so there is nothing to wait for. It may be gone already, deleted by the person inside.
-    let at_once = DeleteOptions { grace_seconds: Some(0) };
+    let at_once = DeleteOptions { grace_seconds: Some(0), ..DeleteOptions::default() };
     if store.delete(Kind::Pod, &namespace, name, at_once, now).is_ok() {
         let from = delete::from_namespace(ctl.version(), Kind::Pod, &namespace);
         ctl.line(format!("pod {name:?} deleted{from}"));
