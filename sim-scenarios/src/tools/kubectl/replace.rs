@@ -65,7 +65,7 @@ fn remove_all(ctl: &mut Ctl<'_, '_>, documents: &[Document], failures: &mut Vec<
     let grace = ctl.args.int("grace-period").filter(|n| *n >= 0);
     let mut gone = Vec::new();
     for d in documents {
-        let options = DeleteOptions { grace_seconds: grace };
+        let options = DeleteOptions { grace_seconds: grace, ..DeleteOptions::default() };
         let (store, now) = ctl.store_mut();
         match store.delete(d.kind, &d.namespace, d.name(), options, now) {
             Ok(_) => {

@@ -160,7 +160,10 @@ fn fate(ctl: &Ctl<'_, '_>, pod: &Value) -> Fate {
 
 fn evict(ctl: &mut Ctl<'_, '_>, pods: &[&Value], dry_run: DryRun) -> Result<(), Vec<String>> {
     let deletes = ctl.args.bool("disable-eviction", false);
-    let options = DeleteOptions { grace_seconds: ctl.args.int("grace-period").filter(|g| *g >= 0) };
+    let options = DeleteOptions {
+        grace_seconds: ctl.args.int("grace-period").filter(|g| *g >= 0),
+        ..DeleteOptions::default()
+    };
     let suffix = dry_run.suffix();
     let mut left: Vec<Found> = Vec::new();
     for pod in pods {
