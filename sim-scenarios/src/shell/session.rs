@@ -6,7 +6,7 @@ use sim_core::kube::node::files::Files;
 use sim_core::time::SimTime;
 
 use super::jobs::Jobs;
-use crate::tools::{Cx, ENDLESS, HOME, PATIENCE, Place};
+use crate::tools::{Cx, ENDLESS, HOME, KubeConfig, PATIENCE, Place};
 
 /// Commands that one command line may run: a loop in a stranger's lab must not hang the runner.
 const COMMANDS: u32 = 20_000;
@@ -56,6 +56,8 @@ pub struct SessionState {
     /// The machine at whose terminal the running command was typed.
     pub(crate) terminal: Option<Place>,
     pub(crate) jobs: Jobs,
+    /// What kubectl is configured to do.
+    pub(crate) kube_config: KubeConfig,
 }
 
 impl Default for SessionState {
@@ -71,6 +73,7 @@ impl Default for SessionState {
             depth: 0,
             terminal: None,
             jobs: Jobs::default(),
+            kube_config: KubeConfig::default(),
         }
     }
 }

@@ -52,6 +52,7 @@ pub use crate::shell::session::{OnLeave, SessionState, ShellKind};
 pub use door::{Cluster, Place};
 pub use exec::{Lookup, NotFound, kind_of, look_up, path_of};
 pub use files::{FileAccess, HOME, list_names};
+pub(crate) use kubectl::KubeConfig;
 pub use out::{Out, Stream, Streams};
 pub(crate) use text::escapes;
 

@@ -29,6 +29,19 @@ pub(crate) fn cluster_info(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     if let Some(word) = ctl.args.words.first() {
         return Err(Failure::usage(&ctl.path, format!("unknown command {word:?}")));
     }
+    let server = server(ctl);
+    ctl.line(format!("Kubernetes control plane is running at {server}"));
+    if ctl.store().find(Kind::Service, "kube-system", "kube-dns").is_some() {
+        ctl.line(format!(
+            "CoreDNS is running at {server}/api/v1/namespaces/kube-system/services/kube-dns:dns/proxy"
+        ));
+    }
+    ctl.line("\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.");
+    Ok(0)
+}
+
+/// The address of the API server, as the kubeconfig file has it.
+pub(crate) fn server(ctl: &Ctl<'_, '_>) -> String {
     let nodes: Vec<_> = ctl.store().iter(Kind::Node, None).map(|n| n.to_value()).collect();
     let first = nodes.iter().find(|n| {
         let labels = n.pointer("/metadata/labels");
@@ -38,15 +51,7 @@ pub(crate) fn cluster_info(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         .and_then(|n| list(n, "/status/addresses").iter().find(|a| text(a, "/type") == "InternalIP"))
         .map_or("", |a| text(a, "/address"))
         .to_owned();
-    let server = format!("https://{address}:6443");
-    ctl.line(format!("Kubernetes control plane is running at {server}"));
-    if ctl.store().find(Kind::Service, "kube-system", "kube-dns").is_some() {
-        ctl.line(format!(
-            "CoreDNS is running at {server}/api/v1/namespaces/kube-system/services/kube-dns:dns/proxy"
-        ));
-    }
-    ctl.line("\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.");
-    Ok(0)
+    format!("https://{address}:6443")
 }
 
 /// Runs `kubectl api-resources`: what this server serves.

@@ -5,8 +5,8 @@ use super::ctl::Ctl;
 use super::failure::Failure;
 use super::flags::{CHANGE, CREATE, FILES, PRINT, SELECT};
 use super::{
-    apply, cluster_info, create, delete, describe, exec, expose, get, metadata, nodes, patch, replace,
-    rollout, run as run_verb, scale, set, version, wait,
+    apply, auth, cluster_info, config, create, delete, describe, events, exec, expose, get, metadata, nodes,
+    patch, port_forward, replace, rollout, run as run_verb, scale, set, small, version, wait,
 };
 use crate::tools::Cx;
 
@@ -29,20 +29,26 @@ static VERBS: &[Verb] = &[
     Verb { name: "cluster-info", flags: &[], run: cluster_info::cluster_info },
     Verb { name: "delete", flags: &[delete::FLAGS], run: delete::run },
     Verb { name: "describe", flags: &[describe::verb::FLAGS], run: describe::verb::run },
+    Verb { name: "completion", flags: &[], run: small::completion },
+    Verb { name: "events", flags: &[events::FLAGS, PRINT], run: events::run },
     Verb { name: "exec", flags: &[exec::FLAGS], run: exec::run },
     Verb { name: "expose", flags: &[expose::FLAGS], run: expose::run },
     Verb { name: "get", flags: &[get::FLAGS], run: get::run },
     Verb { name: "label", flags: &[metadata::FLAGS], run: metadata::label },
     Verb { name: "patch", flags: &[patch::FLAGS], run: patch::run },
+    Verb { name: "port-forward", flags: &[port_forward::FLAGS], run: port_forward::run },
     Verb { name: "replace", flags: &[replace::FLAGS, FILES, PRINT, CHANGE, CREATE], run: replace::run },
     Verb { name: "run", flags: &[run_verb::FLAGS], run: run_verb::run },
     Verb { name: "scale", flags: &[scale::FLAGS, FILES, PRINT, SELECT, CHANGE], run: scale::run },
+    Verb { name: "top node", flags: &[], run: small::top },
+    Verb { name: "top pod", flags: &[], run: small::top },
     Verb { name: "version", flags: &[version::FLAGS], run: version::run },
     Verb { name: "wait", flags: &[wait::FLAGS], run: wait::run },
 ];
 
 /// The tables of verbs that have files of their own for each subcommand.
-static TABLES: &[&[Verb]] = &[VERBS, create::VERBS, nodes::VERBS, rollout::VERBS, set::VERBS];
+static TABLES: &[&[Verb]] =
+    &[VERBS, auth::VERBS, config::VERBS, create::VERBS, nodes::VERBS, rollout::VERBS, set::VERBS];
 
 fn all() -> impl Iterator<Item = &'static Verb> {
     TABLES.iter().copied().flatten()
@@ -59,6 +65,10 @@ const ALIASES: &[(&str, &str)] = &[
     ("create svc", "create service"),
     ("rollout sts", "rollout status"),
     ("set sa", "set serviceaccount"),
+    ("top no", "top node"),
+    ("top nodes", "top node"),
+    ("top po", "top pod"),
+    ("top pods", "top pod"),
 ];
 
 /// Subcommands that kubectl has and this model does not.
@@ -66,7 +76,15 @@ const MISSING: &[&str] = &[
     "apply edit-last-applied",
     "apply set-last-applied",
     "apply view-last-applied",
+    "auth reconcile",
+    "auth whoami",
     "cluster-info dump",
+    "config delete-cluster",
+    "config delete-user",
+    "config set",
+    "config set-cluster",
+    "config set-credentials",
+    "config unset",
     "create pdb",
     "create poddisruptionbudget",
     "create pc",
@@ -157,12 +175,18 @@ fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {
     if args.bool("help", false) {
         return Err(Failure::not_modelled(format!("the help text of {path:?}")));
     }
-    let own = |flag: &&str| verb.flags.iter().copied().flatten().any(|f| f.name == *flag);
+    let own = |flag: &&str| {
+        name == "config set-context" || verb.flags.iter().copied().flatten().any(|f| f.name == *flag)
+    };
     let refused = ["as", "as-group", "as-uid", "kubeconfig", "context", "cluster", "server", "user", "token"];
     if let Some(flag) = refused.into_iter().filter(|f| !own(f)).find(|f| args.given(f)) {
         return Err(Failure::not_modelled(format!("the flag --{flag} of kubectl")));
     }
-    (verb.run)(&mut Ctl::new(cx, args, path))
+    let ctl = &mut Ctl::new(cx, args, path);
+    if let Some(context) = ctl.args.text("context").filter(|c| ctl.config().context(c).is_none()) {
+        return Err(Failure::plain(format!("context {context:?} does not exist")));
+    }
+    (verb.run)(ctl)
 }
 
 /// The longest name of a verb at the beginning of a command line (`create secret generic`), and the other words.

@@ -10,6 +10,7 @@ use sim_core::time::SimTime;
 use super::args::Args;
 use super::clock;
 use super::failure::Failure;
+use super::kube_config::KubeConfig;
 use super::resource::Resource;
 use crate::tools::{Cluster, Cx};
 
@@ -65,9 +66,25 @@ impl<'a, 'c> Ctl<'a, 'c> {
         self.cx.cluster.config().kubernetes_version
     }
 
-    /// The namespace that is meant: `-n`, or `default`.
+    /// The namespace that is meant: `-n`, or the context's, or `default`.
     pub(crate) fn namespace(&self) -> String {
-        self.args.text("namespace").unwrap_or("default").to_owned()
+        let given = self.args.text("namespace");
+        let of_context = || {
+            let config = self.config();
+            let context = config.context(self.args.text("context").unwrap_or(&config.current))?;
+            Some(context.namespace.as_str()).filter(|n| !n.is_empty())
+        };
+        given.or_else(of_context).unwrap_or("default").to_owned()
+    }
+
+    /// The kubeconfig file.
+    pub(crate) fn config(&self) -> &KubeConfig {
+        &self.cx.session.kube_config
+    }
+
+    /// The kubeconfig file, to change it.
+    pub(crate) fn config_mut(&mut self) -> &mut KubeConfig {
+        &mut self.cx.session.kube_config
     }
 
     /// Lets virtual time pass until `done` holds or `limit` is over. Returns whether it holds.

@@ -1,14 +1,12 @@
 //! `kubectl exec`.
 
 use serde_json::Value;
-use sim_core::kube::objects::Kind;
 use sim_core::kube::store::{ApiError, Store};
 
 use super::args::{Flag, Kind as F, flag, short};
 use super::ctl::Ctl;
 use super::failure::Failure;
-use super::resource::Resource;
-use super::target;
+use super::pods;
 use super::value::{list, map, name, text};
 use crate::tools::{Cx, Place};
 
@@ -83,34 +81,14 @@ fn tty(ctl: &mut Ctl<'_, '_>) -> bool {
     wanted && terminal
 }
 
-/// The pod that a target names: a pod, or the first pod behind a Service.
+/// The pod that a target names: a pod, or the most active one behind a workload or Service.
 ///
 /// # Errors
 /// There is none.
 pub(crate) fn pod(store: &Store, target: &str, namespace: &str) -> Result<Value, Failure> {
-    let (resource, named) = match target.split_once('/') {
-        None => (Resource::Kind(Kind::Pod), target),
-        Some((kind, named)) => (Resource::parse(kind)?, named),
-    };
-    let object = target::get(store, resource, namespace, named)?;
-    match resource {
-        Resource::Kind(Kind::Pod) => Ok(object),
-        Resource::Kind(Kind::Service) => {
-            let Some(selector) = map(&object, "/spec/selector") else {
-                return Err(Failure::plain(format!(
-                    "invalid service '{named}': Service is defined without a selector"
-                )));
-            };
-            let fits =
-                |pod: &Value| selector.iter().all(|(k, v)| pod["metadata"]["labels"].get(k) == Some(v));
-            let mut pods = store.iter(Kind::Pod, Some(namespace)).map(|p| p.to_value()).filter(fits);
-            pods.next().ok_or_else(|| Failure::plain("timed out waiting for the condition"))
-        }
-        other => Err(Failure::plain(format!(
-            "cannot attach to *unstructured.Unstructured: selector for {} not implemented",
-            other.kind_name()
-        ))),
-    }
+    let (resource, object) = pods::named(store, target, namespace)?;
+    pods::most_active(pods::of(store, resource, &object)?)
+        .ok_or_else(|| Failure::plain("timed out waiting for the condition"))
 }
 
 /// The container that is meant: `-c`, the annotated default, or the first, which is then told.

@@ -6,8 +6,8 @@ use sim_core::kube::objects::Kind;
 use super::args::{Flag, Kind as F, flag, short};
 use super::create;
 use super::ctl::Ctl;
+use super::edit;
 use super::failure::Failure;
-use super::manifest;
 use super::resource::Resource;
 use super::target::{Found, Scope, Wanted};
 use super::value::{int, list, map, name, text};
@@ -44,22 +44,9 @@ pub(crate) static FLAGS: &[Flag] = &[
 /// What kubectl reports at the end.
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["overrides", "override-type"])?;
-    let wanted = if ctl.args.texts("filename").is_empty() && !ctl.args.given("kustomize") {
-        Wanted::parse(&ctl.args.words)?
-    } else {
-        Wanted::Named(manifest::names(ctl)?)
-    };
-    if matches!(wanted, Wanted::All(_)) {
-        return Err(Failure::plain(if ctl.args.words.is_empty() {
-            "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   \
-             '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'"
-        } else {
-            "resource(s) were provided, but no name was specified"
-        }));
-    }
+    let words = ctl.args.words.clone();
     let namespace = ctl.namespace();
-    let scope = Scope { namespace: Some(&namespace), ..Scope::default() };
-    let (found, mut failures) = wanted.find(ctl.store(), &scope);
+    let (found, mut failures) = named(ctl, &words)?;
     for found in &found {
         if let Err(failure) = one(ctl, found, &namespace) {
             failures.push(failure);
@@ -68,12 +55,47 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     Failure::from_many(failures).map(|()| 0)
 }
 
-fn one(ctl: &mut Ctl<'_, '_>, found: &Found, namespace: &str) -> Result<(), Failure> {
-    if !matches!(found.resource, Resource::Kind(Kind::Pod | Kind::Service)) {
-        let resource = found.resource.plural();
-        return Err(Failure::plain(format!("cannot expose a {resource}")));
+/// Kinds that have pods behind them.
+const EXPOSABLE: [&str; 5] = ["Service", "ReplicationController", "Pod", "Deployment", "ReplicaSet"];
+
+/// `StatefulSet.apps`.
+fn group_kind(resource: Resource) -> String {
+    match resource {
+        Resource::Kind(kind) if !kind.group().is_empty() => format!("{kind}.{}", kind.group()),
+        other => other.kind_name().to_owned(),
     }
-    let own_ports = list(&found.value, "/spec/containers/0/ports");
+}
+
+/// The objects; `--selector` is the new Service's and chooses none of them.
+fn named(ctl: &Ctl<'_, '_>, words: &[String]) -> Result<(Vec<Found>, Vec<Failure>), Failure> {
+    if !ctl.args.texts("filename").is_empty() || ctl.args.given("kustomize") || words.is_empty() {
+        return edit::objects(ctl, words);
+    }
+    let wanted = Wanted::parse(words)?;
+    if matches!(wanted, Wanted::All(_)) {
+        return Err(Failure::plain("resource(s) were provided, but no name was specified"));
+    }
+    let namespace = ctl.namespace();
+    let scope = Scope { namespace: Some(&namespace), ..Scope::default() };
+    Ok(wanted.find(ctl.store(), &scope))
+}
+
+fn one(ctl: &mut Ctl<'_, '_>, found: &Found, namespace: &str) -> Result<(), Failure> {
+    if !EXPOSABLE.contains(&found.resource.kind_name()) {
+        return Err(Failure::plain(format!("cannot expose a {}", group_kind(found.resource))));
+    }
+    let pod = edit::pod_spec(found.resource.kind_name()).unwrap_or("/spec");
+    let own_ports: Vec<Value> = match found.resource.kind_name() {
+        "Service" => list(&found.value, "/spec/ports")
+            .iter()
+            .map(|p| json!({"containerPort": p["port"], "protocol": p["protocol"]}))
+            .collect(),
+        _ => list(&found.value, &format!("{pod}/containers"))
+            .iter()
+            .flat_map(|c| list(c, "/ports"))
+            .cloned()
+            .collect(),
+    };
     let port = match (ctl.args.text("port"), own_ports.first()) {
         (Some(port), _) => port.to_owned(),
         (None, Some(_)) => {
@@ -125,12 +147,20 @@ pub(crate) fn service(
     target: Option<&str>,
     kind: &str,
 ) -> Result<Value, Failure> {
-    let is_service = text(object, "/kind") == "Service";
-    let selector = map(object, if is_service { "/spec/selector" } else { "/metadata/labels" });
-    let Some(selector) = selector else {
+    let (place, why) = match text(object, "/kind") {
+        "Service" => ("/spec/selector", "the service has no pod selector set"),
+        "Pod" => ("/metadata/labels", "the pod has no labels and cannot be exposed"),
+        _ => ("/spec/selector/matchLabels", "invalid deployment: no selectors, therefore cannot be exposed"),
+    };
+    if !list(object, "/spec/selector/matchExpressions").is_empty() {
         return Err(Failure::plain(
-            "couldn't retrieve selectors via --selector flag or introspection: the pod has no labels and cannot be exposed",
+            "couldn't retrieve selectors via --selector flag or introspection: couldn't convert expressions - \"matchExpressions\" to map-based selector format",
         ));
+    }
+    let Some(selector) = map(object, place) else {
+        return Err(Failure::plain(format!(
+            "couldn't retrieve selectors via --selector flag or introspection: {why}"
+        )));
     };
     let numbers: Vec<&str> = port.split(',').collect();
     let one = |(i, text): (usize, &&str)| {

@@ -6,24 +6,30 @@
 
 mod apply;
 mod args;
+mod auth;
 mod clock;
 mod cluster_info;
 mod commands;
+mod config;
 mod create;
 mod ctl;
 mod delete;
 mod describe;
 mod edit;
+mod events;
 mod exec;
 mod expose;
 mod failure;
 mod files;
 mod flags;
 mod get;
+mod kube_config;
 mod manifest;
 mod metadata;
 mod nodes;
 mod patch;
+mod pods;
+mod port_forward;
 mod printers;
 mod quantity;
 mod replace;
@@ -33,12 +39,14 @@ mod run;
 mod scale;
 mod selector;
 mod set;
+mod small;
 mod target;
 mod value;
 mod version;
 mod wait;
 
 pub(crate) use commands::run;
+pub(crate) use kube_config::KubeConfig;
 
 #[cfg(test)]
 mod tests;
