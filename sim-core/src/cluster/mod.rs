@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
+use crate::kube::apps::logs::Logs;
 use crate::kube::apps::runtime::{AppId, Apps, Service};
 use crate::kube::config::{ClusterConfig, Listen};
 use crate::kube::controllers::Controllers;
@@ -202,6 +203,12 @@ impl Cluster {
     #[must_use]
     pub fn process_of(&self, ns: NsId, sock: SockId) -> Option<(u32, &Place, usize)> {
         self.apps.owner(ns, sock)
+    }
+
+    /// What containers have written.
+    #[must_use]
+    pub const fn logs(&self) -> &Logs {
+        self.apps.logs()
     }
 
     /// Whether a socket of a node is one of kube-proxy's health servers.

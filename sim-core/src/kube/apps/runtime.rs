@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::conversation::{Conversation, Then};
 use super::http::{self, Parsed};
+use super::logs::{self, Logs};
 use super::name_server::NameServer;
 use super::site::{Site, Visit};
 use crate::kube::config::Listen;
@@ -30,6 +31,8 @@ pub struct AppId(pub u32);
 #[derive(Clone, Debug, Default)]
 pub struct Apps {
     running: BTreeMap<AppId, App>,
+    /// What containers have written.
+    logs: Logs,
     /// Those of them that are name servers: only they follow the store and have timers.
     name_servers: BTreeSet<AppId>,
     last: u32,
@@ -71,6 +74,8 @@ struct App {
     /// Its listening and bound sockets.
     open: Vec<SockId>,
     connections: BTreeMap<SockId, Connection>,
+    /// Lines for the log of its container.
+    written: Vec<String>,
 }
 
 /// A TCP connection that a process has accepted.
@@ -126,7 +131,15 @@ impl Apps {
         if matches!(service, Service::Dns(_)) {
             self.name_servers.insert(id);
         }
-        let app = App { place, ns, service, started: world.now(), open, connections: BTreeMap::new() };
+        let app = App {
+            place,
+            ns,
+            service,
+            started: world.now(),
+            open,
+            connections: BTreeMap::new(),
+            written: Vec::new(),
+        };
         self.running.insert(id, app);
         Ok(id)
     }
@@ -178,6 +191,12 @@ impl Apps {
         let Some(app) = self.running.get_mut(&id) else { return false };
         let mut opened = Vec::new();
         app.on_ready(world, view, sock, &mut opened);
+        let written = std::mem::take(&mut app.written);
+        if let Place::Container { namespace, pod, container: Some(container) } = &app.place {
+            for line in written {
+                self.logs.write(namespace, pod, container, line, world.now());
+            }
+        }
         self.owners.extend(opened.into_iter().map(|sock| ((ns, sock), id)));
         let app = &self.running[&id];
         let gone =
@@ -186,6 +205,17 @@ impl Apps {
             self.owners.remove(&(ns, sock));
         }
         true
+    }
+
+    /// What containers have written.
+    #[must_use]
+    pub const fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    /// The same, for the kubelet.
+    pub(crate) const fn logs_mut(&mut self) -> &mut Logs {
+        &mut self.logs
     }
 
     /// The store has changed: name servers take it in.
@@ -344,6 +374,8 @@ impl App {
                         started: Timestamp::at(self.started),
                     };
                     let response = site.answer(visit);
+                    let line = logs::access_line(site, &request, &response, peer.ip(), world.now());
+                    self.written.extend(line);
                     connection.unsent.extend(response.to_bytes(&request));
                     connection.closing = response.close;
                 }

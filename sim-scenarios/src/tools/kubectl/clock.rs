@@ -84,6 +84,11 @@ pub(crate) fn rfc3339(now: SimTime) -> String {
     sim_core::kube::objects::Timestamp::at(now).to_string()
 }
 
+/// The same with nanoseconds, as log lines are stamped.
+pub(crate) fn rfc3339_nanos(now: SimTime) -> String {
+    format!("{}.{:09}Z", rfc3339(now).trim_end_matches('Z'), now.0 % 1_000_000_000)
+}
+
 /// A duration as Go prints it: `1m30s`, `500ms`, `2h0m0s`.
 pub(crate) fn go_duration(d: std::time::Duration) -> String {
     let (seconds, nanos) = (d.as_secs(), d.subsec_nanos());

@@ -5,8 +5,8 @@ use super::ctl::Ctl;
 use super::failure::Failure;
 use super::flags::{CHANGE, CREATE, FILES, PRINT, SELECT};
 use super::{
-    apply, auth, cluster_info, config, create, delete, describe, events, exec, expose, get, metadata, nodes,
-    patch, port_forward, replace, rollout, run as run_verb, scale, set, small, version, wait,
+    apply, auth, cluster_info, config, create, delete, describe, events, exec, expose, get, logs, metadata,
+    nodes, patch, port_forward, replace, rollout, run as run_verb, scale, set, small, version, wait,
 };
 use crate::tools::Cx;
 
@@ -35,6 +35,7 @@ static VERBS: &[Verb] = &[
     Verb { name: "expose", flags: &[expose::FLAGS], run: expose::run },
     Verb { name: "get", flags: &[get::FLAGS], run: get::run },
     Verb { name: "label", flags: &[metadata::FLAGS], run: metadata::label },
+    Verb { name: "logs", flags: &[logs::FLAGS], run: logs::run },
     Verb { name: "patch", flags: &[patch::FLAGS], run: patch::run },
     Verb { name: "port-forward", flags: &[port_forward::FLAGS], run: port_forward::run },
     Verb { name: "replace", flags: &[replace::FLAGS, FILES, PRINT, CHANGE, CREATE], run: replace::run },
@@ -178,7 +179,7 @@ fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {
     let own = |flag: &&str| {
         name == "config set-context" || verb.flags.iter().copied().flatten().any(|f| f.name == *flag)
     };
-    let refused = ["as", "as-group", "as-uid", "kubeconfig", "context", "cluster", "server", "user", "token"];
+    let refused = ["as", "as-group", "as-uid", "kubeconfig", "cluster", "server", "user", "token"];
     if let Some(flag) = refused.into_iter().filter(|f| !own(f)).find(|f| args.given(f)) {
         return Err(Failure::not_modelled(format!("the flag --{flag} of kubectl")));
     }

@@ -24,6 +24,7 @@ mod files;
 mod flags;
 mod get;
 mod kube_config;
+mod logs;
 mod manifest;
 mod metadata;
 mod nodes;

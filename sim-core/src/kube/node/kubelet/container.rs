@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{Kubelet, Step, reference};
 use crate::kube::apps::image::{self, Image, Reference, Server, Speaks};
 use crate::kube::apps::name_server::NameServer;
+use crate::kube::apps::output;
 use crate::kube::apps::program::{self, Program};
 use crate::kube::apps::runtime::{AppId, START_TIME, Service};
 use crate::kube::config::ClusterConfig;
@@ -168,6 +169,8 @@ impl Kubelet {
                     pod: key.1.clone(),
                     container: Some(name.clone()),
                 };
+                let own = output::of_container(&c.spec, &c.image);
+                hands.apps.logs_mut().start(key, &name, own, now);
                 let listening = serve(&program, &place, &spec, hands, &mut c.apps);
                 if listening { program.ends } else { Some((START_TIME, 1)) }
             }
@@ -215,6 +218,8 @@ impl Kubelet {
         };
         let reason = if code == 0 { "Completed" } else { "Error" };
         c.end(code, reason, String::new(), now, hands);
+        let name = c.spec.name.clone();
+        hands.apps.logs_mut().end(key, &name, now);
         self.ended(key, i, hands);
     }
 

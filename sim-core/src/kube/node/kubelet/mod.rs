@@ -275,6 +275,7 @@ impl Kubelet {
         }
         self.remove_sandbox(&mut run, hands);
         hands.machines.remove_pod(&key.0, &key.1);
+        hands.apps.logs_mut().forget(key);
     }
 
     fn remove_sandbox(&mut self, run: &mut PodRun, hands: &mut Hands<'_>) {
