@@ -105,10 +105,12 @@ impl Search<'_> {
 
     fn port_in_range(&self, tuple: &Tuple, min: u16, max: u16) -> bool {
         match (tuple.protocol, self.kind) {
-            (proto::ICMP | proto::ICMPV6, _) | (proto::TCP | proto::UDP, NatKind::Source) => {
+            (proto::ICMP | proto::ICMPV6, _) | (proto::TCP | proto::UDP | proto::SCTP, NatKind::Source) => {
                 (min..=max).contains(&tuple.sport)
             }
-            (proto::TCP | proto::UDP, NatKind::Destination) => (min..=max).contains(&tuple.dport),
+            (proto::TCP | proto::UDP | proto::SCTP, NatKind::Destination) => {
+                (min..=max).contains(&tuple.dport)
+            }
             _ => true,
         }
     }
@@ -157,7 +159,7 @@ impl Search<'_> {
     /// A free port, tried in rounds from random starting points (`nf_nat_l4proto_unique_tuple`).
     fn pick_port(&mut self, mut tuple: Tuple) -> Tuple {
         let icmp = matches!(tuple.protocol, proto::ICMP | proto::ICMPV6);
-        if !icmp && !matches!(tuple.protocol, proto::TCP | proto::UDP) {
+        if !icmp && !matches!(tuple.protocol, proto::TCP | proto::UDP | proto::SCTP) {
             return tuple;
         }
         let Some((min, size)) = self.port_span(&tuple, icmp) else { return tuple };

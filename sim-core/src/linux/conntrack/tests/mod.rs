@@ -12,7 +12,9 @@ use std::net::IpAddr;
 use super::{Conntrack, CtState, NatRange};
 use crate::chance::Dice;
 use crate::linux::Skb;
-use crate::packet::{Icmp, IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
+use crate::packet::{
+    Icmp, IcmpError, IpPacket, Payload, Sctp, SctpChunk, Tcp, TcpFlags, TcpOptions, Transport, Udp,
+};
 use crate::time::SimTime;
 use crate::trace::{DropReason, Hook, IfId, NatKind, Tag};
 

@@ -20,6 +20,22 @@ fn a_service_is_translated_there_and_back() {
 }
 
 #[test]
+fn ports_of_sctp_are_translated_too() {
+    let sctp = |from: &str, to: &str, chunk| {
+        let ((src, sport), (dst, dport)) = (end(from), end(to));
+        IpPacket::new(src, dst, Transport::Sctp(Sctp { chunk, ..Sctp::init(sport, dport) }))
+    };
+    let mut r = Router::new().dnat("10.244.2.21", 5353).snat("10.0.0.11");
+    let sent = r.forward(sctp(POD, SERVICE, SctpChunk::Init)).unwrap();
+    assert_eq!((sent.src, sent.destination()), (ip("10.0.0.11"), BACKEND.parse().unwrap()));
+    let back = r.forward(sctp(BACKEND, &sent.source().to_string(), SctpChunk::InitAck)).unwrap();
+    assert_eq!((back.source(), back.destination()), (SERVICE.parse().unwrap(), POD.parse().unwrap()));
+    // Another client with the same port gets another one.
+    let other = r.forward(sctp("10.244.1.11:41001", SERVICE, SctpChunk::Init)).unwrap();
+    assert_ne!(other.source().port(), sent.source().port());
+}
+
+#[test]
 fn an_established_flow_keeps_its_backend_until_the_entry_is_deleted() {
     let mut r = Router::new().dnat("10.244.2.21", 5353);
     r.forward(udp(POD, SERVICE)).unwrap();

@@ -54,7 +54,7 @@ fn plain() -> impl Strategy<Value = IpPacket> {
         4 => segment().prop_map(Transport::Tcp),
         1 => port().prop_map(|id| Transport::Icmp(Icmp::EchoRequest { id, seq: 0, payload: Payload::Empty })),
         1 => port().prop_map(|id| Transport::Icmp(Icmp::EchoReply { id, seq: 0, payload: Payload::Empty })),
-        1 => prop_oneof![Just(4u8), Just(47), Just(132)].prop_map(|protocol| Transport::Other {
+        1 => prop_oneof![Just(4u8), Just(47), Just(50)].prop_map(|protocol| Transport::Other {
             protocol,
             payload: Payload::Empty
         }),
