@@ -1,8 +1,9 @@
 //! Addresses of interfaces, as `ip address` sets them, and the routes that follow from them.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
+use rustc_hash::FxHashMap;
 
 use super::{NetError, Netns, host};
 use crate::linux::ipv6;
@@ -45,9 +46,10 @@ impl Netns {
         if !iface.up {
             self.policy.remove_of(id);
         }
+        let mut primaries: FxHashMap<IpNet, IpAddr> = FxHashMap::default();
         for net in iface.addrs.iter().filter(|n| n.addr().is_ipv4()) {
             // The first address of a subnet speaks for all (`IFA_F_SECONDARY`).
-            let primary = iface.addrs.iter().find(|n| n.trunc() == net.trunc()).unwrap_or(net).addr();
+            let primary = *primaries.entry(net.trunc()).or_insert(net.addr());
             let note = iface.notes.addrs.get(net);
             let kernel = |dst, kind| Route {
                 kind,
@@ -131,8 +133,13 @@ impl Netns {
         if iface.addrs.contains(&addr) {
             return Err(NetError::Exists);
         }
+        let alone = is_alone(iface, addr);
         ipv6::place(&mut iface.addrs, addr);
-        self.refresh_iface(id);
+        if alone {
+            let _ = self.local.add(local_host(addr, id));
+        } else {
+            self.refresh_iface(id);
+        }
         Ok(())
     }
 
@@ -203,19 +210,44 @@ impl Netns {
         let iface = self.iface_mut(id);
         let at = iface.addrs.iter().position(|a| *a == addr).ok_or(NetError::NoSuchAddress)?;
         let primary = !iface.addrs[..at].iter().any(|a| a.trunc() == addr.trunc());
+        let noted = iface.notes.addrs.contains_key(&addr);
         let sinks = |a: &IpNet| {
             *a == addr || (primary && !promote && a.trunc() == addr.trunc() && addr.addr().is_ipv4())
         };
         let gone: Vec<IpNet> = iface.addrs.extract_if(.., |a| sinks(a)).collect();
         gone.iter().for_each(|a| drop(iface.notes.addrs.remove(a)));
+        let alone = !noted && is_alone(iface, addr);
         gone.iter().for_each(|a| self.conntrack.end_masquerade(id, Some(a.addr())));
-        self.refresh_iface(id);
+        if alone {
+            self.local.remove(|r| *r == local_host(addr, id));
+        } else {
+            self.refresh_iface(id);
+        }
         self.main.remove(|r| gone.iter().any(|a| r.src == Some(a.addr())));
         // Without an address the interface has no IPv4 at all (`fib_disable_ip`).
         if !self.iface_mut(id).addrs.iter().any(|a| a.addr().is_ipv4()) {
             self.main.remove(|r| r.dev == Some(id) && r.dst.addr().is_ipv4());
         }
         Ok(())
+    }
+}
+
+/// Whether an IPv4 address makes no route but the one to itself, and no other address of the interface has to do with it.
+fn is_alone(iface: &Iface, addr: IpNet) -> bool {
+    let is_host = addr.addr().is_ipv4() && addr.prefix_len() == addr.max_prefix_len();
+    is_host
+        && !iface.is_loopback()
+        && !iface.notes.addrs.contains_key(&addr)
+        && !iface.addrs.iter().any(|a| a.addr() == addr.addr())
+}
+
+/// The route of table `local` to an address that is alone.
+fn local_host(addr: IpNet, dev: IfId) -> Route {
+    Route {
+        kind: RouteKind::Local,
+        src: Some(addr.addr()),
+        proto: RouteProto::Kernel,
+        ..Route::link(host(addr.addr()), dev)
     }
 }
 
