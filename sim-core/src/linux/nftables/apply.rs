@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Nftables;
+use super::edit::{Edit, Journal};
 use super::elements::{Data, Element};
 use super::expr::{Expr, SetRef};
+use super::links::{Links, set_refs};
 use super::model::{
     BaseChain, Chain, ChainType, Family, NatTo, Object, ObjectKind, Rule, Set, SetData, Statement, Table,
 };
+use super::named::Named;
 use super::parse::{
     Command, Located, Place, Problem, RawData, RawElement, RuleSpec, Span, TableName, What, merged, resolve,
 };
@@ -50,15 +53,17 @@ fn meaning(span: Span, text: impl Into<String>) -> Failure {
 
 /// A rule set while commands change it.
 pub(super) struct Change<'a> {
-    pub(super) rules: Nftables,
+    pub(super) rules: &'a mut Nftables,
     pub(super) now: SimTime,
     pub(super) interfaces: &'a Interfaces,
+    /// What was there before.
+    pub(super) journal: Journal,
 }
 
 impl Change<'_> {
     /// Carries out one command that changes something.
-    pub(super) fn apply(&mut self, command: &Command) -> Done {
-        match &command.what {
+    pub(super) fn apply(&mut self, command: &mut Command) -> Done {
+        match &mut command.what {
             What::AddTable { create, table, dormant, comment } => {
                 self.add_table(*create, table, *dormant, comment.as_ref())
             }
@@ -77,49 +82,50 @@ impl Change<'_> {
                 self.add_elements(*create, table, set, elements)
             }
             What::AddObject { create, table, name, state, comment } => {
-                let table = self.table(table)?;
+                let mut table = self.open(table)?;
                 let key = (state.kind(), name.what.clone());
-                if table.objects.contains_key(&key) {
+                if table.table.objects.contains_key(&key) {
                     return if *create { Err(kernel(name.span, EEXIST)) } else { Ok(()) };
                 }
-                let object =
-                    Object { handle: table.next_handle(), comment: comment.clone(), state: state.clone() };
-                table.objects.insert(key, object);
+                let handle = table.table.next_handle();
+                table.add_object(key, Object { handle, comment: comment.clone(), state: state.clone() });
                 Ok(())
             }
             What::DeleteTable(name) => {
-                self.table(name)?;
-                self.rules.tables.retain(|t| !is(t, name));
+                self.look(name)?;
+                self.journal.remove_tables(self.rules, |t| is(t, name));
                 Ok(())
             }
             What::DeleteChain(table, name) => self.delete_chain(table, name),
             What::DeleteRule(table, chain, handle) => {
-                let chain = self.chain(table, chain)?;
-                let at = chain.rules.iter().position(|r| r.handle == handle.what);
-                chain.rules.remove(at.ok_or_else(|| kernel(handle.span, ENOENT))?);
+                let (mut table, slot) = self.chain(table, chain)?;
+                let at = position(&table, slot, handle.what, handle.span)?;
+                table.remove_rule(slot, at);
                 Ok(())
             }
             What::DeleteSet(table, name) => self.delete_set(table, name),
             What::DeleteObject(table, kind, name) => self.delete_object(table, *kind, name),
             What::DeleteElements(table, set, elements) => self.delete_elements(table, set, elements),
             What::FlushRuleset(family) => {
-                self.rules.tables.retain(|t| family.is_some_and(|f| f != t.family));
+                self.journal.remove_tables(self.rules, |t| family.is_none_or(|f| f == t.family));
                 Ok(())
             }
             What::FlushTable(name) => {
-                for chain in self.table(name)?.chains.values_mut() {
-                    Arc::make_mut(chain).rules.clear();
-                }
+                let mut table = self.open(name)?;
+                let slots: Vec<usize> = table.table.chains.slots().map(|(slot, _)| slot).collect();
+                slots.into_iter().for_each(|slot| table.flush_chain(slot));
                 Ok(())
             }
             What::FlushChain(table, name) => {
-                self.chain(table, name)?.rules.clear();
+                let (mut table, slot) = self.chain(table, name)?;
+                table.flush_chain(slot);
                 Ok(())
             }
             What::FlushSet(table, name, is_map) => {
-                let set = self.table(table)?.sets.get_mut(&name.what).filter(|s| s.is_map() == *is_map);
-                let set = set.ok_or_else(|| meaning(name.span, ENOENT))?;
-                Arc::make_mut(set).elements.clear();
+                let mut table = self.open(table)?;
+                let set = table.table.sets.get(&name.what).filter(|s| s.is_map() == *is_map);
+                let slot = set.and_then(|_| table.table.sets.slot(&name.what));
+                table.flush_set(slot.ok_or_else(|| meaning(name.span, ENOENT))?);
                 Ok(())
             }
             What::RenameChain(table, name, to) => self.rename_chain(table, name, to, command.span),
@@ -133,14 +139,17 @@ impl Change<'_> {
         found.map(|t| &**t).ok_or_else(|| kernel(name.name.span, ENOENT))
     }
 
-    fn table(&mut self, name: &TableName) -> Result<&mut Table, Failure> {
-        let found = self.rules.tables.iter_mut().find(|t| is(t, name));
-        found.map(Arc::make_mut).ok_or_else(|| kernel(name.name.span, ENOENT))
+    /// A table, to be changed.
+    fn open(&mut self, name: &TableName) -> Result<Edit<'_>, Failure> {
+        let at = self.rules.tables.iter().position(|t| is(t, name));
+        at.and_then(|at| self.journal.open(self.rules, at)).ok_or_else(|| kernel(name.name.span, ENOENT))
     }
 
-    fn chain(&mut self, table: &TableName, name: &Located<Arc<str>>) -> Result<&mut Chain, Failure> {
-        let chain = self.table(table)?.chains.get_mut(&name.what);
-        chain.map(Arc::make_mut).ok_or_else(|| kernel(name.span, ENOENT))
+    /// A chain's table, to be changed, and its slot.
+    fn chain(&mut self, table: &TableName, name: &Located<Arc<str>>) -> Result<(Edit<'_>, usize), Failure> {
+        let table = self.open(table)?;
+        let slot = table.table.chains.slot(&name.what).ok_or_else(|| kernel(name.span, ENOENT))?;
+        Ok((table, slot))
     }
 
     fn add_table(
@@ -154,11 +163,11 @@ impl Change<'_> {
             if create {
                 return Err(kernel(name.name.span, EEXIST));
             }
-            self.table(name)?.dormant = dormant;
+            self.open(name)?.set_dormant(dormant);
             return Ok(());
         }
         self.rules.last_handle += 1;
-        self.rules.tables.push(Arc::new(Table {
+        let table = Table {
             family: name.family,
             name: name.name.what.clone(),
             title: format!("{} {}", name.family.name(), name.name.what).into(),
@@ -166,10 +175,12 @@ impl Change<'_> {
             dormant,
             comment: comment.cloned(),
             last_handle: 0,
-            chains: indexmap::IndexMap::default(),
-            sets: indexmap::IndexMap::default(),
+            chains: Named::default(),
+            sets: Named::default(),
             objects: indexmap::IndexMap::default(),
-        }));
+            links: Links::default(),
+        };
+        self.journal.add_table(self.rules, table);
         Ok(())
     }
 
@@ -194,29 +205,31 @@ impl Change<'_> {
                 return Err(kernel(name.span, EOPNOTSUPP));
             }
         }
-        let table = self.table(table)?;
-        if let Some(chain) = table.chains.get_mut(&name.what) {
+        let mut table = self.open(table)?;
+        if let Some(slot) = table.table.chains.slot(&name.what) {
             if create {
                 return Err(kernel(name.span, EEXIST));
             }
-            let chain = Arc::make_mut(chain);
-            match (&mut chain.base, base) {
+            match (table.table.chains.at(slot).and_then(|c| c.base.as_ref()), base) {
                 (None, Some(_)) => return Err(kernel(span, EOPNOTSUPP)),
                 (Some(old), Some(new))
                     if (old.kind, old.hook, old.priority) != (new.kind, new.hook, new.priority) =>
                 {
                     return Err(kernel(span, if old.kind == new.kind { EEXIST } else { EOPNOTSUPP }));
                 }
-                (Some(old), _) => old.drop = policy.unwrap_or(old.drop),
-                (None, None) => {}
+                (Some(old), _) if policy.is_some_and(|drop| drop != old.drop) => {
+                    if let Some(old) = table.chain(slot).and_then(|c| c.base.as_mut()) {
+                        old.drop = !old.drop;
+                    }
+                }
+                (_, None) | (Some(_), Some(_)) => {}
             }
             return Ok(());
         }
-        let handle = table.next_handle();
+        let handle = table.table.next_handle();
         let base = base.map(|b| BaseChain { drop: policy.unwrap_or(false), ..b.clone() });
-        let chain =
-            Chain { name: name.what.clone(), handle, comment: comment.cloned(), base, rules: Vec::new() };
-        table.chains.insert(name.what.clone(), Arc::new(chain));
+        let name = name.what.clone();
+        table.add_chain(Chain { name, handle, comment: comment.cloned(), base, rules: Vec::new() });
         Ok(())
     }
 
@@ -226,23 +239,22 @@ impl Change<'_> {
         table: &TableName,
         chain: &Located<Arc<str>>,
         place: Place,
-        spec: &RuleSpec,
+        spec: &mut RuleSpec,
     ) -> Done {
         self.check_names(table, spec)?;
-        let len = self.chain(table, chain)?.rules.len();
+        let (now, interfaces) = (self.now, self.interfaces);
+        let (mut table, slot) = self.chain(table, chain)?;
+        let len = table.table.chains.at(slot).map_or(0, |c| c.rules.len());
         let after = usize::from(!insert);
         let at = match place {
             Place::Edge if insert => 0,
             Place::Edge => len,
-            Place::Handle(handle, span) => {
-                let found = self.chain(table, chain)?.rules.iter().position(|r| r.handle == handle);
-                found.ok_or_else(|| kernel(span, ENOENT))? + after
-            }
+            Place::Handle(handle, span) => position(&table, slot, handle, span)? + after,
             Place::Index(index, span) if index >= len => return Err(kernel(span, ENOENT)),
             Place::Index(index, _) => index + after,
         };
-        let rule = self.rule(table, spec)?;
-        self.chain(table, chain)?.rules.insert(at, rule);
+        let rule = rule(table.table, spec, now, interfaces);
+        table.add_rule(slot, at, rule);
         Ok(())
     }
 
@@ -251,13 +263,15 @@ impl Change<'_> {
         table: &TableName,
         chain: &Located<Arc<str>>,
         handle: &Located<u64>,
-        spec: &RuleSpec,
+        spec: &mut RuleSpec,
     ) -> Done {
         self.check_names(table, spec)?;
-        let found = self.chain(table, chain)?.rules.iter().position(|r| r.handle == handle.what);
-        let at = found.ok_or_else(|| kernel(handle.span, ENOENT))?;
-        let rule = self.rule(table, spec)?;
-        self.chain(table, chain)?.rules[at] = rule;
+        let (now, interfaces) = (self.now, self.interfaces);
+        let (mut table, slot) = self.chain(table, chain)?;
+        let at = position(&table, slot, handle.what, handle.span)?;
+        let rule = rule(table.table, spec, now, interfaces);
+        table.remove_rule(slot, at);
+        table.add_rule(slot, at, rule);
         Ok(())
     }
 
@@ -312,36 +326,24 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn rule(&mut self, name: &TableName, spec: &RuleSpec) -> Result<Rule, Failure> {
-        let (now, interfaces) = (self.now, self.interfaces);
-        let table = self.table(name)?;
-        let mut statements = spec.statements.clone();
-        for statement in &mut statements {
-            finish(statement, table, now);
-            // A set that is written into a rule takes a handle.
-            for _ in 0..anonymous_sets(statement) {
-                table.next_handle();
-            }
-        }
-        let handle = table.next_handle();
-        let mut rule = Rule { handle, statements, comment: spec.comment.clone(), text: "".into() };
-        rule.text = print::rule_text(&rule, name.family, interfaces).into();
-        Ok(rule)
-    }
-
     fn add_set(&mut self, create: bool, table: &TableName, name: &Located<Arc<str>>, set: &Set) -> Done {
-        let table = self.table(table)?;
-        if let Some(old) = table.sets.get_mut(&name.what) {
+        let mut table = self.open(table)?;
+        if let Some((slot, old)) = table.table.sets.slot(&name.what).zip(table.table.sets.get(&name.what)) {
             let nature = |s: &Set| (s.key.clone(), s.data.clone(), s.flags, s.statements.len());
             if create || nature(old) != nature(set) {
                 return Err(kernel(name.span, EEXIST));
             }
-            update_set(old, set);
+            // Times, and a size if there is one, are taken over (`nf_tables_newset`, 6.2 and later).
+            let size = set.size.or(old.size);
+            if (old.timeout, old.gc_interval, old.size) != (set.timeout, set.gc_interval, size)
+                && let Some(old) = table.set(slot)
+            {
+                update_set(old, set);
+            }
             return Ok(());
         }
-        let mut set = set.clone();
-        set.handle = table.next_handle();
-        table.sets.insert(name.what.clone(), Arc::new(set));
+        let handle = table.table.next_handle();
+        table.add_set(Set { handle, ..set.clone() });
         Ok(())
     }
 
@@ -367,88 +369,75 @@ impl Change<'_> {
         for (element, _) in &elements {
             if let Data::Verdict(verdict) = &element.data
                 && let Some(chain) = verdict.chain()
-                && !table.chains.contains_key(chain)
+                && !table.chains.contains(chain)
             {
                 let span = raw.iter().find(|r| matches!(&r.data, RawData::Verdict(v, _) if v == verdict));
                 return Err(kernel(span.map_or(name.span, |r| r.key_span), ENOENT));
             }
         }
-        let table = self.table(table_name)?;
-        let Some(set) = table.sets.get_mut(&name.what).map(Arc::make_mut) else { return Ok(()) };
+        let mut table = self.open(table_name)?;
+        let Some(slot) = table.table.sets.slot(&name.what) else { return Ok(()) };
         for (element, span) in elements {
-            add_element(set, element, span, create, now)?;
+            add_element(&mut table, slot, element, span, create, now)?;
         }
         Ok(())
     }
 
     fn delete_chain(&mut self, table: &TableName, name: &Located<Arc<str>>) -> Done {
-        self.chain(table, name)?;
-        let table = self.table(table)?;
-        let used = table
-            .chains
-            .values()
-            .filter(|c| c.name != name.what)
-            .flat_map(|c| &c.rules)
-            .any(|r| r.statements.iter().any(|s| leads_to(s, &name.what)))
-            || table.sets.values().any(|s| set_leads_to(s, &name.what));
-        if used {
+        let (mut table, slot) = self.chain(table, name)?;
+        if table.table.chains.at(slot).is_some_and(|chain| table.table.links.leads_to(chain)) {
             return Err(kernel(name.span, EBUSY));
         }
-        table.chains.shift_remove(&name.what);
+        table.remove_chain(&name.what);
         Ok(())
     }
 
     fn delete_set(&mut self, table: &TableName, name: &Located<Arc<str>>) -> Done {
-        let table = self.table(table)?;
-        if !table.sets.contains_key(&name.what) {
+        let mut table = self.open(table)?;
+        if !table.table.sets.contains(&name.what) {
             return Err(kernel(name.span, ENOENT));
         }
-        let mut rules = table.chains.values().flat_map(|c| &c.rules);
-        if rules.any(|r| r.statements.iter().any(|s| uses_set(s, &name.what))) {
+        if table.table.links.uses_set(&name.what) {
             return Err(kernel(name.span, EBUSY));
         }
-        table.sets.shift_remove(&name.what);
+        table.remove_set(&name.what);
         Ok(())
     }
 
     fn delete_object(&mut self, table: &TableName, kind: ObjectKind, name: &Located<Arc<str>>) -> Done {
-        let table = self.table(table)?;
+        let mut table = self.open(table)?;
         let key = (kind, name.what.clone());
-        if !table.objects.contains_key(&key) {
+        if !table.table.objects.contains_key(&key) {
             return Err(kernel(name.span, ENOENT));
         }
         let used = |s: &Statement| matches!(s, Statement::Object(k, n) if *k == kind && *n == name.what);
-        if table.chains.values().flat_map(|c| &c.rules).any(|r| r.statements.iter().any(used)) {
+        if table.table.chains.values().flat_map(|c| &c.rules).any(|r| r.statements.iter().any(used)) {
             return Err(kernel(name.span, EBUSY));
         }
-        table.objects.shift_remove(&key);
+        table.remove_object(&key);
         Ok(())
     }
 
     fn delete_elements(&mut self, table: &TableName, name: &Located<Arc<str>>, raw: &[RawElement]) -> Done {
-        let known = self.rules.tables.clone();
         let now = self.now;
-        let table = self.table(table)?;
-        let Some(set) = table.sets.get_mut(&name.what).map(Arc::make_mut) else {
-            return Err(meaning(name.span, missing_set(&known, &name.what)));
+        let Some(set) = self.look(table)?.sets.get(&name.what) else {
+            return Err(meaning(name.span, missing_set(&self.rules.tables, &name.what)));
         };
-        for (element, span) in resolved(set, raw)? {
-            if element.low.is_empty() {
-                if set.elements.any.take().is_none() {
-                    return Err(kernel(span, ENOENT));
-                }
-                continue;
-            }
+        let ranges = set.flags.interval && set.key.len() == 1;
+        let elements = resolved(set, raw)?;
+        let mut table = self.open(table)?;
+        let Some(slot) = table.table.sets.slot(&name.what) else { return Ok(()) };
+        for (element, span) in elements {
             let high = element.high.as_deref();
-            let live = set.elements.get(&element.low, high).is_some_and(|e| e.is_live(now));
-            if !live {
-                return Err(if set.flags.interval && set.key.len() == 1 {
+            let old = table.table.sets.at(slot).and_then(|set| set.elements.get(&element.low, high));
+            if !old.is_some_and(|e| e.is_live(now)) {
+                return Err(if ranges && !element.low.is_empty() {
                     meaning(span, "element does not exist")
                 } else {
                     kernel(span, ENOENT)
                 });
             }
-            set.elements.remove(&element.low, high);
+            table.remove_element(slot, &element.low, high);
         }
         Ok(())
     }
@@ -461,30 +450,37 @@ impl Change<'_> {
         span: Span,
     ) -> Done {
         let interfaces = self.interfaces;
-        let table = self.table(table)?;
-        let Some(at) = table.chains.get_index_of(&name.what) else { return Err(meaning(name.span, ENOENT)) };
-        if table.chains.contains_key(to) {
+        let mut table = self.open(table)?;
+        let Some(slot) = table.table.chains.slot(&name.what) else { return Err(meaning(name.span, ENOENT)) };
+        if table.table.chains.contains(to) {
             return Err(kernel(span, EEXIST));
         }
-        let Some((_, mut chain)) = table.chains.shift_remove_index(at) else { return Ok(()) };
-        Arc::make_mut(&mut chain).name = to.clone();
-        table.chains.shift_insert(at, to.clone(), chain);
-        let family = table.family;
-        for chain in table.chains.values_mut() {
-            let uses = chain.rules.iter().any(|r| r.statements.iter().any(|s| leads_to(s, &name.what)));
-            if !uses {
-                continue;
-            }
-            for rule in &mut Arc::make_mut(chain).rules {
-                rule.statements.iter_mut().for_each(|s| redirect(s, &name.what, to));
-                rule.text = print::rule_text(rule, family, interfaces).into();
-            }
-        }
-        for set in table.sets.values_mut().filter(|s| set_leads_to(s, &name.what)) {
-            Arc::make_mut(set).elements.iter_mut().for_each(|e| redirect_data(&mut e.data, &name.what, to));
-        }
+        table.rename_chain(slot, to, interfaces);
         Ok(())
     }
+}
+
+/// The place of the rule with this handle.
+fn position(table: &Edit<'_>, slot: usize, handle: u64, span: Span) -> Result<usize, Failure> {
+    let chain = table.table.chains.at(slot);
+    let found = chain.and_then(|c| c.rules.iter().position(|r| r.handle == handle));
+    found.ok_or_else(|| kernel(span, ENOENT))
+}
+
+/// The rule that is wanted, whose statements are taken.
+fn rule(table: &mut Table, spec: &mut RuleSpec, now: SimTime, interfaces: &Interfaces) -> Rule {
+    let mut statements = std::mem::take(&mut spec.statements);
+    for statement in &mut statements {
+        finish(statement, table, now);
+        // A set that is written into a rule takes a handle.
+        for _ in 0..anonymous_sets(statement) {
+            table.next_handle();
+        }
+    }
+    let handle = table.next_handle();
+    let mut rule = Rule { handle, statements, comment: spec.comment.clone(), text: "".into() };
+    rule.text = print::rule_text(&rule, table.family, interfaces).into();
+    rule
 }
 
 pub(super) fn is(table: &Table, name: &TableName) -> bool {
@@ -574,7 +570,15 @@ fn intervals(set: &Set, elements: Vec<(Element, Span)>) -> Result<Vec<(Element, 
     Ok(elements)
 }
 
-fn add_element(set: &mut Set, mut element: Element, span: Span, create: bool, now: SimTime) -> Done {
+fn add_element(
+    table: &mut Edit<'_>,
+    slot: usize,
+    mut element: Element,
+    span: Span,
+    create: bool,
+    now: SimTime,
+) -> Done {
+    let Some(set) = table.table.sets.at(slot) else { return Ok(()) };
     if element.timeout.is_some() && !set.flags.timeout {
         return Err(kernel(span, EINVAL));
     }
@@ -584,22 +588,19 @@ fn add_element(set: &mut Set, mut element: Element, span: Span, create: bool, no
     if set.auto_merge && set.flags.interval && set.key.len() == 1 {
         // The merged ranges take the place of those that they were made of.
         let (low, end) = (element.low[0], element.end()[0]);
-        let inside: Vec<u128> =
-            set.elements.iter().map(|e| e.low[0]).filter(|l| (low..=end).contains(l)).collect();
+        let inside = set.elements.iter().filter(|e| (low..=end).contains(&e.low[0]));
+        let inside: Vec<Element> = inside.cloned().collect();
         for old in inside {
-            set.elements.remove(&[old], Some(&[old]));
+            table.remove_element(slot, &old.low, old.high.as_deref());
         }
     }
-    let existing = if element.low.is_empty() {
-        set.elements.any.as_deref()
-    } else {
-        set.elements.get(&element.low, element.high.as_deref())
-    };
+    let Some(set) = table.table.sets.at(slot) else { return Ok(()) };
+    let existing = set.elements.get(&element.low, element.high.as_deref());
     if let Some(old) = existing.filter(|e| e.is_live(now)) {
         let clash = create || old.data != element.data;
         return if clash { Err(kernel(span, EEXIST)) } else { Ok(()) };
     }
-    if set.size.is_some_and(|size| set.elements.len(now) >= size as usize) {
+    if set.size.is_some_and(|size| set.elements.fill(size, now)) {
         return Err(kernel(span, ENFILE));
     }
     let timeout = element.timeout.or(set.timeout).filter(|ms| *ms > 0);
@@ -608,28 +609,19 @@ fn add_element(set: &mut Set, mut element: Element, span: Span, create: bool, no
     if element.statements.is_empty() {
         element.statements = set.statements.clone();
     }
-    if element.low.is_empty() {
-        set.elements.any = Some(Box::new(element));
-    } else {
-        set.elements.insert(element);
-    }
+    table.add_element(slot, element);
     Ok(())
 }
 
-/// What a set takes over when it is added once more (`nf_tables_newset`, 6.2 and later): times, and a size if there is one.
-fn update_set(old: &mut Arc<Set>, new: &Set) {
-    let size = new.size.or(old.size);
-    if (old.timeout, old.gc_interval, old.size) == (new.timeout, new.gc_interval, size) {
-        return;
-    }
-    let old = Arc::make_mut(old);
+/// Takes over times, and a size if there is one.
+fn update_set(old: &mut Set, new: &Set) {
     if old.timeout != new.timeout {
         // Elements keep the time that they were given.
         for e in old.elements.iter_mut().filter(|e| e.expires.is_some()) {
             e.timeout = e.timeout.or(old.timeout).filter(|t| Some(*t) != new.timeout);
         }
     }
-    (old.timeout, old.gc_interval, old.size) = (new.timeout, new.gc_interval, size);
+    (old.timeout, old.gc_interval, old.size) = (new.timeout, new.gc_interval, new.size.or(old.size));
 }
 
 /// What only the table knows about a statement.
@@ -661,97 +653,6 @@ fn finish(statement: &mut Statement, table: &Table, now: SimTime) {
     }
 }
 
-/// The sets that a statement looks into.
-fn set_refs(statement: &Statement) -> Vec<&SetRef> {
-    let mut refs = Vec::new();
-    match statement {
-        Statement::Match(e, test) => {
-            expr_sets(e, &mut refs);
-            if let super::expr::Test::Set(_, set) = test {
-                refs.push(set);
-            }
-        }
-        Statement::Vmap(e, set) => {
-            expr_sets(e, &mut refs);
-            refs.push(set);
-        }
-        Statement::SetMark(e) | Statement::SetCtMark(e) => expr_sets(e, &mut refs),
-        Statement::Nat(nat) => {
-            if let NatTo::Map(e) | NatTo::MapWithPort(e) = &nat.to {
-                expr_sets(e, &mut refs);
-            }
-        }
-        _ => {}
-    }
-    refs
-}
-
-fn expr_sets<'e>(expr: &'e Expr, refs: &mut Vec<&'e SetRef>) {
-    match expr {
-        Expr::Map(key, set) => {
-            expr_sets(key, refs);
-            refs.push(set);
-        }
-        Expr::Op(left, ..) | Expr::Jhash { of: left, .. } => expr_sets(left, refs),
-        Expr::Concat(parts) => parts.iter().for_each(|p| expr_sets(p, refs)),
-        _ => {}
-    }
-}
-
 fn anonymous_sets(statement: &Statement) -> usize {
     set_refs(statement).into_iter().filter(|s| matches!(s, SetRef::Anonymous(_))).count()
-}
-
-fn uses_set(statement: &Statement, name: &str) -> bool {
-    matches!(statement, Statement::Dynamic(d) if *d.set == *name)
-        || set_refs(statement).into_iter().any(|s| matches!(s, SetRef::Named(n) if **n == *name))
-}
-
-/// The chains that a statement leads to by itself or by a set that is written into it.
-pub(super) fn targets(statement: &Statement) -> Vec<&Arc<str>> {
-    match statement {
-        Statement::Verdict(verdict) => verdict.chain().into_iter().collect(),
-        Statement::Vmap(_, SetRef::Anonymous(set)) => set_targets(set).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The chains that a verdict map leads to.
-pub(super) fn set_targets(set: &Set) -> impl Iterator<Item = &Arc<str>> {
-    set.elements.iter().chain(set.elements.any.as_deref()).filter_map(|e| match &e.data {
-        Data::Verdict(verdict) => verdict.chain(),
-        _ => None,
-    })
-}
-
-fn leads_to(statement: &Statement, chain: &str) -> bool {
-    targets(statement).into_iter().any(|t| **t == *chain)
-}
-
-fn set_leads_to(set: &Set, chain: &str) -> bool {
-    set.data == SetData::Verdict && set_targets(set).any(|t| **t == *chain)
-}
-
-fn redirect(statement: &mut Statement, from: &str, to: &Arc<str>) {
-    match statement {
-        Statement::Verdict(verdict) => redirect_verdict(verdict, from, to),
-        Statement::Vmap(_, SetRef::Anonymous(set)) => {
-            Arc::make_mut(set).elements.iter_mut().for_each(|e| redirect_data(&mut e.data, from, to));
-        }
-        _ => {}
-    }
-}
-
-fn redirect_data(data: &mut Data, from: &str, to: &Arc<str>) {
-    if let Data::Verdict(verdict) = data {
-        redirect_verdict(verdict, from, to);
-    }
-}
-
-fn redirect_verdict(verdict: &mut super::model::Verdict, from: &str, to: &Arc<str>) {
-    use super::model::Verdict;
-    match verdict {
-        Verdict::Jump(chain) | Verdict::Goto(chain) if **chain == *from => *chain = to.clone(),
-        _ => {}
-    }
 }

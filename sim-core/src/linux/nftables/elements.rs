@@ -88,6 +88,7 @@ impl Elements {
     /// Adds an element. Of two with the same key the later one stays.
     pub(super) fn insert(&mut self, element: Element) {
         match (element.low.len(), &element.high) {
+            (0, _) => self.any = Some(Box::new(element)),
             (_, None) => {
                 self.exact.insert(element.low.clone(), element);
             }
@@ -131,6 +132,7 @@ impl Elements {
     /// The element of exactly this range.
     pub(super) fn get(&self, low: &[u128], high: Option<&[u128]>) -> Option<&Element> {
         match (low, high) {
+            ([], _) => self.any.as_deref(),
             (_, None) => self.exact.get(low),
             ([one], Some(high)) => self.ranges.get(one).filter(|e| e.end() == high),
             (_, Some(high)) => self.boxes.iter().find(|e| *e.low == *low && e.end() == high),
@@ -140,6 +142,7 @@ impl Elements {
     /// Takes the element of exactly this range out.
     pub(super) fn remove(&mut self, low: &[u128], high: Option<&[u128]>) -> Option<Element> {
         match (low, high) {
+            ([], _) => self.any.take().map(|any| *any),
             (_, None) => self.exact.swap_remove(low),
             ([one], Some(_)) => self.ranges.remove(one),
             (_, Some(high)) => {
@@ -172,6 +175,12 @@ impl Elements {
     #[must_use]
     pub fn len(&self, now: SimTime) -> usize {
         self.iter().filter(|e| e.is_live(now)).count()
+    }
+
+    /// Whether there are so many that are not over.
+    pub(super) fn fill(&self, size: u32, now: SimTime) -> bool {
+        let size = size as usize;
+        self.exact.len() + self.ranges.len() + self.boxes.len() >= size && self.len(now) >= size
     }
 
     /// Whether there is none, not even one that is over.

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! parse   words, commands, statements          apply     commands, all or none
-//! model   tables, chains, rules, sets          validate  what the kernel checks at the end
+//! model   tables, chains, rules, sets          edit      … in place, with a journal to take them back
+//! links   what leads where among them          validate  what the kernel checks at the end
 //! expr    what a rule asks a packet for        print     listings, with the order of things from listing
 //! load    … and what the packet answers        walk      a packet's way through a base chain
 //! ```
@@ -16,13 +17,16 @@
 //! JSON.
 
 mod apply;
+mod edit;
 mod elements;
 mod env;
 mod expr;
 mod jhash;
+mod links;
 mod listing;
 mod load;
 mod model;
+mod named;
 mod near;
 mod parse;
 mod print;
@@ -39,6 +43,7 @@ pub use model::{
     BaseChain, Chain, ChainType, Counter, Family, Object, ObjectKind, ObjectState, Rule, Set, SetData,
     SetFlags, Table, Verdict,
 };
+pub use named::Named;
 pub use print::{Interfaces, Style};
 pub use run::{Answer, Input};
 pub use types::Ty;
@@ -85,13 +90,14 @@ impl Nftables {
     /// The base chains of tables that are not dormant, in order of creation.
     pub fn base_chains(&self) -> impl Iterator<Item = (ChainAt, &BaseChain)> {
         self.tables.iter().enumerate().filter(|(_, t)| !t.dormant).flat_map(|(i, table)| {
-            table.chains.values().enumerate().filter_map(move |(j, chain)| {
+            table.links.bases.iter().filter_map(move |slot| {
+                let chain = table.chains.at(*slot)?;
                 let at = ChainAt {
                     table: table.handle,
                     chain: chain.handle,
                     family: table.family,
                     table_index: i as u32,
-                    chain_index: j as u32,
+                    chain_index: *slot as u32,
                 };
                 chain.base.as_ref().map(|base| (at, base))
             })
@@ -107,10 +113,11 @@ impl Nftables {
     /// Whether connection tracking has to look at packets: there is a nat chain, or a rule asks about flows.
     #[must_use]
     pub fn needs_conntrack(&self) -> bool {
-        self.tables.iter().flat_map(|t| t.chains.values()).any(|chain| {
-            chain.base.as_ref().is_some_and(|b| b.kind == ChainType::Nat)
-                || chain.rules.iter().flat_map(|r| &r.statements).any(run::asks_conntrack)
-        })
+        let has_nat = |t: &Table| {
+            let mut bases = t.links.bases.iter().filter_map(|slot| t.chains.at(*slot)?.base.as_ref());
+            bases.any(|base| base.kind == ChainType::Nat)
+        };
+        self.tables().any(|t| t.links.asks_conntrack() || has_nat(t))
     }
 
     /// Leads a packet through a base chain.

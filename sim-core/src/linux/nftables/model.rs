@@ -7,6 +7,8 @@ use rustc_hash::FxBuildHasher;
 
 use super::elements::Elements;
 use super::expr::{Expr, SetRef, Test};
+use super::links::Links;
+use super::named::Named;
 use super::types::Ty;
 use crate::packet::IcmpError;
 use crate::time::SimTime;
@@ -44,8 +46,6 @@ impl Family {
     }
 }
 
-type Named<T> = IndexMap<Arc<str>, T, FxBuildHasher>;
-
 /// A table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
@@ -64,11 +64,13 @@ pub struct Table {
     /// The last handle that something in the table got.
     pub(super) last_handle: u64,
     /// Chains, in order of creation.
-    pub chains: Named<Arc<Chain>>,
+    pub chains: Named<Chain>,
     /// Sets and maps, in order of creation.
-    pub sets: Named<Arc<Set>>,
+    pub sets: Named<Set>,
     /// Counters, quotas and limits with names.
     pub objects: IndexMap<(ObjectKind, Arc<str>), Object, FxBuildHasher>,
+    /// What leads where.
+    pub(super) links: Links,
 }
 
 impl Table {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Nftables;
 use super::apply::{Change, Failure, errno, is, kernel};
+use super::edit::Journal;
 use super::expr::{Expr, SetRef, Test};
 use super::model::{Family, NatTo, Set, Statement, Table};
 use super::parse::{self, Command, Listing, Located, Problem, RawElement, TableName, What, resolve};
@@ -40,34 +41,45 @@ impl Nftables {
         // The words of a command line are a line.
         let line = if input.file.is_none() { format!("{}\n", input.text) } else { String::new() };
         let text = if input.file.is_none() { &line } else { input.text };
-        let parsed = parse::parse(text, interfaces);
-        if !parsed.syntax.is_empty() {
-            return refuse(input, &parsed.syntax);
-        }
-        let changes = parsed.commands.iter().any(|c| !is_question(&c.what));
-        let asks = parsed.commands.iter().any(|c| is_question(&c.what));
-        if let (true, true, Some(first)) =
-            (changes, asks, parsed.commands.iter().find(|c| is_question(&c.what)))
-        {
-            let problem =
-                Problem::not_modelled(first.span, "nft: listings together with changes in one file");
-            return refuse(input, &[problem]);
-        }
-        let mut change = Change { rules: self.clone(), now: style.now, interfaces };
+        let mut change = Change { rules: self, now: style.now, interfaces, journal: Journal::default() };
         let (mut wrong, mut refused) = (Vec::new(), Vec::new());
-        for command in &parsed.commands {
-            wrong.extend(command.meaning.iter().cloned());
-            if !command.meaning.is_empty() {
-                continue;
+        let mut changes = false;
+        let mut questions = Vec::new();
+        let syntax = parse::read(text, interfaces, |mut command| {
+            let is_wrong = !command.meaning.is_empty();
+            wrong.append(&mut command.meaning);
+            if is_question(&command.what) {
+                questions.push(command);
+                return;
             }
-            match change.apply(command) {
+            changes = true;
+            if is_wrong {
+                return;
+            }
+            match change.apply(&mut command) {
                 Ok(()) => {}
                 Err(Failure::Meaning(problem)) => wrong.push(problem),
                 Err(Failure::Kernel(problem)) => refused.push(problem),
             }
+        });
+        if let Some(first) = questions.first().filter(|_| changes && syntax.is_empty()) {
+            let problem =
+                Problem::not_modelled(first.span, "nft: listings together with changes in one file");
+            change.journal.roll_back(change.rules);
+            return refuse(input, &[problem]);
         }
-        if wrong.is_empty() && refused.is_empty() && changes {
-            refused.extend(invalid(&change.rules, &parsed.commands));
+        if !syntax.is_empty() {
+            change.journal.roll_back(change.rules);
+            return refuse(input, &syntax);
+        }
+        let stands = wrong.is_empty() && refused.is_empty();
+        if stands && changes {
+            refused.extend(invalid(change.rules, &change.journal, text, interfaces));
+        }
+        if stands && refused.is_empty() && !check {
+            change.journal.commit(change.rules);
+        } else {
+            change.journal.roll_back(change.rules);
         }
         if !wrong.is_empty() {
             return refuse(input, &wrong);
@@ -76,12 +88,9 @@ impl Nftables {
             return refuse(input, &refused);
         }
         if changes {
-            if !check {
-                *self = change.rules;
-            }
             return Answer::default();
         }
-        self.answer(input, &parsed.commands, style, interfaces)
+        self.answer(input, &questions, style, interfaces)
     }
 
     fn answer(
@@ -194,7 +203,7 @@ impl Nftables {
         let table = self.find(table)?;
         let set = table.sets.get(&name.what);
         let set = set.ok_or_else(|| Failure::Meaning(Problem::new(name.span, errno::ENOENT)))?;
-        let mut shown: Set = (**set).clone();
+        let mut shown: Set = set.clone();
         shown.elements.clear();
         for one in raw {
             let wanted = resolve(set, one).map_err(Failure::Meaning)?;
@@ -218,8 +227,20 @@ fn in_table(printer: &mut Printer<'_>, table: &Table, body: impl FnOnce(&mut Pri
 }
 
 /// What the kernel finds wrong with the whole, laid to the last command about the chain in question.
-fn invalid(rules: &Nftables, commands: &[Command]) -> Option<Problem> {
-    let (table, (chain, error)) = rules.tables().find_map(|t| validate(t).err().map(|wrong| (t, wrong)))?;
+fn invalid(rules: &mut Nftables, journal: &Journal, text: &str, interfaces: &Interfaces) -> Option<Problem> {
+    let (table, (chain, error)) = rules.tables.iter_mut().find_map(|table| {
+        let changed = journal.changed(table)?;
+        let known = Arc::make_mut(table).links.reach.take();
+        match validate(table, known.map(|reach| (reach, changed))) {
+            Ok(reach) => {
+                Arc::make_mut(table).links.reach = Some(reach);
+                None
+            }
+            Err(wrong) => Some((&**table, wrong)),
+        }
+    })?;
+    let mut commands = Vec::new();
+    parse::read(text, interfaces, |command| commands.push(command));
     let about = |command: &&Command| match &command.what {
         What::AddRule { table: t, chain: c, .. } | What::ReplaceRule { table: t, chain: c, .. } => {
             is(table, t) && c.what == chain

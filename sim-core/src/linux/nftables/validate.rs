@@ -1,10 +1,16 @@
 //! What the kernel checks of a whole rule set (`nft_table_validate`): how deep jumps go, and whether statements are where they may be.
+//!
+//! What was reached, and how deep, is remembered ([`Reach`]): after a change only what is new is followed. What is gone stays remembered, so
+//! that a mistake found this way is looked for once more from the beginning.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::apply::{errno, set_targets, targets};
+use rustc_hash::FxHashMap;
+
+use super::apply::errno;
+use super::edit::Changed;
 use super::expr::SetRef;
+use super::links::{set_targets, targets};
 use super::model::{BaseChain, ChainType, NatKind, Statement, Table};
 use super::walk::MAX_DEPTH;
 use crate::trace::Hook;
@@ -12,12 +18,48 @@ use crate::trace::Hook;
 /// The chain in which something is wrong, and what.
 pub(super) type Wrong = (Arc<str>, &'static str);
 
-/// Checks everything that can be reached from a table's base chains.
-pub(super) fn validate(table: &Table) -> Result<(), Wrong> {
-    for chain in table.chains.values() {
-        if let Some(base) = &chain.base {
-            let mut visit = Visit { table, base, deepest: BTreeMap::new() };
-            visit.chain(&chain.name, 0)?;
+/// What can be reached from each base chain, by its slot.
+pub(super) type Reach = Vec<(usize, Deepest)>;
+
+/// The depth at which things are met, at most: less deep need not be looked at again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Deepest {
+    chains: FxHashMap<Arc<str>, usize>,
+    /// Verdict maps that are looked into.
+    maps: FxHashMap<Arc<str>, usize>,
+}
+
+/// Checks what can be reached from a table's base chains. `known` is what the last check found, if it and the changes since are known.
+pub(super) fn validate(table: &Table, known: Option<(Reach, &Changed)>) -> Result<Reach, Wrong> {
+    if let Some((mut reach, changed)) = known
+        && !changed.all
+        && reach.iter_mut().all(|(slot, deepest)| follow(table, *slot, deepest, changed).is_ok())
+    {
+        return Ok(reach);
+    }
+    let mut reach = Reach::new();
+    for slot in &table.links.bases {
+        let mut deepest = Deepest::default();
+        if let Some((chain, base)) = table.chains.at(*slot).and_then(|c| Some((c, c.base.as_ref()?))) {
+            Visit { table, base, deepest: &mut deepest }.chain(&chain.name, 0)?;
+        }
+        reach.push((*slot, deepest));
+    }
+    Ok(reach)
+}
+
+/// Goes from what is new.
+fn follow(table: &Table, slot: usize, deepest: &mut Deepest, changed: &Changed) -> Result<(), Wrong> {
+    let Some(base) = table.chains.at(slot).and_then(|c| c.base.as_ref()) else { return Ok(()) };
+    let mut visit = Visit { table, base, deepest };
+    for chain in &changed.chains {
+        if let Some(depth) = visit.deepest.chains.get(chain) {
+            visit.rules(chain, *depth)?;
+        }
+    }
+    for (map, chain) in &changed.elements {
+        if let Some(depth) = visit.deepest.maps.get(map) {
+            visit.chain(chain, depth + 1)?;
         }
     }
     Ok(())
@@ -26,8 +68,7 @@ pub(super) fn validate(table: &Table) -> Result<(), Wrong> {
 struct Visit<'t> {
     table: &'t Table,
     base: &'t BaseChain,
-    /// The depth at which a chain was entered, at most: less deep need not be looked at again.
-    deepest: BTreeMap<Arc<str>, usize>,
+    deepest: &'t mut Deepest,
 }
 
 impl Visit<'_> {
@@ -35,10 +76,14 @@ impl Visit<'_> {
         if depth >= MAX_DEPTH {
             return Err((name.clone(), errno::EMLINK));
         }
-        if self.deepest.get(name).is_some_and(|d| *d >= depth) {
+        if self.deepest.chains.get(name).is_some_and(|d| *d >= depth) {
             return Ok(());
         }
-        self.deepest.insert(name.clone(), depth);
+        self.deepest.chains.insert(name.clone(), depth);
+        self.rules(name, depth)
+    }
+
+    fn rules(&mut self, name: &Arc<str>, depth: usize) -> Result<(), Wrong> {
         let Some(chain) = self.table.chains.get(name) else { return Ok(()) };
         for statement in chain.rules.iter().flat_map(|r| &r.statements) {
             if !allowed(statement, self.base) {
@@ -47,13 +92,22 @@ impl Visit<'_> {
             for target in targets(statement) {
                 self.chain(target, depth + 1)?;
             }
-            if let Statement::Vmap(_, SetRef::Named(map)) = statement
-                && let Some(map) = self.table.sets.get(map)
-            {
-                for target in set_targets(map) {
-                    self.chain(target, depth + 1)?;
-                }
+            if let Statement::Vmap(_, SetRef::Named(map)) = statement {
+                self.map(map, depth)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A verdict map that a rule of this depth looks into.
+    fn map(&mut self, name: &Arc<str>, depth: usize) -> Result<(), Wrong> {
+        let Some(map) = self.table.sets.get(name) else { return Ok(()) };
+        if self.deepest.maps.get(name).is_some_and(|d| *d >= depth) {
+            return Ok(());
+        }
+        self.deepest.maps.insert(name.clone(), depth);
+        for target in set_targets(map) {
+            self.chain(target, depth + 1)?;
         }
         Ok(())
     }

@@ -75,7 +75,7 @@ impl<R: Recorder> Walk<'_, '_, R> {
                     return WalkEnd::Drop(self.reference(chain, at - 1));
                 }
                 Some(After::Verdict(Verdict::Jump(to))) => {
-                    let Some(to) = self.table.chains.get_index_of(&to) else { continue };
+                    let Some(to) = self.table.chains.slot(&to) else { continue };
                     // `validate` lets no rule set pass that goes deeper.
                     if depth < MAX_DEPTH {
                         stack[depth] = (chain, at);
@@ -84,7 +84,7 @@ impl<R: Recorder> Walk<'_, '_, R> {
                     (chain, at) = (to, 0);
                 }
                 Some(After::Verdict(Verdict::Goto(to))) => {
-                    let Some(to) = self.table.chains.get_index_of(&to) else { continue };
+                    let Some(to) = self.table.chains.slot(&to) else { continue };
                     (chain, at) = (to, 0);
                 }
                 None | Some(After::Verdict(Verdict::Return)) => {
@@ -99,7 +99,7 @@ impl<R: Recorder> Walk<'_, '_, R> {
     }
 
     fn chain_mut(&mut self, index: usize) -> Option<&mut Chain> {
-        self.table.chains.get_index_mut(index).map(|(_, chain)| Arc::make_mut(chain))
+        self.table.chains.at_mut(index)
     }
 
     /// Tries one rule; none behind the last.
@@ -237,12 +237,11 @@ impl<R: Recorder> Walk<'_, '_, R> {
     /// Whether a key is in a named set; the element's own statements see the packet.
     fn in_named(&mut self, name: &Arc<str>, key: &[u128]) -> bool {
         let (now, length) = (self.env.now, self.length);
-        let Some(set) = self.table.sets.get_mut(name) else { return false };
-        match set.elements.find(key, now) {
+        match self.table.sets.get(name).and_then(|set| set.elements.find(key, now)) {
             None => false,
             Some(element) if element.statements.is_empty() => true,
             Some(_) => {
-                let element = Arc::make_mut(set).elements.find_mut(key, now);
+                let element = self.table.sets.get_mut(name).and_then(|set| set.elements.find_mut(key, now));
                 element.is_some_and(|e| own_statements(&mut e.statements, length, now))
             }
         }
@@ -267,9 +266,11 @@ impl<R: Recorder> Walk<'_, '_, R> {
             None => Data::None,
         };
         let now = self.env.now;
-        let set = Arc::make_mut(self.table.sets.get_mut(&dynamic.set)?);
+        let set = self.table.sets.get_mut(&dynamic.set)?;
         if dynamic.op == DynamicOp::Delete {
-            set.elements.remove(key.as_slice(), None);
+            if let Some(gone) = set.elements.remove(key.as_slice(), None) {
+                self.table.links.element(&gone, false);
+            }
             return Some(());
         }
         let timeout = dynamic.timeout.or(set.timeout);
@@ -280,7 +281,7 @@ impl<R: Recorder> Walk<'_, '_, R> {
             }
             return own_statements(&mut element.statements, self.length, now).then_some(());
         }
-        if set.size.is_some_and(|size| set.elements.len(now) >= size as usize) {
+        if set.size.is_some_and(|size| set.elements.fill(size, now)) {
             return None;
         }
         let mut element = Element::new(key.as_slice().into(), None);
@@ -332,8 +333,8 @@ impl<R: Recorder> Walk<'_, '_, R> {
 
     /// The rule, as a person finds it again.
     fn reference(&self, chain: usize, at: usize) -> RuleRef {
-        let (name, rule): (Arc<str>, Option<&Rule>) = match self.table.chains.get_index(chain) {
-            Some((name, chain)) => (name.clone(), chain.rules.get(at)),
+        let (name, rule): (Arc<str>, Option<&Rule>) = match self.table.chains.at(chain) {
+            Some(chain) => (chain.name.clone(), chain.rules.get(at)),
             None => ("".into(), None),
         };
         let text = match (rule, &self.element) {
@@ -351,7 +352,8 @@ impl<R: Recorder> Walk<'_, '_, R> {
     }
 
     fn policy(&mut self, start: usize) -> WalkEnd {
-        let Some((name, chain)) = self.table.chains.get_index(start) else { return WalkEnd::Accept };
+        let Some(chain) = self.table.chains.at(start) else { return WalkEnd::Accept };
+        let name = &chain.name;
         let drop = chain.base.as_ref().is_some_and(|b| b.drop);
         let rule = || RuleRef {
             family: self.family,

@@ -46,7 +46,7 @@ struct TableBlock {
     rules: Vec<Command>,
 }
 
-impl Parser {
+impl Parser<'_> {
     /// Reads items up to the closing brace. After broken grammar it goes on behind the next separator, inside the block.
     fn block(&mut self, mut item: impl FnMut(&mut Self) -> Syntax<()>) -> Syntax<()> {
         loop {
@@ -60,6 +60,7 @@ impl Parser {
                 return Err(self.unexpected(&[]));
             }
             if let Err(problem) = item(self) {
+                self.read_on();
                 if self.peek().kind == Kind::End {
                     return Err(problem);
                 }
@@ -77,9 +78,9 @@ impl Parser {
         }
         let what = What::AddTable { create, table, dormant: block.dormant, comment: block.comment };
         let meaning = std::mem::take(&mut self.meaning);
-        self.parsed.commands.push(Command { span: head, what, meaning });
+        self.commands.push(Command { span: head, what, meaning });
         for list in [block.chains, block.objects, block.sets, block.rules] {
-            self.parsed.commands.extend(list);
+            self.commands.extend(list);
         }
         Ok(())
     }
@@ -153,7 +154,7 @@ impl Parser {
             if self.take_sign("{") { self.chain_block(&table, &name)? } else { ChainBlock::default() };
         let ChainBlock { base, policy, comment, rules } = chain;
         self.push(start, What::AddChain { create, table, name, base, policy, comment });
-        self.parsed.commands.extend(rules);
+        self.commands.extend(rules);
         Ok(())
     }
 
@@ -325,8 +326,8 @@ impl Parser {
         })?;
         if !block.has_type {
             let problem = Problem::new(at, "set definition does not specify key");
-            let broken = !self.parsed.syntax.is_empty();
-            let list = if broken { &mut self.parsed.syntax } else { &mut self.meaning };
+            let broken = !self.syntax.is_empty();
+            let list = if broken { &mut self.syntax } else { &mut self.meaning };
             list.push(problem);
         }
         block.set.flags.timeout |= block.set.timeout.is_some();
@@ -412,7 +413,7 @@ impl Parser {
             match Ty::by_name(&word) {
                 Some(ty) => types.push(ty),
                 None => {
-                    self.parsed.syntax.push(Problem::new(span, format!("unknown datatype {word}")));
+                    self.syntax.push(Problem::new(span, format!("unknown datatype {word}")));
                     known = false;
                 }
             }

@@ -144,11 +144,11 @@ const STRING: &[&str] = &["string"];
 /// What ends a command.
 const ENDS: &[&str] = &["end of file", "newline", "semicolon"];
 
-impl Parser {
+impl Parser<'_> {
     /// Reads one command with its separator.
     pub(super) fn command(&mut self) -> Syntax<()> {
         let start = self.span();
-        let first = self.parsed.commands.len();
+        let first = self.commands.len();
         let Kind::Word(word) = self.peek().kind.clone() else { return Err(self.unexpected(&[])) };
         match &*word {
             "add" => {
@@ -209,11 +209,11 @@ impl Parser {
         let end = self.span();
         if self.peek().kind != Kind::End && !self.separator() {
             // What was read so far is no command.
-            self.parsed.commands.truncate(first);
+            self.commands.truncate(first);
             return Err(self.unexpected(ENDS));
         }
         // A command on its own ends with its separator.
-        if let [own] = &mut self.parsed.commands[first..] {
+        if let [own] = &mut self.commands[first..] {
             own.span = own.span.until(end);
         }
         Ok(())
@@ -222,7 +222,7 @@ impl Parser {
     pub(super) fn push(&mut self, start: Span, what: What) {
         let span = start.until(self.last_span());
         let meaning = std::mem::take(&mut self.meaning);
-        self.parsed.commands.push(Command { span, what, meaning });
+        self.commands.push(Command { span, what, meaning });
     }
 
     pub(super) fn family(&mut self) -> Syntax<Option<Family>> {

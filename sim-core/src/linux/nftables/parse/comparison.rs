@@ -8,7 +8,7 @@ use crate::linux::nftables::expr::{Cmp, Expr, FibResult, Meta, Op, Proto, Test};
 use crate::linux::nftables::model::{Family, SetData, Statement};
 use crate::linux::nftables::types::Ty;
 
-impl Parser {
+impl Parser<'_> {
     /// `EXPR TEST`, `EXPR vmap …`, `EXPR set …`.
     pub(super) fn comparison(&mut self, spec: &mut RuleSpec) -> Syntax<()> {
         let start = self.span();

@@ -64,7 +64,7 @@ const CT_ELSE: [&str; 7] = ["helper", "zone", "label", "event", "id", "count", "
 const ELSE: [&str; 11] =
     ["arp", "vlan", "symhash", "rt", "socket", "ipsec", "exthdr", "ah", "esp", "comp", "osf"];
 
-impl Parser {
+impl Parser<'_> {
     /// An expression; none if no such thing begins here.
     pub(super) fn expression(&mut self) -> Syntax<Option<Expr>> {
         let Some(first) = self.operation()? else { return Ok(None) };

@@ -1,7 +1,10 @@
 //! Words of an nft text, with their places.
 
+use std::hash::Hasher as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+
+use rustc_hash::FxHasher;
 
 use super::Span;
 use crate::packet::MacAddr;
@@ -161,11 +164,16 @@ const KEYWORDS: &[&str] = &[
     "quotas",
 ];
 
+fn is_keyword(word: &str) -> bool {
+    const LONGEST: usize = 10;
+    word.len() <= LONGEST && KEYWORDS.contains(&word)
+}
+
 impl Token {
     /// What a message calls it.
     pub(super) fn title(&self) -> String {
         match &self.kind {
-            Kind::Word(word) if KEYWORDS.contains(&&**word) => word.to_string(),
+            Kind::Word(word) if is_keyword(word) => word.to_string(),
             Kind::Word(_) => "string".to_owned(),
             Kind::Quoted(_) => "quoted string".to_owned(),
             Kind::Number(_) => "number".to_owned(),
@@ -181,38 +189,84 @@ impl Token {
     /// A word that may be a name.
     pub(super) fn name(&self) -> Option<&Arc<str>> {
         match &self.kind {
-            Kind::Word(word) if !KEYWORDS.contains(&&**word) => Some(word),
+            Kind::Word(word) if !is_keyword(word) => Some(word),
             _ => None,
         }
     }
 }
 
-struct Lexer<'t> {
+/// Cuts a text into words.
+pub(super) struct Lexer<'t> {
     rest: &'t str,
     line: u32,
     column: u32,
+    /// Braces that are open.
+    depth: u32,
     tokens: Vec<Token>,
+    ended: bool,
+    recent: Recent,
 }
 
-/// Cuts a text into words; the last one is [`Kind::End`].
-pub(super) fn tokens(text: &str) -> Vec<Token> {
-    let mut lexer = Lexer { rest: text, line: 1, column: 1, tokens: Vec::new() };
-    while !lexer.rest.is_empty() {
-        lexer.next();
+/// Words that were read lately, by their hash: the same few come again and again.
+struct Recent(Box<[Option<Arc<str>>]>);
+
+impl Recent {
+    const SIZE: usize = 256;
+
+    fn word(&mut self, text: &str) -> Arc<str> {
+        let mut hasher = FxHasher::default();
+        hasher.write(text.as_bytes());
+        let slot = &mut self.0[(hasher.finish() >> 32) as usize % Self::SIZE];
+        match slot {
+            Some(word) if **word == *text => word.clone(),
+            _ => slot.insert(text.into()).clone(),
+        }
     }
-    // What is not ended with a line's end is, all the same.
-    if !matches!(lexer.tokens.last().map(|t| &t.kind), Some(Kind::Newline) | None) {
-        lexer.push(Kind::Newline, 1);
-        lexer.line += 1;
-        lexer.column = 1;
-    }
-    lexer.push(Kind::End, 1);
-    lexer.tokens
 }
 
-impl Lexer<'_> {
+impl<'t> Lexer<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        let recent = Recent(vec![None; Recent::SIZE].into());
+        Self { rest: text, line: 1, column: 1, depth: 0, tokens: Vec::new(), ended: false, recent }
+    }
+
+    /// Reads up to the end of a line on which no brace is open. The last word of all is [`Kind::End`]; nothing comes behind it.
+    pub(super) fn read(&mut self, into: &mut Vec<Token>) -> bool {
+        if self.ended {
+            return false;
+        }
+        while !self.rest.is_empty() && !(self.depth == 0 && self.is_at_newline()) {
+            self.next();
+        }
+        // Blanks and remarks may be all that follows.
+        while self.rest.starts_with([' ', '\t', '\r', '#']) || self.rest.starts_with("\\\n") {
+            self.next();
+        }
+        if self.rest.is_empty() {
+            // What is not ended with a line's end is, all the same.
+            if !self.is_at_newline() && (!self.tokens.is_empty() || !into.is_empty()) {
+                self.push(Kind::Newline, 1);
+                self.line += 1;
+                self.column = 1;
+            }
+            self.push(Kind::End, 1);
+            self.ended = true;
+        }
+        into.append(&mut self.tokens);
+        true
+    }
+
+    fn is_at_newline(&self) -> bool {
+        self.tokens.last().is_some_and(|t| t.kind == Kind::Newline)
+    }
+
     /// A token of `width` columns that begins here.
     fn push(&mut self, kind: Kind, width: u32) {
+        match kind {
+            Kind::Sign("{") => self.depth += 1,
+            Kind::Sign("}") => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
         let span = Span { line: self.line, from: self.column, to: self.column + width.max(1) - 1 };
         self.tokens.push(Token { kind, span });
     }
@@ -223,8 +277,15 @@ impl Lexer<'_> {
     }
 
     fn take(&mut self, kind: Kind, bytes: usize) {
-        self.push(kind, self.rest[..bytes].chars().count() as u32);
-        self.skip(bytes);
+        let width = self.rest[..bytes].chars().count() as u32;
+        self.push(kind, width);
+        self.column += width;
+        self.rest = &self.rest[bytes..];
+    }
+
+    fn take_word(&mut self, bytes: usize) {
+        let word = self.recent.word(&self.rest[..bytes]);
+        self.take(Kind::Word(word), bytes);
     }
 
     fn next(&mut self) {
@@ -261,9 +322,10 @@ impl Lexer<'_> {
     }
 
     fn word(&mut self, first: char) {
-        if let Some(length) = address(self.rest) {
-            let word: Arc<str> = self.rest[..length].into();
-            return self.take(Kind::Word(word), length);
+        if let Some(length) =
+            Some(first).filter(|c| c.is_ascii_hexdigit() || *c == ':').and(address(self.rest))
+        {
+            return self.take_word(length);
         }
         if first.is_ascii_digit() {
             return self.number();
@@ -277,10 +339,10 @@ impl Lexer<'_> {
             } else if self.rest[end..].starts_with('*') {
                 end += 1;
             }
-            let word: Arc<str> = self.rest[..end].into();
-            return self.take(Kind::Word(word), end);
+            return self.take_word(end);
         }
-        if let Some((sign, _)) = SIGNS.iter().find(|(sign, _)| self.rest.starts_with(sign)) {
+        let begins = |sign: &str| sign.starts_with(first) && self.rest.starts_with(sign);
+        if let Some((sign, _)) = SIGNS.iter().find(|(sign, _)| begins(sign)) {
             return self.take(Kind::Sign(sign), sign.len());
         }
         if first == '^' {
@@ -301,8 +363,7 @@ impl Lexer<'_> {
             return self.take(Kind::Number(number), end);
         }
         if crate::linux::nftables::types::parse_time(word).is_some() {
-            let word: Arc<str> = word.into();
-            return self.take(Kind::Word(word), end);
+            return self.take_word(end);
         }
         let digits = word.bytes().take_while(u8::is_ascii_digit).count();
         let number = word[..digits].parse().unwrap_or(u128::MAX);
@@ -340,7 +401,9 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<String> {
-        tokens(text)
+        let (mut lexer, mut tokens) = (Lexer::new(text), Vec::new());
+        while lexer.read(&mut tokens) {}
+        tokens
             .into_iter()
             .map(|t| match t.kind {
                 Kind::Word(w) => w.to_string(),
@@ -372,5 +435,25 @@ mod tests {
             ]
         );
         assert_eq!(words("eth* ."), ["eth*", ".", "Newline", "End"]);
+    }
+
+    #[test]
+    fn a_text_is_read_up_to_the_end_of_a_line_without_open_braces() {
+        let mut lexer = Lexer::new("a { b\nc }\nd }\n # e\n\nf {\n  # g");
+        let mut lengths = Vec::new();
+        let mut tokens = Vec::new();
+        while lexer.read(&mut tokens) {
+            lengths.push(tokens.len());
+        }
+        // The last one: f { newline newline end.
+        assert_eq!(lengths, [7, 10, 11, 12, 16]);
+        assert_eq!(words("")[..], ["End"]);
+        assert_eq!(words(" # x")[..], ["End"]);
+        assert_eq!(words("x # x\n  ")[..], ["x", "Newline", "End"]);
+    }
+
+    #[test]
+    fn no_keyword_is_longer_than_the_longest() {
+        assert!(KEYWORDS.iter().all(|word| is_keyword(word)));
     }
 }

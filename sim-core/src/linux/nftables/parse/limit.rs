@@ -6,7 +6,7 @@ use super::{Parser, Problem, Syntax};
 use crate::linux::nftables::model::{Limit, ObjectKind, Quota, Statement};
 use crate::time::SimTime;
 
-impl Parser {
+impl Parser<'_> {
     pub(super) fn counter(&mut self, spec: &mut RuleSpec) -> Syntax<Statement> {
         self.at += 1;
         if self.take_word("name") {

@@ -24,7 +24,7 @@ pub(super) use command::{Command, Listing, Located, Place, RuleSpec, TableName, 
 pub(super) use expression::{merged, resolve};
 pub(super) use raw::{RawData, RawElement};
 
-use lex::{Kind, Token};
+use lex::{Kind, Lexer, Token};
 use statement::{NamedDynamic, NamedSet};
 
 use super::expr::Proto;
@@ -74,33 +74,53 @@ impl Problem {
 /// The grammar is broken here.
 pub(super) type Syntax<T> = Result<T, Problem>;
 
-/// What was read.
-#[derive(Debug, Default)]
-pub(super) struct Parsed {
-    pub(super) commands: Vec<Command>,
-    /// Broken grammar.
-    pub(super) syntax: Vec<Problem>,
-}
-
 /// `nft_parser_max_errors`.
 const MAX_ERRORS: usize = 10;
 
-/// Reads a text.
-pub(super) fn parse(text: &str, interfaces: &Interfaces) -> Parsed {
-    let unended = !text.ends_with('\n');
-    let mut parser = Parser { interfaces: interfaces.clone(), unended, ..Parser::default() };
-    parser.tokens = parser.expand(lex::tokens(text));
-    parser.run();
-    parser.parsed
+/// Reads a text, and hands its commands over one by one until the grammar is broken somewhere; returns where it is broken.
+pub(super) fn read(text: &str, interfaces: &Interfaces, mut each: impl FnMut(Command)) -> Vec<Problem> {
+    let mut parser = Parser {
+        lexer: Lexer::new(text),
+        tokens: Vec::new(),
+        at: 0,
+        meaning: Vec::new(),
+        commands: Vec::new(),
+        syntax: Vec::new(),
+        family: None,
+        network: None,
+        transport: None,
+        sets: Vec::new(),
+        dynamics: Vec::new(),
+        chains: Vec::new(),
+        left: Span::default(),
+        statement_at: Span::default(),
+        interfaces: interfaces.clone(),
+        unended: !text.ends_with('\n'),
+        over: false,
+    };
+    if text.contains("define") || text.contains('$') {
+        parser.read_on();
+        let tokens = std::mem::take(&mut parser.tokens);
+        parser.tokens = parser.expand(tokens);
+    }
+    parser.run(&mut each);
+    parser.syntax
 }
 
-#[derive(Default)]
-struct Parser {
+/// Behind all words.
+const END: Token = Token { kind: Kind::End, span: Span { line: 0, from: 0, to: 0 } };
+
+struct Parser<'t> {
+    lexer: Lexer<'t>,
+    /// The words of the command that is being read, and maybe more.
     tokens: Vec<Token>,
     at: usize,
     /// What is wrong in the meaning of the command that is being read.
     meaning: Vec<Problem>,
-    parsed: Parsed,
+    /// The commands that were read and not handed over.
+    commands: Vec<Command>,
+    /// Broken grammar.
+    syntax: Vec<Problem>,
     /// Of the rule that is being read: its family, the headers that it is known to be about, and the names in it.
     family: Option<Family>,
     network: Option<Proto>,
@@ -119,7 +139,7 @@ struct Parser {
     over: bool,
 }
 
-impl Parser {
+impl Parser<'_> {
     /// Puts the values of `define`d names in place of `$name`.
     fn expand(&mut self, tokens: Vec<Token>) -> Vec<Token> {
         let mut values: IndexMap<Arc<str>, Vec<Token>, FxBuildHasher> = IndexMap::default();
@@ -154,9 +174,7 @@ impl Parser {
                         let span = token.span.until(span);
                         out.extend(value.iter().map(|t| Token { span, ..t.clone() }));
                     }
-                    None => {
-                        self.parsed.syntax.push(Problem::new(span, format!("unknown identifier '{name}'")))
-                    }
+                    None => self.syntax.push(Problem::new(span, format!("unknown identifier '{name}'"))),
                 }
                 continue;
             }
@@ -165,21 +183,41 @@ impl Parser {
         out
     }
 
-    fn run(&mut self) {
-        if !self.parsed.syntax.is_empty() {
+    fn run(&mut self, each: &mut impl FnMut(Command)) {
+        if !self.syntax.is_empty() {
             return;
         }
-        while self.peek().kind != Kind::End {
+        while self.fill() {
             if self.separator() {
                 continue;
             }
             if let Err(problem) = self.command() {
                 self.fail(problem);
             }
-            if self.parsed.syntax.len() >= MAX_ERRORS {
+            if self.syntax.len() >= MAX_ERRORS {
                 return;
             }
+            let commands = self.commands.drain(..);
+            if self.syntax.is_empty() {
+                commands.for_each(&mut *each);
+            }
         }
+    }
+
+    /// Reads all that is left: once the grammar is broken, braces do not tell where commands end.
+    fn read_on(&mut self) {
+        while self.lexer.read(&mut self.tokens) {}
+    }
+
+    /// Reads on if all words are used up; whether there is another one.
+    fn fill(&mut self) -> bool {
+        if self.at >= self.tokens.len() {
+            // The last word may still be asked for its place.
+            self.tokens.drain(..self.tokens.len().saturating_sub(1));
+            self.at = self.tokens.len();
+            self.lexer.read(&mut self.tokens);
+        }
+        self.peek().kind != Kind::End
     }
 
     /// Notes broken grammar and goes on behind the next separator, as the grammar's `error` rule does.
@@ -187,7 +225,8 @@ impl Parser {
         if self.over {
             return;
         }
-        self.parsed.syntax.push(problem);
+        self.read_on();
+        self.syntax.push(problem);
         self.meaning.clear();
         loop {
             match self.peek().kind {
@@ -206,12 +245,11 @@ impl Parser {
     // ---- words
 
     fn peek(&self) -> &Token {
-        // The last token is the end, which is never passed.
-        &self.tokens[self.at.min(self.tokens.len() - 1)]
+        self.peek_at(0)
     }
 
     fn peek_at(&self, ahead: usize) -> &Token {
-        &self.tokens[(self.at + ahead).min(self.tokens.len() - 1)]
+        self.tokens.get(self.at + ahead).unwrap_or(&END)
     }
 
     fn span(&self) -> Span {
@@ -220,7 +258,7 @@ impl Parser {
 
     /// The place of the last word that was taken.
     fn last_span(&self) -> Span {
-        self.tokens[self.at.saturating_sub(1).min(self.tokens.len() - 1)].span
+        self.tokens.get(self.at.saturating_sub(1)).or(self.tokens.last()).map_or(END.span, |t| t.span)
     }
 
     fn next(&mut self) -> Token {

@@ -5,7 +5,7 @@ use super::{Parser, Problem, Span, Syntax};
 use crate::linux::nftables::model::{Family, Nat, NatKind, NatTo, SetData, Statement};
 use crate::linux::nftables::types::Ty;
 
-impl Parser {
+impl Parser<'_> {
     pub(super) fn nat(&mut self, family: Family) -> Syntax<Statement> {
         let word = self.span();
         let kind = match &self.next().kind {

@@ -125,7 +125,7 @@ impl RawRange {
     }
 }
 
-impl Parser {
+impl Parser<'_> {
     /// One value.
     fn raw_value(&mut self) -> Syntax<RawValue> {
         let span = self.span();

@@ -7,7 +7,7 @@ use crate::linux::nftables::expr::{Cmp, Expr, Meta, Test};
 use crate::linux::nftables::model::{Family, Log, Reject, RejectKind, Statement};
 use crate::linux::nftables::types::Ty;
 
-impl Parser {
+impl Parser<'_> {
     pub(super) fn log(&mut self) -> Syntax<Log> {
         const LEVELS: [&str; 9] =
             ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug", "audit"];

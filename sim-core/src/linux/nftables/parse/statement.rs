@@ -12,7 +12,7 @@ use crate::linux::nftables::types::Ty;
 /// Statements that exist and are not modelled.
 const ELSE: [&str; 7] = ["queue", "tproxy", "dup", "fwd", "flow", "synproxy", "xt"];
 
-impl Parser {
+impl Parser<'_> {
     /// A rule, up to its separator.
     pub(super) fn rule(&mut self, family: Family) -> Syntax<RuleSpec> {
         self.family = Some(family);

@@ -82,7 +82,7 @@ pub(super) fn rule_text(rule: &Rule, family: Family, interfaces: &Interfaces) ->
 pub(super) fn element_text(set: &SetRef, table: &Table, element: &Element) -> String {
     let set = match set {
         SetRef::Named(name) => table.sets.get(name),
-        SetRef::Anonymous(set) => Some(set),
+        SetRef::Anonymous(set) => Some(&**set),
     };
     let mut printer = Printer::new(Style { stateless: true, ..Style::default() }, &NO_INTERFACES);
     if let Some(set) = set {

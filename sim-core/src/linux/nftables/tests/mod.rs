@@ -2,6 +2,7 @@
 
 mod golden;
 mod property;
+mod transactions;
 mod walk;
 
 use super::{Answer, Input, Interfaces, Nftables, Style};
