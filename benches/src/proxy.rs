@@ -2,22 +2,29 @@
 //!
 //! Every Service has a TCP port and its own endpoints. Every tenth has a node port too.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use sim_core::kube::node::proxy::agent::NodeProxy;
 use sim_core::kube::node::proxy::iptables::{self, base_rules};
-use sim_core::kube::node::proxy::mode::{Iptables, Mode, Nftables, Shared};
+use sim_core::kube::node::proxy::ipvs;
+use sim_core::kube::node::proxy::mode::{Iptables, Ipvs, Mode, Nftables, Shared};
 use sim_core::kube::node::proxy::model::{Endpoint, PortKey, ServicePort};
 use sim_core::kube::node::proxy::nftables;
 use sim_core::kube::node::proxy::services::{Entry, ServiceMap};
 use sim_core::kube::objects::Protocol;
 use sim_core::linux::World;
+use sim_core::linux::ipvs::Scheduler;
 use sim_core::linux::netfilter::RestoreOptions;
+use sim_core::linux::nftables::{Input, Style};
 use sim_core::linux::route::Route;
 use sim_core::packet::{IpPacket, MacAddr, Payload, Tcp, TcpFlags, TcpOptions, Transport};
 use sim_core::trace::{Family, NsId};
 
 use crate::Failure;
+
+/// The modes, by name.
+pub const MODES: [&str; 3] = ["iptables", "nftables", "ipvs"];
 
 /// A node, the Services of its cluster, and its kube-proxy.
 #[derive(Debug)]
@@ -35,7 +42,7 @@ const PORT: u16 = 80;
 const SPARE: u16 = 8081;
 
 impl ProxiedNode {
-    /// A node without rules for Services, in `iptables` or `nftables` mode, in a cluster with so many Services of so many endpoints.
+    /// A node without rules for Services, in one of [`MODES`], in a cluster with so many Services of so many endpoints.
     ///
     /// # Errors
     /// No such mode, or the node cannot be set up.
@@ -54,6 +61,16 @@ impl ProxiedNode {
                 node_port_addresses: vec![node_ip],
                 node_ip: Some(node_ip),
                 service_subnets: vec!["10.96.0.0/12".parse()?],
+            }))),
+            "ipvs" => Mode::Ipvs(Box::new(Ipvs::new(ipvs::Settings {
+                family: Family::V4,
+                detector: today.detector,
+                masquerade_all: false,
+                random_fully: true,
+                mark: today.mark,
+                scheduler: Scheduler::Rr,
+                older: false,
+                node_ip: Some(node_ip),
             }))),
             other => return Err(format!("no mode {other}").into()),
         };
@@ -82,6 +99,32 @@ impl ProxiedNode {
         let changed = self.services.take_changed();
         self.proxy.sync(&self.services, &changed, &mut Shared::default(), &mut self.world)?;
         Ok(())
+    }
+
+    /// Everything that was written, as the tools print it: `iptables-save`, `nft list ruleset`, `ipset save`, and virtual servers with
+    /// their real servers.
+    ///
+    /// # Errors
+    /// A tool refuses to.
+    pub fn listing(&mut self) -> Result<String, Failure> {
+        let style = Style { now: self.world.now(), ..Style::default() };
+        let stack = self.world.ns_mut(self.ns);
+        let mut text = stack.nf4().save(None, false);
+        let interfaces = stack.interface_names();
+        let ruleset = Input { file: None, text: "list ruleset" };
+        text += &stack.nftables(|rules| rules.run(ruleset, style, false, &interfaces)).out;
+        if stack.ipvs().is_enabled() {
+            let saved = stack.ipset(&["save".to_owned()], "", style.now);
+            text += &saved.map_err(|e| e.message)?.0;
+            let ipvs = stack.ipvs();
+            for service in ipvs.services() {
+                writeln!(text, "{:?} {:?}", service.key, service.scheduler)?;
+                for real in ipvs.dests(service) {
+                    writeln!(text, "  -> {} {}", real.at, real.weight)?;
+                }
+            }
+        }
+        Ok(text)
     }
 
     /// Puts another endpoint in the place of one of a Service's.

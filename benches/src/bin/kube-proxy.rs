@@ -1,6 +1,6 @@
 //! What kube-proxy costs on one node of a cluster with many Services.
 //!
-//! `kube-proxy MODE SERVICES ENDPOINTS` (mode `iptables` or `nftables`, endpoints of each Service) prints the time that the first sync
+//! `kube-proxy MODE SERVICES ENDPOINTS` (mode `iptables`, `nftables` or `ipvs`, endpoints of each Service) prints the time that the first sync
 //! takes, that of a change of one endpoint (median of 200, each at another Service), that of printing all rules, and that of the first
 //! packet to the first Service and to the last (median of 200).
 
@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use benches::Failure;
 use benches::proxy::ProxiedNode;
-use sim_core::linux::nftables::{Input, Style};
 
 const TIMES: u32 = 200;
 
@@ -22,7 +21,7 @@ fn main() -> ExitCode {
         _ => None,
     };
     let Some((mode, (services, endpoints))) = numbers.filter(|(_, (services, _))| *services > 0) else {
-        eprintln!("usage: kube-proxy iptables|nftables SERVICES ENDPOINTS");
+        eprintln!("usage: kube-proxy iptables|nftables|ipvs SERVICES ENDPOINTS");
         return ExitCode::from(2);
     };
     match run(mode, services, endpoints) {
@@ -48,7 +47,7 @@ fn run(mode: &str, services: u32, endpoints: u32) -> Result<(), Failure> {
     }
     println!("change of one endpoint  {:>10.3} ms", millis(median(times)));
     let start = Instant::now();
-    let lines = listing(&mut node, mode).lines().count();
+    let lines = node.listing()?.lines().count();
     println!("all rules printed       {:>10.3} ms, {lines} lines", millis(start.elapsed()));
     for (name, service) in [("first", 0), ("last", services - 1)] {
         let mut times = Vec::new();
@@ -60,16 +59,6 @@ fn run(mode: &str, services: u32, endpoints: u32) -> Result<(), Failure> {
         println!("packet to the {name:<9} {:>10.3} ms", millis(median(times)));
     }
     Ok(())
-}
-
-fn listing(node: &mut ProxiedNode, mode: &str) -> String {
-    if mode == "iptables" {
-        return node.world.ns(node.ns).nf4().save(None, false);
-    }
-    let input = Input { file: None, text: "list table ip kube-proxy" };
-    let interfaces = node.world.ns(node.ns).interface_names();
-    let style = Style { now: node.world.now(), ..Style::default() };
-    node.world.ns_mut(node.ns).nftables(|rules| rules.run(input, style, false, &interfaces)).out
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

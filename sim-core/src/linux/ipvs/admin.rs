@@ -172,6 +172,7 @@ impl Ipvs {
             stats: Stats::new(now),
         });
         dest.available = true;
+        self.removed.remove(&id);
         dest.update(spec);
         if let Some(service) = self.services.get_mut(key) {
             service.dests.insert(0, id);
@@ -249,6 +250,7 @@ impl Ipvs {
         dest.weigh_limits(false);
         if !dest.available && dest.active == 0 && dest.inactive == 0 && dest.persistent == 0 {
             self.dests.remove(&conn.dest);
+            self.removed.remove(&conn.dest);
         }
     }
 
@@ -264,6 +266,7 @@ impl Ipvs {
         if self.conns.uses(id) {
             if let Some(dest) = self.dests.get_mut(&id) {
                 dest.available = false;
+                self.removed.insert(id);
             }
         } else {
             self.dests.remove(&id);
@@ -272,8 +275,8 @@ impl Ipvs {
 
     /// A server that was removed and that connections remember (`ip_vs_trash_get_dest`).
     fn revived(&self, key: &ServiceKey, at: SocketAddr) -> Option<DestId> {
-        let same = |d: &Dest| !d.available && d.service == *key && d.at == at;
-        self.dests.iter().find(|(_, d)| same(d)).map(|(id, _)| *id)
+        let same = |d: &Dest| d.service == *key && d.at == at;
+        self.removed.iter().copied().find(|id| self.dests.get(id).is_some_and(same))
     }
 }
 

@@ -24,7 +24,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -114,6 +114,8 @@ pub struct Ipvs {
     enabled: bool,
     services: IndexMap<ServiceKey, Service, FxBuildHasher>,
     dests: BTreeMap<DestId, Dest>,
+    /// Those that were removed and that connections remember.
+    removed: BTreeSet<DestId>,
     last_dest: u32,
     conns: ConnTable,
 }

@@ -94,10 +94,7 @@ fn each_scheduler_chooses_as_the_kernel_does() {
     assert_eq!(of(Scheduler::Fo, &mut ports(3)), "3 3 3");
     assert_eq!(of(Scheduler::Ovf, &mut ports(8)), "3 3 3 2 2 1 1 -");
     assert_eq!(of(Scheduler::Lblc, &mut ports(3)), "3 3 3");
-    assert_eq!(
-        of(Scheduler::Dh, &mut ports(3)).split(' ').collect::<std::collections::BTreeSet<_>>().len(),
-        1
-    );
+    assert_eq!(of(Scheduler::Dh, &mut ports(3)).split(' ').collect::<BTreeSet<_>>().len(), 1);
 }
 
 #[test]

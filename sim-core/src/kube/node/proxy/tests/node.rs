@@ -8,13 +8,15 @@ use ipnet::IpNet;
 
 use super::super::agent::NodeProxy;
 use super::super::iptables::{self, base_rules};
-use super::super::mode::{Iptables, Mode, Nftables, Shared};
+use super::super::ipvs;
+use super::super::mode::{Iptables, Ipvs, Mode, Nftables, Shared};
 use super::super::model::PortKey;
 use super::super::nftables;
 use super::super::services::{Entry, ServiceMap};
 use super::random::NODE;
 use crate::kube::node::agents::restore;
 use crate::linux::World;
+use crate::linux::ipvs::Scheduler;
 use crate::linux::route::Route;
 use crate::packet::{FrameBody, IpPacket};
 use crate::trace::{DropReason, Family, IfId, NsId, Step, Verdict};
@@ -28,6 +30,7 @@ const GATEWAY: &str = "192.168.0.254";
 pub(super) enum Kind {
     Iptables,
     Nftables,
+    Ipvs,
 }
 
 pub(super) struct Node {
@@ -55,6 +58,16 @@ fn mode(kind: Kind) -> Mode {
             node_port_addresses: node_ip.into_iter().collect(),
             node_ip,
             service_subnets: vec!["10.96.0.0/12".parse().unwrap()],
+        }))),
+        Kind::Ipvs => Mode::Ipvs(Box::new(Ipvs::new(ipvs::Settings {
+            family: today.family,
+            detector: today.detector.clone(),
+            masquerade_all: false,
+            random_fully: true,
+            mark: today.mark,
+            scheduler: Scheduler::Rr,
+            older: false,
+            node_ip,
         }))),
     }
 }
@@ -159,7 +172,10 @@ impl Node {
         let journeys = trace.journeys();
         let journey = journeys.iter().find(|j| j.first().and_then(&ip).is_some_and(|p| same(&p)));
         match journey.expect("the packet left a trace").verdict() {
-            Some(Verdict::Rejected { rule: Some(_), .. }) => return Outcome::Reject,
+            Some(
+                Verdict::Rejected { rule: Some(_), .. }
+                | Verdict::Rejected { reason: Some(DropReason::IpvsNoServer { .. }), .. },
+            ) => return Outcome::Reject,
             Some(Verdict::Dropped { reason: DropReason::Netfilter(_) }) => return Outcome::Drop,
             _ => {}
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::super::ipvs;
 use super::node::{Kind, Node};
 use super::random::{SERVICES, entry, key};
 use crate::linux::nftables::{Input, Style};
@@ -27,6 +28,20 @@ fn contents(node: &Node) -> Vec<String> {
             all.push(format!("{} {:?} {}", set.name, set.timeout, elements.join(", ")));
         }
     }
+    if let Some(dummy) = ns.by_name(ipvs::DEVICE).ok().filter(|_| ns.ipvs().is_enabled()) {
+        all.extend(dummy.addrs.iter().map(ToString::to_string));
+        all.extend(ns.ipvs().services().map(|service| {
+            let mut real: Vec<_> = ns.ipvs().dests(service).map(|d| (d.at, d.weight)).collect();
+            real.sort();
+            format!("{:?} {:?} {real:?}", service.key, service.persistence)
+        }));
+        let sets = ns.clone().ipset(&["list".to_owned()], "", node.world.now()).expect("the sets are there");
+        all.extend(sets.0.split("\n\n").flat_map(|set| {
+            let name = set.lines().next().unwrap_or_default();
+            let entries = set.lines().skip_while(|line| *line != "Members:").skip(1);
+            entries.map(move |entry| format!("{name} {entry}"))
+        }));
+    }
     all.sort();
     all
 }
@@ -40,14 +55,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn partial_syncs_come_to_the_same_as_a_full_one(steps in steps()) {
-        for kind in [Kind::Iptables, Kind::Nftables] {
+        for kind in [Kind::Iptables, Kind::Nftables, Kind::Ipvs] {
             let mut node = Node::new(kind);
             for step in &steps {
                 node.change(step.iter().map(|(i, entry)| (key(*i), entry.clone())));
             }
-            // Chains that are not needed any more are deleted later.
+            // Chains and real servers that are not needed any more are deleted later.
             for _ in 0..2 {
-                node.wait(Duration::from_secs(2));
+                node.wait(Duration::from_secs(61));
                 node.change([]);
             }
             prop_assert!(!node.has_more());
