@@ -235,7 +235,7 @@ impl<'t> Lexer<'t> {
         if self.ended {
             return false;
         }
-        while !self.rest.is_empty() && !(self.depth == 0 && self.is_at_newline()) {
+        while !(self.rest.is_empty() || self.depth == 0 && self.is_at_newline()) {
             self.next();
         }
         // Blanks and remarks may be all that follows.
