@@ -60,7 +60,8 @@ impl Cluster {
         }
         if self.apps.next_timer().is_some_and(|at| at <= now) {
             happened = true;
-            self.apps.on_timer(&mut self.world);
+            self.apps.on_timer(&mut self.world, &self.machines);
+            self.end_processes();
         }
         if happened {
             self.reconcile();
@@ -75,6 +76,14 @@ impl Cluster {
             if !self.apps.on_ready(&mut self.world, view, ns, sock) {
                 self.agents.on_ready(&mut self.world, ns, sock);
             }
+        }
+        self.end_processes();
+    }
+
+    /// Tells the kubelets of processes that have ended by themselves.
+    fn end_processes(&mut self) {
+        for (place, status) in self.apps.take_exits() {
+            self.with_hands(|agents, hands| agents.process_ended(&place, status, hands));
         }
     }
 

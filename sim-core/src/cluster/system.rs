@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::kube::apps::runtime::Service as AppService;
 use crate::kube::config::{ClusterConfig, Cni, Listen, NodeConfig, Role};
 use crate::kube::controllers::{DESIRED, MAXIMUM, bootstrap, owner_reference};
+use crate::kube::dns::server::{kubeadm_corefile, release_of};
 use crate::kube::node::Hands;
 use crate::kube::node::kubelet::NO_NETWORK;
 use crate::kube::node::machine::Place;
@@ -94,9 +95,16 @@ fn cluster_dns(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError
         },
     });
     store.create_value(Kind::Service, "kube-system", &service, SimTime::ZERO)?;
+    let corefile = kubeadm_corefile(&config.networking.dns_domain, config.kubernetes_version);
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "coredns"},
+        "data": {"Corefile": corefile},
+    });
+    store.create_value(Kind::ConfigMap, "kube-system", &map, SimTime::ZERO)?;
     let account = ObjectMeta::namespaced("kube-system", "coredns");
     store.create(ServiceAccount { metadata: account, ..ServiceAccount::default() }, SimTime::ZERO)?;
-    let deployment = store.create_value(Kind::Deployment, "kube-system", &coredns(), SimTime::ZERO)?;
+    let deployment = store.create_value(Kind::Deployment, "kube-system", &coredns(config), SimTime::ZERO)?;
     let Object::Deployment(deployment) = &*deployment else { return Ok(()) };
     store.create(coredns_set(deployment), SimTime::ZERO)?;
     Ok(())
@@ -132,7 +140,9 @@ fn coredns_set(deployment: &Deployment) -> ReplicaSet {
 /// Hash of the pod template that kubeadm 1.34 writes.
 const COREDNS_HASH: &str = "66bc5c9577";
 
-fn coredns() -> Value {
+fn coredns(config: &ClusterConfig) -> Value {
+    let release = release_of(config.kubernetes_version);
+    let image = format!("registry.k8s.io/coredns/coredns:v{}", release.version);
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "coredns", "labels": {"k8s-app": "kube-dns"}},
@@ -153,7 +163,7 @@ fn coredns() -> Value {
                     ],
                     "containers": [{
                         "name": "coredns",
-                        "image": "registry.k8s.io/coredns/coredns:v1.12.1",
+                        "image": image,
                         "imagePullPolicy": "IfNotPresent",
                         "args": ["-conf", "/etc/coredns/Corefile"],
                         "ports": [
@@ -161,6 +171,13 @@ fn coredns() -> Value {
                             {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"},
                             {"containerPort": 9153, "name": "metrics", "protocol": "TCP"},
                         ],
+                        "volumeMounts": [
+                            {"name": "config-volume", "mountPath": "/etc/coredns", "readOnly": true},
+                        ],
+                    }],
+                    "volumes": [{
+                        "name": "config-volume",
+                        "configMap": {"name": "coredns", "items": [{"key": "Corefile", "path": "Corefile"}]},
                     }],
                 },
             },

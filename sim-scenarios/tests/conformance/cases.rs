@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::{chain_names, dns_tools, kernel, kubeproxy};
+use crate::{chain_names, dns_server, dns_tools, kernel, kubeproxy};
 
 /// One case.
 pub(crate) struct Case {
@@ -45,6 +45,9 @@ fn stem(path: &Path) -> String {
 }
 
 fn of_file(prefix: &str, folder: &Path, file: Arc<Value>) -> Vec<Case> {
+    if let Some(cases) = dns_server::cases(prefix, folder, &file) {
+        return cases;
+    }
     if prefix == "kubeproxy/chain-names" {
         return chain_names::cases(prefix, &file);
     }

@@ -11,6 +11,7 @@
 
 mod cases;
 mod chain_names;
+mod dns_server;
 mod dns_tools;
 mod exclusions;
 mod kernel;

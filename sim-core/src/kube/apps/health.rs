@@ -1,7 +1,8 @@
-//! The bodies of kube-proxy's health servers, as `pkg/proxy/healthcheck` writes them with Go's `net/http`.
+//! The bodies of small HTTP servers: kube-proxy's health servers, as `pkg/proxy/healthcheck` writes them with Go's `net/http`, and CoreDNS' own.
 
 use super::http::{Response, date};
 use super::site::Visit;
+use crate::kube::dns::server::Extra;
 use crate::kube::objects::Timestamp;
 
 /// Answers on port 10256.
@@ -71,4 +72,17 @@ fn go_time(now: Timestamp, started: Timestamp) -> String {
     let (day, clock) = (text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default());
     let running = now.unix_seconds() - started.unix_seconds();
     format!("{day} {clock} +0000 UTC m=+{running}.000000000")
+}
+
+/// Answers of `CoreDNS`: its plugins health and ready. What it counts for `/metrics` is not modelled, and says so.
+pub(super) fn of_coredns(what: Extra, visit: Visit<'_>) -> Response {
+    let text = |status, body: &str| {
+        let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
+        finish(status, headers, body.to_owned(), visit)
+    };
+    match (what, visit.request.path()) {
+        (Extra::Health, "/health") | (Extra::Ready, "/ready") => text("200 OK", "OK"),
+        (Extra::Metrics, "/metrics") => text("501 Not Implemented", "metrics are not modelled\n"),
+        _ => not_found(visit),
+    }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::http::{self, Request, Response};
 use super::output::Output;
 use super::site::Site;
+use crate::kube::node::machine::Place;
 use crate::kube::objects::Timestamp;
 use crate::time::SimTime;
 
@@ -127,6 +128,13 @@ impl Logs {
                 run.asked.pop_front();
             }
             run.asked.push_back((now, line));
+        }
+    }
+
+    /// A process writes lines, if it runs in a container.
+    pub(crate) fn print(&mut self, place: &Place, lines: impl IntoIterator<Item = String>, now: SimTime) {
+        if let Place::Container { namespace, pod, container: Some(container) } = place {
+            lines.into_iter().for_each(|line| self.write(namespace, pod, container, line, now));
         }
     }
 

@@ -13,6 +13,7 @@ use super::logs::{self, Logs};
 use super::name_server::NameServer;
 use super::site::{Site, Visit};
 use crate::kube::config::Listen;
+use crate::kube::dns::server::{Client, Transport};
 use crate::kube::dns::upstream::Upstream;
 use crate::kube::node::machine::{Machines, Place};
 use crate::kube::objects::{Protocol, Timestamp};
@@ -38,6 +39,8 @@ pub struct Apps {
     last: u32,
     /// Which process holds a socket; for look-ups only.
     owners: FxHashMap<(NsId, SockId), AppId>,
+    /// Processes that have ended by themselves, with their status.
+    exits: Vec<(Place, i32)>,
 }
 
 /// What processes may look at.
@@ -104,33 +107,26 @@ impl Apps {
         listen: &[Listen],
         service: Service,
     ) -> Result<AppId, (Listen, Errno)> {
-        let mut open = Vec::new();
-        // Servers listen on `[::]`, for both families, where there is IPv6.
-        let has_v6 = world.ns(ns).ifaces().filter(|i| !i.is_loopback()).any(|i| {
-            i.addrs.iter().any(|a| a.addr().is_ipv6() && !crate::linux::ipv6::is_link_local(a.addr()))
-        });
-        let any = if has_v6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { ANY };
-        for &at in listen {
-            let local = SocketAddr::new(any, at.port);
-            let opened = match at.protocol {
-                Protocol::Tcp => world.tcp_listen(ns, local, 511),
-                Protocol::Udp => world.udp_bind(ns, local),
-                Protocol::Sctp => Err(Errno::EINVAL),
-            };
-            match opened {
-                Ok(sock) => open.push(sock),
-                Err(errno) => {
-                    open.into_iter().for_each(|sock| world.close(ns, sock));
-                    return Err((at, errno));
-                }
-            }
-        }
+        let at: Vec<(Option<IpAddr>, Listen)> = listen.iter().map(|l| (None, *l)).collect();
+        self.start_at(world, place, ns, &at, service)
+    }
+
+    /// Starts a process that listens on these addresses (none: all) and ports.
+    ///
+    /// # Errors
+    /// The port that is taken; nothing was started.
+    pub fn start_at(
+        &mut self,
+        world: &mut World,
+        place: Place,
+        ns: NsId,
+        listen: &[(Option<IpAddr>, Listen)],
+        service: Service,
+    ) -> Result<AppId, (Listen, Errno)> {
+        let open = listen_all(world, ns, listen)?;
         self.last += 1;
         let id = AppId(self.last);
         self.owners.extend(open.iter().map(|sock| ((ns, *sock), id)));
-        if matches!(service, Service::Dns(_)) {
-            self.name_servers.insert(id);
-        }
         let app = App {
             place,
             ns,
@@ -141,6 +137,13 @@ impl Apps {
             written: Vec::new(),
         };
         self.running.insert(id, app);
+        if let Some(App { service: Service::Dns(dns), .. }) = self.running.get_mut(&id) {
+            self.name_servers.insert(id);
+            let mut opened = Vec::new();
+            dns.begin(world, ns, &mut opened);
+            self.owners.extend(opened.into_iter().map(|sock| ((ns, sock), id)));
+            self.listen_to(id, world.now());
+        }
         Ok(id)
     }
 
@@ -198,7 +201,8 @@ impl Apps {
             }
         }
         self.owners.extend(opened.into_iter().map(|sock| ((ns, sock), id)));
-        let app = &self.running[&id];
+        self.listen_to(id, world.now());
+        let Some(app) = self.running.get(&id) else { return true };
         let gone =
             !app.open.contains(&sock) && !app.connections.contains_key(&sock) && !app.service.holds(sock);
         if gone {
@@ -238,17 +242,85 @@ impl Apps {
     }
 
     /// Lets processes do what is due.
-    pub fn on_timer(&mut self, world: &mut World) {
+    pub fn on_timer(&mut self, world: &mut World, machines: &Machines) {
         let now = world.now();
-        for id in &self.name_servers {
-            let Some(App { service: Service::Dns(dns), ns, .. }) = self.running.get_mut(id) else { continue };
-            if dns.next_timer().is_some_and(|at| at <= now) {
-                let mut opened = Vec::new();
-                dns.on_timer(world, *ns, &mut opened);
-                self.owners.extend(opened.into_iter().map(|sock| ((*ns, sock), *id)));
+        for id in self.name_servers.clone() {
+            let Some(App { service: Service::Dns(dns), ns, place, open, .. }) = self.running.get_mut(&id)
+            else {
+                continue;
+            };
+            if dns.next_timer().is_none_or(|at| at > now) {
+                continue;
+            }
+            let mut opened = Vec::new();
+            let reloaded = dns.on_timer(world, *ns, machines.get(place), &mut opened);
+            self.logs.print(place, reloaded.log, now);
+            if reloaded.moved {
+                open.drain(..).for_each(|sock| world.close(*ns, sock));
+                match listen_all(world, *ns, &dns.listens()) {
+                    Ok(new) => *open = new,
+                    Err((at, errno)) => {
+                        let line = format!("listen tcp :{}: bind: {errno}", at.port);
+                        self.logs.print(place, [line], now);
+                        self.exits.push((place.clone(), 1));
+                    }
+                }
+                opened.extend(open.iter().copied());
+            }
+            let ns = *ns;
+            self.owners.extend(opened.into_iter().map(|sock| ((ns, sock), id)));
+            self.listen_to(id, now);
+        }
+    }
+
+    /// Takes what a name server has printed, and notes its end.
+    fn listen_to(&mut self, id: AppId, now: SimTime) {
+        let Some(App { service: Service::Dns(dns), place, .. }) = self.running.get_mut(&id) else { return };
+        let lines = dns.take_log();
+        if !lines.is_empty() {
+            self.logs.print(place, lines, now);
+        }
+        if let Some(status) = dns.exit() {
+            self.exits.push((place.clone(), status));
+            self.name_servers.remove(&id);
+        }
+    }
+
+    /// Takes the processes that have ended by themselves: where they ran, and their status.
+    pub fn take_exits(&mut self) -> Vec<(Place, i32)> {
+        std::mem::take(&mut self.exits)
+    }
+}
+
+/// Opens listening sockets, all or none.
+fn listen_all(
+    world: &mut World,
+    ns: NsId,
+    listen: &[(Option<IpAddr>, Listen)],
+) -> Result<Vec<SockId>, (Listen, Errno)> {
+    // Servers listen on `[::]`, for both families, where there is IPv6.
+    let has_v6 =
+        world.ns(ns).ifaces().filter(|i| !i.is_loopback()).any(|i| {
+            i.addrs.iter().any(|a| a.addr().is_ipv6() && !crate::linux::ipv6::is_link_local(a.addr()))
+        });
+    let any = if has_v6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { ANY };
+    let mut open = Vec::new();
+    for &(host, at) in listen {
+        let local = SocketAddr::new(host.unwrap_or(any), at.port);
+        let opened = match at.protocol {
+            Protocol::Tcp => world.tcp_listen(ns, local, 511),
+            Protocol::Udp => world.udp_bind(ns, local),
+            Protocol::Sctp => Err(Errno::EINVAL),
+        };
+        match opened {
+            Ok(sock) => open.push(sock),
+            Err(errno) => {
+                open.into_iter().for_each(|sock| world.close(ns, sock));
+                return Err((at, errno));
             }
         }
     }
+    Ok(open)
 }
 
 impl Service {
@@ -276,11 +348,11 @@ impl App {
                 self.on_connection(world, view, connection, opened);
             }
         } else {
-            self.on_datagrams(world, view, sock, opened);
+            self.on_datagrams(world, sock, opened);
         }
     }
 
-    fn on_datagrams(&mut self, world: &mut World, view: View<'_>, sock: SockId, opened: &mut Vec<SockId>) {
+    fn on_datagrams(&mut self, world: &mut World, sock: SockId, opened: &mut Vec<SockId>) {
         // An error that waits (an ICMP error about an earlier answer) is read like a datagram, and passed over.
         for _ in 0..1024 {
             let got = match world.recv(self.ns, sock) {
@@ -292,7 +364,10 @@ impl App {
                 Service::Plain => Some(got.bytes().to_vec()),
                 Service::Upstream(upstream) => upstream.answer(got.bytes()),
                 Service::Dns(dns) => {
-                    dns.on_query(world, self.ns, view.store, (sock, got.from, None), got.bytes(), opened)
+                    let local = world.ns(self.ns).sockets.local_addr(sock).unwrap_or(got.from);
+                    let client = Client { addr: got.from, local, transport: Transport::Udp, socket: sock };
+                    dns.on_query(world, self.ns, client, got.bytes(), opened);
+                    None
                 }
                 Service::Talk(talk) => talk.on_datagram(got.bytes(), got.from),
                 Service::Site(_) => None,
@@ -381,11 +456,10 @@ impl App {
                 }
             }
             Service::Dns(dns) => {
+                let local = world.ns(self.ns).sockets.local_addr(sock).unwrap_or(peer);
+                let client = Client { addr: peer, local, transport: Transport::Tcp, socket: sock };
                 while let Some(message) = take_message(&mut connection.received) {
-                    let from = (sock, peer, Some(sock));
-                    if let Some(reply) = dns.on_query(world, self.ns, view.store, from, &message, opened) {
-                        connection.unsent.extend(framed(&reply));
-                    }
+                    dns.on_query(world, self.ns, client, &message, opened);
                 }
             }
             Service::Upstream(upstream) => {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::health;
 use super::http::{Request, Response, date};
+use crate::kube::dns::server::Extra;
 use crate::kube::node::files::{FileKind, Files};
 use crate::kube::objects::Timestamp;
 
@@ -41,6 +42,8 @@ pub enum Site {
         /// Ready endpoints on the node.
         local: usize,
     },
+    /// One of the small servers of `CoreDNS`.
+    CoreDns(Extra),
     /// One text for every path, with `{hostname}`, `{client}` and `{path}` filled in.
     Text {
         /// The text.
@@ -82,6 +85,7 @@ impl Site {
             Self::ServiceHealth { namespace, name, local } => {
                 health::of_service(namespace, name, *local, visit)
             }
+            Self::CoreDns(what) => health::of_coredns(*what, visit),
             Self::Text { body } => text(body, visit),
         }
     }

@@ -5,6 +5,7 @@
 //! with datagrams and the virtual time and says what to send next. Nothing here opens a socket: whoever hosts a server or
 //! drives a resolver moves the bytes.
 
+pub mod corefile;
 pub mod name;
 pub mod resolver;
 pub mod server;

@@ -241,6 +241,11 @@ impl NodeAgents {
                         moved |= self.node_changed(node);
                     }
                 }
+                Kind::ConfigMap => {
+                    for kubelet in self.kubelets.values() {
+                        kubelet.config_map_changed(&change.object, hands);
+                    }
+                }
                 Kind::Service | Kind::EndpointSlice => proxied = true,
                 _ => {}
             }
@@ -273,6 +278,18 @@ impl NodeAgents {
         let Some(kubelet) = self.kubelets.get_mut(&pod.spec.node_name) else { return };
         kubelet.pod_changed(pod, what, hands);
         self.take_notes(&pod.spec.node_name, hands);
+    }
+
+    /// A container's process has ended by itself.
+    pub fn process_ended(&mut self, place: &Place, status: i32, hands: &mut Hands<'_>) {
+        let Place::Container { namespace, pod, container } = place else { return };
+        let node = hands.store.read::<Pod>(namespace, pod).map(|p| p.spec.node_name.clone());
+        let Some(node) = node else { return };
+        if let Some(kubelet) = self.kubelets.get_mut(&node) {
+            let key = (namespace.clone(), pod.clone());
+            kubelet.process_ended(&key, container.as_deref().unwrap_or_default(), status, hands);
+            self.take_notes(&node, hands);
+        }
     }
 
     /// Lets an agent do what it had put off.

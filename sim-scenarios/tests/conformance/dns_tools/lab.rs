@@ -14,10 +14,9 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use sim_core::cluster::{Cluster, Place, ToolSet};
 use sim_core::kube::apps::conversation::Conversation;
-use sim_core::kube::apps::name_server::NameServer;
+use sim_core::kube::apps::name_server::{NameServer, Start};
 use sim_core::kube::apps::runtime::Service;
 use sim_core::kube::config::Listen;
-use sim_core::kube::dns::server::Options;
 use sim_core::kube::dns::wire::Message;
 use sim_core::kube::objects::Protocol;
 use sim_core::linux::route::{Route, RouteKind};
@@ -61,6 +60,16 @@ pub(super) struct Run {
 
 /// Objects of the scenario that no API server takes: a Service without ports, and the like.
 const REFUSED: [&str; 2] = ["extupper", "noports"];
+
+const COREFILE: &str = ".:53 {
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+        ttl 30
+    }
+    forward . 127.0.0.1:5353
+}
+";
 
 /// Client and wires, without servers.
 static WIRED: LazyLock<Result<(Cluster, Place), String>> = LazyLock::new(wire);
@@ -108,16 +117,6 @@ impl Lab {
                 name.filter(|n| known(n)).ok_or_else(|| format!("{refused:?}\n{object}"))?;
             }
         }
-        let upstream = "127.0.0.1:5353".parse().map_err(|_| "no address")?;
-        let options = Options {
-            loadbalance: false,
-            cache: None,
-            ..Options::kubeadm(
-                "cluster.local",
-                vec!["10.244.0.2".parse().map_err(|_| "no address")?],
-                vec![upstream],
-            )
-        };
         let records = scenario["upstream_records"].as_array().into_iter().flatten();
         let outside = Upstream::parse(records.filter_map(Value::as_str))?;
         self.serve(
@@ -125,10 +124,26 @@ impl Lab {
             &[(5353, Protocol::Udp), (5353, Protocol::Tcp)],
             Service::Talk(Arc::new(outside)),
         )?;
-        let dns = Service::Dns(Box::new(NameServer::new(options, 7)));
+        let dns = Service::Dns(Box::new(self.name_server("dns1")?));
         self.serve("dns1", &[(53, Protocol::Udp), (53, Protocol::Tcp)], dns)?;
         let web: Arc<dyn Conversation> = Arc::new(Web);
         self.serve("others", &[(80, Protocol::Tcp)], Service::Talk(web))
+    }
+
+    /// `CoreDNS` with kubeadm's plugin kubernetes, without cache and loadbalance, as in the recordings.
+    fn name_server(&mut self, name: &str) -> Result<NameServer, String> {
+        let place = Place::Netns { host: Box::new(Place::Workstation), name: name.to_owned() };
+        let mut machine = self.cluster.machine(&place).ok_or("no machine")?.clone();
+        machine.files = machine.files.with("/Corefile", COREFILE.as_bytes());
+        let start = Start {
+            path: "/Corefile",
+            machine: &machine,
+            bound: vec!["10.244.0.2".parse().map_err(|_| "no address")?],
+            kubernetes: self.cluster.config().kubernetes_version,
+            place: 7,
+        };
+        let started = NameServer::start(start, &mut self.cluster.world);
+        started.map(|(server, _)| server).map_err(|log| log.join("\n"))
     }
 
     fn serve(&mut self, name: &str, ports: &[(u16, Protocol)], service: Service) -> Result<(), String> {

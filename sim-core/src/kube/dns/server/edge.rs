@@ -1,10 +1,13 @@
-//! Where messages enter and leave: what is accepted as a query, the order of addresses, EDNS, and the size limit.
+//! Where messages enter and leave: what is accepted as a query, the order of addresses, EDNS, and the size limit; and the plugins
+//! that only change what passes: any, loadbalance, minimal.
 
 use std::net::SocketAddr;
 
-use super::super::wire::{Edns, HEADER_LEN, Message, Rcode, Record, RecordType};
+use super::chain::{Cx, Done, Plugin, Step, next};
+use super::fall::matches;
 use super::{Client, Transport};
 use crate::chance::{Chance, Dice, Purpose};
+use crate::kube::dns::wire::{Edns, HEADER_LEN, Message, Rcode, Record, RecordData, RecordType};
 
 /// What became of incoming bytes.
 pub(super) enum Accepted {
@@ -37,8 +40,46 @@ fn bare(query: &[u8], rcode: Rcode) -> Vec<u8> {
     reply
 }
 
-/// The loadbalance plugin: CNAMEs first, then other types, then the addresses shuffled, then MX shuffled.
-pub(super) fn balance(section: &mut [Record], dice: &mut Dice, place: u64) {
+/// The plugin any: queries for all types get the answer of RFC 8482.
+pub(super) fn any(zones: &[String], query: &Message, rest: &mut [Plugin], cx: &mut Cx<'_>) -> Step {
+    let Some(question) = query.question.as_ref().filter(|q| q.rtype == RecordType::ANY) else {
+        return next(rest, query, cx, "any");
+    };
+    if matches(zones, &question.name).is_none() {
+        return next(rest, query, cx, "any");
+    }
+    let words: [&[u8]; 2] = [b"ANY obsoleted", b"See RFC 8482"];
+    let data = words.iter().flat_map(|w| std::iter::once(w.len() as u8).chain(w.iter().copied())).collect();
+    let mut reply = query.reply(Rcode::NOERROR);
+    reply.flags.aa = true;
+    reply.answers =
+        vec![Record::new(&question.name, 8482, RecordData::Other { rtype: RecordType::HINFO, data })];
+    Ok(Done::written(reply))
+}
+
+/// The plugin minimal: an answer comes alone.
+pub(super) fn minimal(query: &Message, rest: &mut [Plugin], cx: &mut Cx<'_>) -> Step {
+    let mut done = next(rest, query, cx, "minimal")?;
+    if let Some(reply) = done.reply.as_mut().filter(|r| r.rcode == Rcode::NOERROR && !r.answers.is_empty()) {
+        reply.authority.clear();
+        reply.additional.clear();
+    }
+    Ok(done)
+}
+
+/// The plugin loadbalance.
+pub(super) fn loadbalance(query: &Message, rest: &mut [Plugin], cx: &mut Cx<'_>) -> Step {
+    let mut done = next(rest, query, cx, "loadbalance")?;
+    if let Some(reply) = done.reply.as_mut().filter(|r| r.rcode == Rcode::NOERROR) {
+        for section in [&mut reply.answers, &mut reply.authority, &mut reply.additional] {
+            balance(section, cx.dice, cx.place);
+        }
+    }
+    Ok(done)
+}
+
+/// The order that loadbalance gives a section: CNAMEs first, then other types, then the addresses shuffled, then MX shuffled.
+fn balance(section: &mut [Record], dice: &mut Dice, place: u64) {
     if section.len() < 2 {
         return;
     }

@@ -1,24 +1,23 @@
 //! One container's life.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::{Kubelet, Step, reference};
-use crate::kube::apps::image::{self, Image, Reference, Server, Speaks};
-use crate::kube::apps::name_server::NameServer;
+use crate::kube::apps::image::{self, Image, Reference, Speaks};
+use crate::kube::apps::name_server::{NameServer, Start};
 use crate::kube::apps::output;
 use crate::kube::apps::program::{self, Program};
 use crate::kube::apps::runtime::{AppId, START_TIME, Service};
-use crate::kube::config::ClusterConfig;
-use crate::kube::dns::server::Options;
+use crate::kube::apps::site::Site;
+use crate::kube::config::{ClusterConfig, Listen};
 use crate::kube::node::agents::Hands;
 use crate::kube::node::machine::Place;
 use crate::kube::objects::container::ImagePullPolicy;
 use crate::kube::objects::pod::RestartPolicy;
-use crate::kube::objects::{Container, Pod};
+use crate::kube::objects::{Container, Pod, Protocol};
 use crate::kube::store::EventType;
 use crate::time::SimTime;
 use crate::trace::NsId;
@@ -35,6 +34,10 @@ pub(super) struct ContainerRun {
     pub(super) restarts: u32,
     pub(super) id: String,
     apps: Vec<AppId>,
+    /// The status with which a server has ended by itself.
+    failed: Option<i32>,
+    /// How long it goes on after it was told to end.
+    lameduck: Duration,
     /// Whether its process ends when it is asked to; the first process of a namespace ignores SIGTERM unless it has a handler.
     obeys: bool,
 }
@@ -76,6 +79,8 @@ impl ContainerRun {
             restarts: 0,
             id: String::new(),
             apps: Vec::new(),
+            failed: None,
+            lameduck: Duration::ZERO,
             obeys: false,
         }
     }
@@ -90,8 +95,8 @@ impl ContainerRun {
     }
 
     /// What it takes to end it with SIGTERM.
-    pub(super) const fn stop_time(&self) -> Duration {
-        if self.obeys { STOP_TIME } else { Duration::MAX }
+    pub(super) fn stop_time(&self) -> Duration {
+        if self.obeys { self.lameduck + STOP_TIME } else { Duration::MAX }
     }
 
     /// Ends its processes.
@@ -171,7 +176,8 @@ impl Kubelet {
                 };
                 let own = output::of_container(&c.spec, &c.image);
                 hands.apps.logs_mut().start(key, &name, own, now);
-                let listening = serve(&program, &place, &spec, hands, &mut c.apps);
+                c.failed = None;
+                let listening = serve(&program, &place, &spec, hands, c);
                 if listening { program.ends } else { Some((START_TIME, 1)) }
             }
             Err(e) => {
@@ -211,8 +217,9 @@ impl Kubelet {
         if c.restarts != number || !c.is_running() {
             return;
         }
-        let code = match program::of_container(&c.spec, &c.image) {
-            Ok(Program { ends: Some((_, code)), .. }) => code,
+        let code = match (c.failed, program::of_container(&c.spec, &c.image)) {
+            (Some(code), _) => code,
+            (None, Ok(Program { ends: Some((_, code)), .. })) => code,
             // It should have gone on: its port was taken.
             _ => 1,
         };
@@ -221,6 +228,21 @@ impl Kubelet {
         let name = c.spec.name.clone();
         hands.apps.logs_mut().end(key, &name, now);
         self.ended(key, i, hands);
+    }
+
+    /// A server has ended by itself.
+    pub(in crate::kube::node) fn process_ended(
+        &mut self,
+        key: &(String, String),
+        container: &str,
+        status: i32,
+        hands: &mut Hands<'_>,
+    ) {
+        let Some(run) = self.pods.get_mut(key) else { return };
+        let Some(i) = run.containers.iter().position(|c| c.spec.name == container) else { return };
+        run.containers[i].failed = Some(status);
+        let number = run.containers[i].restarts;
+        self.container_ended(key, i, number, hands);
     }
 
     /// Decides what follows the end of a container.
@@ -331,12 +353,21 @@ fn guessed(unknown: &str, image: &str) -> String {
 }
 
 /// Starts the servers of a program; whether all could have their ports.
-fn serve(program: &Program, place: &Place, pod: &Pod, hands: &mut Hands<'_>, apps: &mut Vec<AppId>) -> bool {
+fn serve(program: &Program, place: &Place, pod: &Pod, hands: &mut Hands<'_>, c: &mut ContainerRun) -> bool {
     let Some(ns) = hands.machines.get(place).map(|m| m.ns) else { return false };
     for server in &program.serves {
-        let service = service(server, pod, hands, ns);
+        let service = match &server.speaks {
+            Speaks::Http(site) => Service::Site(site.clone()),
+            Speaks::Other => Service::Plain,
+            Speaks::ClusterDns => {
+                if !serve_dns(place, pod, ns, hands, c) {
+                    return false;
+                }
+                continue;
+            }
+        };
         match hands.apps.start(hands.world, place.clone(), ns, &server.listen, service) {
-            Ok(app) => apps.push(app),
+            Ok(app) => c.apps.push(app),
             Err((at, errno)) => {
                 hands.remark(format!("{place}: cannot listen on port {}: {errno}", at.port));
                 return false;
@@ -346,17 +377,47 @@ fn serve(program: &Program, place: &Place, pod: &Pod, hands: &mut Hands<'_>, app
     true
 }
 
-fn service(server: &Server, pod: &Pod, hands: &Hands<'_>, ns: NsId) -> Service {
-    match &server.speaks {
-        Speaks::Http(site) => Service::Site(site.clone()),
-        Speaks::Other => Service::Plain,
-        Speaks::ClusterDns => {
-            let domain = &hands.config.networking.dns_domain;
-            let upstreams = vec![SocketAddr::new(hands.config.gateway(), 53)];
-            let options = Options::kubeadm(domain, pod.ips().collect(), upstreams);
-            Service::Dns(Box::new(NameServer::new(options, u64::from(ns.0))))
+/// Starts `CoreDNS`; whether it could read its Corefile and have its ports.
+fn serve_dns(place: &Place, pod: &Pod, ns: NsId, hands: &mut Hands<'_>, c: &mut ContainerRun) -> bool {
+    let now = hands.now();
+    let words = c.spec.command.iter().chain(&c.spec.args);
+    let path = words.skip_while(|w| !matches!(w.as_str(), "-conf" | "--conf")).nth(1);
+    let Some(machine) = hands.machines.get(place) else { return false };
+    let start = Start {
+        path: path.map_or("/Corefile", String::as_str),
+        machine,
+        bound: pod.ips().collect(),
+        kubernetes: hands.config.kubernetes_version,
+        place: u64::from(ns.0),
+    };
+    let (dns, log) = match NameServer::start(start, hands.world) {
+        Ok(started) => started,
+        Err(log) => {
+            hands.apps.logs_mut().print(place, log, now);
+            return false;
+        }
+    };
+    hands.apps.logs_mut().print(place, log, now);
+    c.lameduck = dns.server().lameduck();
+    let http: Vec<_> = dns.server().http().to_vec();
+    let listens = dns.listens();
+    let mut started = vec![(listens, Service::Dns(Box::new(dns)))];
+    for (what, host, port) in http {
+        let at = (host, Listen { port, protocol: Protocol::Tcp });
+        started.push((vec![at], Service::Site(Site::CoreDns(what))));
+    }
+    for (at, service) in started {
+        match hands.apps.start_at(hands.world, place.clone(), ns, &at, service) {
+            Ok(app) => c.apps.push(app),
+            Err((at, _)) => {
+                let line = format!("listen tcp :{}: bind: address already in use", at.port);
+                hands.apps.logs_mut().print(place, [line], now);
+                c.apps.drain(..).for_each(|app| hands.apps.stop(hands.world, app));
+                return false;
+            }
         }
     }
+    true
 }
 
 #[cfg(test)]

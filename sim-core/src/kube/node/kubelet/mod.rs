@@ -15,6 +15,7 @@ mod env;
 mod etc;
 mod sandbox;
 mod status;
+mod volumes;
 
 pub use sandbox::NO_NETWORK;
 
@@ -29,6 +30,7 @@ use super::agents::{Hands, Timer};
 use super::cni::calico::blocks::Blocks;
 use super::cni::ipam::HostLocal;
 use crate::kube::config::{ClusterConfig, NodeConfig};
+use crate::kube::dns::server::release_of;
 use crate::kube::objects::{Kind, Object, ObjectReference, Pod};
 use crate::kube::store::{ChangeKind, DeleteOptions, EventType};
 use crate::time::SimTime;
@@ -105,7 +107,10 @@ impl Kubelet {
             },
             pods: BTreeMap::new(),
             // What kubeadm has pulled before.
-            images: BTreeSet::from(["registry.k8s.io/coredns/coredns:v1.12.1".to_owned()]),
+            images: BTreeSet::from([format!(
+                "registry.k8s.io/coredns/coredns:v{}",
+                release_of(config.kubernetes_version).version
+            )]),
             timers: Vec::new(),
             namespaces: Vec::new(),
         }
@@ -214,6 +219,12 @@ impl Kubelet {
             self.event(&about, EventType::Warning, reason, message, hands);
         }
         let Some(run) = self.pods.get_mut(key) else { return };
+        if let Some(message) = volumes::missing(&run.spec, hands) {
+            let pod = reference(&run.spec, "");
+            self.event(&pod, EventType::Warning, "FailedMount", &message, hands);
+            self.later(key, Step::Sandbox, SANDBOX_RETRY, false, hands.now());
+            return;
+        }
         match sandbox::make(&run.spec, (&self.node, self.ns, &self.node_ips), &mut self.ipam, hands) {
             Ok(sandbox) => {
                 if sandbox.ns != self.ns {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::container::ContainerRun;
-use super::{calico, env, etc};
+use super::{calico, env, etc, volumes};
 use crate::kube::node::agents::{Hands, has_network};
 use crate::kube::node::cni::bridge::{self, Attachment};
 use crate::kube::node::cni::calico::blocks::Blocks;
@@ -153,6 +153,7 @@ pub(super) fn add_machine(
         .with("/etc/hostname", format!("{hostname}\n").into_bytes())
         .with("/etc/hosts", etc::hosts(pod, &hostname, &sandbox.ips, hands).into_bytes())
         .with("/etc/resolv.conf", resolv_conf.as_bytes());
+    let files = volumes::mount(files, pod, &c.spec, hands);
     let machine = Machine {
         env: env::of_container(pod, &c.spec, &hostname, &sandbox.ips, hands),
         hostname,

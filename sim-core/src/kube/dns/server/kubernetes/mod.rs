@@ -1,11 +1,19 @@
 //! The kubernetes plugin: names of Services, endpoints and pods, and the decision between NXDOMAIN and NODATA.
 
+mod index;
+mod options;
+mod plugin;
+
 use std::net::IpAddr;
 
+use self::index::{EndpointFacts, Index, Key, PortFacts, ServiceFacts, ServiceFlavour, SliceFacts};
 use super::super::name;
 use super::super::wire::{Message, Rcode, Record, RecordData, RecordType, Soa};
-use super::index::{Index, Key, PortFacts, ServiceFlavour};
-use super::{Options, PodsMode};
+
+pub use self::index::ServiceImport;
+pub(super) use self::options::Options;
+use self::options::PodsMode;
+pub(super) use self::plugin::Kubernetes;
 
 /// Version of the DNS specification that `dns-version` names.
 const DNS_VERSION: &str = "1.1.0";
@@ -20,7 +28,7 @@ const EPOCH: u64 = 1_767_225_600;
 
 /// What the plugin makes of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Decision {
+enum Decision {
     /// Records.
     Found { answers: Vec<Record>, additional: Vec<Record> },
     /// The name exists, without records of this type.
@@ -34,11 +42,11 @@ pub(super) enum Decision {
 }
 
 /// The plugin while it answers one question.
-pub(super) struct Kubernetes<'a> {
-    pub(super) options: &'a Options,
-    pub(super) index: &'a Index,
+struct Asked<'a> {
+    options: &'a Options,
+    index: &'a Index,
     /// The zone as the client typed it, absolute.
-    pub(super) zone: &'a str,
+    zone: &'a str,
 }
 
 /// Something behind a name: a Service port, an endpoint port, a pod.
@@ -74,13 +82,17 @@ struct Request<'a> {
     namespace: &'a str,
     service: &'a str,
     endpoint: Option<&'a str>,
+    /// The cluster of the endpoint, in a set of clusters.
+    cluster: Option<&'a str>,
     /// Port name and protocol.
     port: Option<(&'a str, &'a str)>,
+    /// Where the endpoints are to run, and whether it may be elsewhere if nothing runs there.
+    place: Option<(String, bool)>,
 }
 
 impl Decision {
     /// The message for the client. Everything the plugin says is authoritative; a denial carries the zone's SOA.
-    pub(super) fn into_reply(self, query: &Message, options: &Options, index: &Index) -> Message {
+    fn into_reply(self, query: &Message, options: &Options, index: &Index) -> Message {
         let soa = |rcode| {
             let mut reply = query.reply(rcode);
             let asked = query.question.as_ref().map_or(".", |q| &q.name);
@@ -98,6 +110,7 @@ impl Decision {
                 reply
             }
             Self::NoData | Self::External { .. } => soa(Rcode::NOERROR),
+            Self::NameError if !index.is_filled() => soa(Rcode::SERVFAIL),
             Self::NameError => soa(Rcode::NXDOMAIN),
             Self::Refused => query.reply(Rcode::REFUSED),
         }
@@ -123,8 +136,8 @@ fn soa(zone: &str, options: &Options, index: &Index) -> Record {
     Record::new(zone, options.ttl.min(LONGEST_SOA_TTL), RecordData::Soa(soa))
 }
 
-impl<'a> Kubernetes<'a> {
-    pub(super) fn decide(&self, asked: &str, rtype: RecordType) -> Decision {
+impl<'a> Asked<'a> {
+    fn decide(&self, asked: &str, rtype: RecordType) -> Decision {
         let apex = asked.len() == self.zone.len();
         match rtype {
             RecordType::A | RecordType::AAAA => self.addresses(asked, rtype),
@@ -134,6 +147,8 @@ impl<'a> Kubernetes<'a> {
             RecordType::SRV => self.locations(asked),
             RecordType::MX => self.nothing(asked),
             RecordType::SOA if apex => Decision::found(vec![soa(self.zone, self.options, self.index)]),
+            // Whether the name exists is not looked at.
+            RecordType::SOA => Decision::NoData,
             RecordType::NS if apex => self.name_servers(asked),
             RecordType::AXFR | RecordType::IXFR => Decision::Refused,
             // Whether the name exists at all is found out by asking for its addresses.
@@ -196,8 +211,14 @@ impl<'a> Kubernetes<'a> {
             return Decision::found(vec![Record::new(asked, DNS_VERSION_TTL, data)]);
         }
         // Also for names that exist but have nothing at all: this is the plugin's way.
+        let zonal = |asked: &str| {
+            matches!(
+                self.parse(&asked.to_ascii_lowercase()),
+                Ok(Parsed::Service(Request { place: Some(_), .. }))
+            )
+        };
         match self.records(asked) {
-            Ok(entries) if !entries.is_empty() => Decision::NoData,
+            Ok(entries) if !entries.is_empty() || zonal(asked) => Decision::NoData,
             _ => Decision::NameError,
         }
     }
@@ -304,7 +325,7 @@ impl<'a> Kubernetes<'a> {
     }
 }
 
-impl<'a> Kubernetes<'a> {
+impl<'a> Asked<'a> {
     /// What is behind a name, the name server's own name included.
     fn entries(&self, asked: &str) -> Result<Vec<Entry<'a>>, NoSuchName> {
         if let [ns, dns] = self.labels(asked)[..]
@@ -324,6 +345,7 @@ impl<'a> Kubernetes<'a> {
         match parsed {
             Parsed::Empty => Ok(Vec::new()),
             _ if is_reverse("in-addr.arpa.") || is_reverse("ip6.arpa.") => Err(NoSuchName),
+            Parsed::Service(request) if self.is_multicluster() => self.imports(&request),
             Parsed::Service(request) => self.services(&request),
             Parsed::Pod { namespace, pod } => self.pods(namespace, pod),
         }
@@ -346,16 +368,29 @@ impl<'a> Kubernetes<'a> {
             let hidden = !self.shows(namespace) || kind == "pod" && self.options.pods == PodsMode::Disabled;
             return if hidden { Err(NoSuchName) } else { Ok(Parsed::Empty) };
         };
-        let (endpoint, port) = match rest {
-            [] => (None, None),
-            [endpoint] => (Some(*endpoint), None),
-            [port, protocol] => (None, Some((bare(port), bare(protocol)))),
+        let mut request = Request { namespace, service, ..Request::default() };
+        match rest {
+            [] => {}
+            [endpoint] => request.endpoint = Some(*endpoint),
+            [endpoint, cluster] if self.is_multicluster() && !is_port(endpoint) && !is_port(cluster) => {
+                (request.endpoint, request.cluster) = (Some(*endpoint), Some(*cluster));
+            }
+            [port, protocol] => request.port = Some((bare(port), bare(protocol))),
+            [place @ .., how @ ("pin" | "prefer"), "_zone"]
+                if self.options.zonal && kind == "svc" && !self.is_multicluster() =>
+            {
+                request.place = Some((place.join("."), *how == "prefer"));
+            }
             _ => return Err(NoSuchName),
-        };
+        }
         Ok(match kind {
             "pod" => Parsed::Pod { namespace, pod: service },
-            _ => Parsed::Service(Request { namespace, service, endpoint, port }),
+            _ => Parsed::Service(request),
         })
+    }
+
+    fn is_multicluster(&self) -> bool {
+        self.options.multicluster.iter().any(|z| z.eq_ignore_ascii_case(self.zone))
     }
 
     fn shows(&self, namespace: &str) -> bool {
@@ -364,10 +399,14 @@ impl<'a> Kubernetes<'a> {
     }
 
     fn services(&self, request: &Request<'_>) -> Result<Vec<Entry<'a>>, NoSuchName> {
-        let &Request { namespace, service, endpoint, port } = request;
+        let &Request { namespace, service, endpoint, port, .. } = request;
         let facts =
             self.index.service(namespace, service).filter(|_| self.shows(namespace)).ok_or(NoSuchName)?;
         let mut entries = Vec::new();
+        if let Some((place, elsewhere)) = &request.place {
+            let headless = facts.kind == ServiceFlavour::Headless;
+            return if headless { Ok(self.local(request, place, *elsewhere)) } else { Err(NoSuchName) };
+        }
         match &facts.kind {
             ServiceFlavour::External(target) => {
                 // An address is no name to be an alias of.
@@ -381,34 +420,49 @@ impl<'a> Kubernetes<'a> {
                 if self.options.ignore_empty_service && empty {
                     return Err(NoSuchName);
                 }
-                for p in facts.ports.iter().filter(|p| p.is_asked(port)) {
-                    let name = format!("{service}.{namespace}.svc");
-                    let entry =
-                        |ip: &IpAddr| Entry { host: Host::Addr(*ip), port: p.number, name: name.clone() };
-                    entries.extend(ips.iter().map(entry));
-                }
+                entries.extend(virtual_entries(facts, ips, request));
             }
             ServiceFlavour::Virtual(_) | ServiceFlavour::Headless => entries = self.endpoints(request),
         }
         if entries.is_empty() { Err(NoSuchName) } else { Ok(entries) }
     }
 
-    fn endpoints(&self, request: &Request<'_>) -> Vec<Entry<'a>> {
-        let &Request { namespace, service, endpoint, port } = request;
-        let mut entries = Vec::new();
-        for slice in self.index.slices(namespace, service) {
-            let asked = |label: &str| endpoint.is_none_or(|e| e.eq_ignore_ascii_case(label));
-            for e in slice.endpoints.iter().filter(|e| asked(&e.label)) {
-                let name = format!("{}.{service}.{namespace}.svc", e.label);
-                let ports = slice.ports.iter().filter(|p| p.is_asked(port));
-                entries.extend(ports.map(|p| Entry {
-                    host: Host::Addr(e.addr),
-                    port: p.number,
-                    name: name.clone(),
-                }));
+    /// What a Service of a set of clusters has.
+    fn imports(&self, request: &Request<'_>) -> Result<Vec<Entry<'a>>, NoSuchName> {
+        let (namespace, service) = (request.namespace, request.service);
+        let facts =
+            self.index.import(namespace, service).filter(|_| self.shows(namespace)).ok_or(NoSuchName)?;
+        let entries = match &facts.kind {
+            ServiceFlavour::Virtual(ips) if request.endpoint.is_none() => {
+                virtual_entries(facts, ips, request)
             }
-        }
-        entries
+            _ => {
+                let asked = request.cluster.unwrap_or_default();
+                let slices = self.index.imported(namespace, service);
+                let own =
+                    |s: &&SliceFacts| request.endpoint.is_none() || s.cluster.eq_ignore_ascii_case(asked);
+                slices
+                    .filter(own)
+                    .flat_map(|s| s.entries(request, |e| format!("{e}.{}", s.cluster)))
+                    .collect()
+            }
+        };
+        if entries.is_empty() { Err(NoSuchName) } else { Ok(entries) }
+    }
+
+    fn endpoints(&self, request: &Request<'_>) -> Vec<Entry<'a>> {
+        let slices = self.index.slices(request.namespace, request.service);
+        slices.flat_map(|s| s.entries(request, str::to_owned)).collect()
+    }
+
+    /// Endpoints that run in a place, or all if none does and that is allowed.
+    fn local(&self, request: &Request<'_>, place: &str, elsewhere: bool) -> Vec<Entry<'a>> {
+        let here: Vec<_> = self
+            .index
+            .slices(request.namespace, request.service)
+            .flat_map(|s| s.entries_of(request, str::to_owned, |e| e.zone.eq_ignore_ascii_case(place)))
+            .collect();
+        if here.is_empty() && elsewhere { self.endpoints(request) } else { here }
     }
 
     /// Labels left of the pod's are passed over.
@@ -425,6 +479,42 @@ impl<'a> Kubernetes<'a> {
             return Err(NoSuchName);
         }
         Ok(vec![Entry { host: Host::Addr(addr), port: Some(0), name: format!("{pod}.{namespace}.pod") }])
+    }
+}
+
+/// A Service's addresses, each with each port that is asked for.
+fn virtual_entries<'a>(facts: &'a ServiceFacts, ips: &'a [IpAddr], request: &Request<'_>) -> Vec<Entry<'a>> {
+    let name = format!("{}.{}.svc", request.service, request.namespace);
+    let ports = facts.ports.iter().filter(|p| p.is_asked(request.port));
+    let entry =
+        |p: &PortFacts, ip: &IpAddr| Entry { host: Host::Addr(*ip), port: p.number, name: name.clone() };
+    ports.flat_map(|p| ips.iter().map(move |ip| (p, ip))).map(|(p, ip)| entry(p, ip)).collect()
+}
+
+impl SliceFacts {
+    /// The endpoints that are asked for, each with each port; `named` makes the label of one.
+    fn entries<'a>(&'a self, request: &Request<'_>, named: impl Fn(&str) -> String) -> Vec<Entry<'a>> {
+        self.entries_of(request, named, |_| true)
+    }
+
+    fn entries_of<'a>(
+        &'a self,
+        request: &Request<'_>,
+        named: impl Fn(&str) -> String,
+        wanted: impl Fn(&EndpointFacts) -> bool,
+    ) -> Vec<Entry<'a>> {
+        let mut entries = Vec::new();
+        let asked = |label: &str| request.endpoint.is_none_or(|e| e.eq_ignore_ascii_case(label));
+        for e in self.endpoints.iter().filter(|e| asked(&e.label) && wanted(e)) {
+            let name = format!("{}.{}.{}.svc", named(&e.label), request.service, request.namespace);
+            let ports = self.ports.iter().filter(|p| p.is_asked(request.port));
+            entries.extend(ports.map(|p| Entry {
+                host: Host::Addr(e.addr),
+                port: p.number,
+                name: name.clone(),
+            }));
+        }
+        entries
     }
 }
 
@@ -449,6 +539,11 @@ impl PortFacts {
         let fits = |asked: &str, own: &str| asked.is_empty() || asked.eq_ignore_ascii_case(own);
         port.is_none_or(|(name, protocol)| fits(name, &self.name) && fits(protocol, &self.protocol))
     }
+}
+
+/// Whether a label can only be a port or protocol.
+fn is_port(label: &str) -> bool {
+    label.starts_with('_')
 }
 
 /// A port or protocol label without its underscore, which is optional.

@@ -7,15 +7,16 @@ use rustc_hash::FxHashMap;
 
 use crate::kube::objects::endpoint_slice::{AddressType, SlicePort};
 use crate::kube::objects::{
-    Endpoint, EndpointSlice, Kind, Namespace, Object, Pod, PodPhase, Protocol, Resource, Service, ServiceType,
+    Endpoint, EndpointSlice, Kind, Namespace, Object, Pod, PodPhase, Protocol, Resource, Selector, Service,
+    ServiceType,
 };
 use crate::kube::store::{ChangeKind, Store};
 use crate::time::SimTime;
 
 /// Names, addresses and ports by where DNS looks for them.
 #[derive(Clone, Debug, Default)]
-pub struct Index {
-    pod_names: bool,
+pub(super) struct Index {
+    view: View,
     cursor: u64,
     filled: bool,
     /// When a Service or a slice last changed.
@@ -28,6 +29,48 @@ pub struct Index {
     /// How often each Service has the address among its ready endpoints.
     by_endpoint: FxHashMap<IpAddr, BTreeMap<Key, usize>>,
     by_pod: FxHashMap<IpAddr, BTreeSet<Key>>,
+    /// Services of a set of clusters, and their slices.
+    imports: BTreeMap<Key, ServiceFacts>,
+    imported: BTreeMap<Key, BTreeMap<String, SliceFacts>>,
+}
+
+/// What an index leaves out of what it sees, and how it calls it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct View {
+    /// Endpoints without a hostname are called as their pod.
+    pub(super) pod_names: bool,
+    /// Endpoints are left out.
+    pub(super) no_endpoints: bool,
+    /// What Services, endpoints and pods must have.
+    pub(super) labels: Option<Selector>,
+    /// What namespaces must have.
+    pub(super) namespace_labels: Option<Selector>,
+}
+
+impl View {
+    /// Whether an object is left out.
+    fn hides(&self, object: &Object) -> bool {
+        let selector = match object.kind() {
+            Kind::Namespace => &self.namespace_labels,
+            _ => &self.labels,
+        };
+        let kind = object.kind();
+        (kind == Kind::EndpointSlice && self.no_endpoints)
+            || selector.as_ref().is_some_and(|s| !s.matches(&object.meta().labels))
+    }
+}
+
+/// A Service of a set of clusters (multicluster API, KEP-1645), which no store here knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceImport {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Its addresses; none if it is headless.
+    pub ips: Option<Vec<IpAddr>>,
+    /// Name, protocol and number of each port.
+    pub ports: Vec<(String, Protocol, u16)>,
 }
 
 /// Namespace and name.
@@ -61,6 +104,8 @@ pub(super) struct PortFacts {
 pub(super) struct SliceFacts {
     pub(super) endpoints: Vec<EndpointFacts>,
     pub(super) ports: Vec<PortFacts>,
+    /// The cluster that it comes from, in a set of clusters.
+    pub(super) cluster: String,
 }
 
 /// One address of a ready endpoint.
@@ -69,17 +114,18 @@ pub(super) struct EndpointFacts {
     pub(super) addr: IpAddr,
     /// Its label under the Service's name.
     pub(super) label: String,
+    /// Where it runs.
+    pub(super) zone: Box<str>,
 }
 
 impl Index {
-    /// An empty index; `pod_names`: endpoints without a hostname are called as their pod.
-    #[must_use]
-    pub fn new(pod_names: bool) -> Self {
-        Self { pod_names, ..Self::default() }
+    /// An empty index.
+    pub(super) fn new(view: View) -> Self {
+        Self { view, ..Self::default() }
     }
 
     /// Takes in what changed in the store since the last time.
-    pub fn sync(&mut self, store: &Store, now: SimTime) {
+    pub(super) fn sync(&mut self, store: &Store, now: SimTime) {
         let changes = store.changes_since(self.cursor);
         let complete =
             changes.first().map_or(self.cursor == store.changes().cursor(), |c| c.cursor == self.cursor + 1);
@@ -104,9 +150,27 @@ impl Index {
         }
     }
 
+    /// Takes in objects that come from elsewhere.
+    pub(super) fn learn(&mut self, objects: &[Object], imports: &[ServiceImport], now: SimTime) {
+        (self.filled, self.modified) = (true, now);
+        objects.iter().for_each(|o| self.insert(o));
+        for import in imports {
+            let kind = match &import.ips {
+                Some(ips) => ServiceFlavour::Virtual(ips.clone()),
+                None => ServiceFlavour::Headless,
+            };
+            let port = |(name, protocol, number): &(String, Protocol, u16)| {
+                PortFacts::new(name, *protocol, Some(*number))
+            };
+            let ports = PortFacts::or_none(import.ports.iter().map(port).collect());
+            let key = (import.namespace.clone(), import.name.clone());
+            self.imports.insert(key, ServiceFacts { kind, ports });
+        }
+    }
+
     fn fill(&mut self, store: &Store) {
         *self = Self {
-            pod_names: self.pod_names,
+            view: std::mem::take(&mut self.view),
             filled: true,
             cursor: store.changes().cursor(),
             ..Self::default()
@@ -117,6 +181,9 @@ impl Index {
     }
 
     fn insert(&mut self, object: &Object) {
+        if self.view.hides(object) {
+            return;
+        }
         match object.kind() {
             Kind::Namespace => self.namespaces.extend(Namespace::of(object).map(|n| n.metadata.name.clone())),
             Kind::Service => Service::of(object).into_iter().for_each(|s| self.insert_service(s)),
@@ -165,8 +232,14 @@ impl Index {
     }
 
     fn insert_slice(&mut self, slice: &EndpointSlice) {
+        if let Some(service) = slice.metadata.labels.get(LABEL_IMPORT) {
+            let facts = SliceFacts::of(slice, self.view.pod_names);
+            let slices =
+                self.imported.entry((slice.metadata.namespace.clone(), service.clone())).or_default();
+            slices.insert(slice.metadata.name.clone(), facts);
+        }
         let Some(service) = slice.service_name() else { return };
-        let facts = SliceFacts::of(slice, self.pod_names);
+        let facts = SliceFacts::of(slice, self.view.pod_names);
         let key = (slice.metadata.namespace.clone(), service.to_owned());
         for endpoint in &facts.endpoints {
             *self.by_endpoint.entry(endpoint.addr).or_default().entry(key.clone()).or_default() += 1;
@@ -176,6 +249,12 @@ impl Index {
     }
 
     fn remove_slice(&mut self, slice: &EndpointSlice) {
+        if let Some(service) = slice.metadata.labels.get(LABEL_IMPORT) {
+            let key = (slice.metadata.namespace.clone(), service.clone());
+            if let Some(slices) = self.imported.get_mut(&key) {
+                slices.remove(&slice.metadata.name);
+            }
+        }
         let Some(service) = slice.service_name() else { return };
         let namespace = &slice.metadata.namespace;
         let slices = self.slices.get_mut(namespace).and_then(|s| s.get_mut(service));
@@ -193,8 +272,9 @@ impl Index {
     }
 
     fn insert_pod(&mut self, pod: &Pod) {
-        // As the plugin's own view of pods: one that has ended no longer has its address.
-        if matches!(pod.status.phase, PodPhase::Succeeded | PodPhase::Failed) {
+        // As the plugin's own view of pods: one that has ended, or is about to, no longer has its address.
+        let ended = matches!(pod.status.phase, PodPhase::Succeeded | PodPhase::Failed);
+        if ended || pod.metadata.is_terminating() {
             return;
         }
         for ip in addresses(pod) {
@@ -221,6 +301,11 @@ fn addresses(pod: &Pod) -> Vec<IpAddr> {
 }
 
 impl Index {
+    /// Whether it has ever seen the store.
+    pub(super) const fn is_filled(&self) -> bool {
+        self.filled
+    }
+
     /// When a Service or slice was last seen to change: the SOA's serial.
     pub(super) const fn modified(&self) -> SimTime {
         self.modified
@@ -237,6 +322,16 @@ impl Index {
     /// The slices of a Service, by name.
     pub(super) fn slices(&self, namespace: &str, service: &str) -> impl Iterator<Item = &SliceFacts> {
         self.slices.get(namespace).and_then(|s| s.get(service)).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// A Service of a set of clusters.
+    pub(super) fn import(&self, namespace: &str, name: &str) -> Option<&ServiceFacts> {
+        self.imports.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// Its slices, by name.
+    pub(super) fn imported(&self, namespace: &str, name: &str) -> impl Iterator<Item = &SliceFacts> {
+        self.imported.get(&(namespace.to_owned(), name.to_owned())).into_iter().flat_map(BTreeMap::values)
     }
 
     pub(super) fn services_at(&self, cluster_ip: IpAddr) -> impl Iterator<Item = &Key> {
@@ -277,16 +372,26 @@ impl SliceFacts {
         let port = |p: &SlicePort| {
             PortFacts::new(p.name.as_deref().unwrap_or_default(), p.protocol.unwrap_or_default(), p.port)
         };
-        Self { endpoints, ports: PortFacts::or_none(slice.ports.iter().map(port).collect()) }
+        let cluster = slice.metadata.labels.get(LABEL_CLUSTER).cloned().unwrap_or_default();
+        Self { endpoints, ports: PortFacts::or_none(slice.ports.iter().map(port).collect()), cluster }
     }
 }
 
 impl EndpointFacts {
     fn all_of(endpoint: &Endpoint, pod_names: bool) -> impl Iterator<Item = Self> + '_ {
         let addresses = endpoint.addresses.iter().filter_map(|a| Some((a, a.parse().ok()?)));
-        addresses.map(move |(text, addr)| Self { addr, label: label(endpoint, text, pod_names) })
+        let zone = endpoint.zone.as_deref().unwrap_or_default();
+        addresses.map(move |(text, addr)| Self {
+            addr,
+            label: label(endpoint, text, pod_names),
+            zone: zone.into(),
+        })
     }
 }
+
+/// Labels of slices that belong to a set of clusters: the imported Service, and the cluster (multicluster API, KEP-1645).
+const LABEL_IMPORT: &str = "multicluster.kubernetes.io/service-name";
+const LABEL_CLUSTER: &str = "multicluster.kubernetes.io/source-cluster";
 
 /// Longest pod name that becomes a label.
 const LONGEST_LABEL: usize = 63;
