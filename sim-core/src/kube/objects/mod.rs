@@ -13,6 +13,7 @@ pub mod deployment;
 pub mod disruption_budget;
 pub mod endpoint_slice;
 pub mod endpoints;
+pub mod explain;
 pub mod ingress;
 pub mod job;
 pub mod json_text;

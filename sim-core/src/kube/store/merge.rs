@@ -253,7 +253,7 @@ fn reorder(items: &mut [Value], order: &[Value]) {
 }
 
 /// Applies a JSON merge patch (RFC 7386).
-pub(super) fn json_merge(current: &mut Value, patch: &Value) {
+pub fn json_merge(current: &mut Value, patch: &Value) {
     let Value::Object(changes) = patch else {
         *current = patch.clone();
         return;

@@ -39,6 +39,7 @@ pub use check::check_manifest;
 pub use delete::{DeleteOptions, Deleted, Propagation};
 pub use error::{ApiError, Cause, Reason};
 pub use events::{EventLog, EventRecord, EventType};
+pub use merge::json_merge;
 pub use pins::{NodePortPin, OwnedPin, Pins, PodPin, ServicePin};
 use ranges::Ranges;
 pub(crate) use ranges::needs_health_check;

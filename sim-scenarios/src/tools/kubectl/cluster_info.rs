@@ -59,33 +59,92 @@ pub(crate) fn server(ctl: &Ctl<'_, '_>) -> String {
 /// # Errors
 /// A flag that is not modelled.
 pub(crate) fn api_resources(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
-    ctl.refuse(&["sort-by", "verbs", "categories"])?;
     let output = ctl.args.text("output").unwrap_or("").to_owned();
-    let mut kinds: Vec<Kind> = Kind::ALL.to_vec();
-    kinds.retain(|k| !ctl.args.given("namespaced") || k.namespaced() == ctl.args.bool("namespaced", true));
-    kinds.retain(|k| ctl.args.text("api-group").is_none_or(|g| g == k.group()));
-    kinds.sort_by_key(|k| (k.group(), k.plural()));
+    if !matches!(output.as_str(), "" | "name" | "wide") {
+        return Err(Failure::not_modelled(format!("the output format {output:?} of {:?}", ctl.path)));
+    }
+    let mut rows: Vec<ApiResource> = Kind::ALL.iter().map(|k| ApiResource::of(*k)).collect();
+    rows.push(ApiResource {
+        short: "ev".to_owned(),
+        ..ApiResource::named("events", "Event", "", "v1", true)
+    });
+    let namespaced = ctl.args.given("namespaced").then(|| ctl.args.bool("namespaced", true));
+    let categories = ctl.args.texts("categories");
+    let verbs = ctl.args.texts("verbs");
+    rows.retain(|r| {
+        namespaced.is_none_or(|n| n == r.namespaced)
+            && ctl.args.text("api-group").is_none_or(|g| g == r.group)
+            && (categories.is_empty() || categories.iter().all(|c| c == r.categories))
+            && verbs.iter().all(|v| VERBS.split(',').any(|known| known == v))
+    });
+    match ctl.args.text("sort-by") {
+        None => rows.sort_by(|a, b| (a.group, a.name).cmp(&(b.group, b.name))),
+        Some("name") => rows.sort_by_key(|r| r.name),
+        Some("kind") => rows.sort_by_key(|r| r.kind),
+        Some(_) => return Err(Failure::plain("--sort-by accepts only name or kind")),
+    }
+    if output == "name" {
+        rows.iter().for_each(|r| ctl.line(r.qualified()));
+        return Ok(0);
+    }
+    let wide = output == "wide";
     let mut table = TabWriter::get();
-    match output.as_str() {
-        "name" => {
-            kinds.iter().for_each(|k| ctl.line(k.qualified_resource()));
-            return Ok(0);
-        }
-        "" => {
-            if !ctl.args.bool("no-headers", false) {
-                table.write("NAME\tSHORTNAMES\tAPIVERSION\tNAMESPACED\tKIND\n");
-            }
-            for k in &kinds {
-                let short = k.short_names().join(",");
-                let (version, namespaced) = (k.api_version(), k.namespaced());
-                table.write(&format!("{}\t{short}\t{version}\t{namespaced}\t{}\n", k.plural(), k.name()));
-            }
-        }
-        other => return Err(Failure::not_modelled(format!("the output format {other:?} of {:?}", ctl.path))),
+    if !ctl.args.bool("no-headers", false) {
+        let more = if wide { "\tVERBS\tCATEGORIES" } else { "" };
+        table.write(&format!("NAME\tSHORTNAMES\tAPIVERSION\tNAMESPACED\tKIND{more}\n"));
+    }
+    for r in &rows {
+        let more = if wide { format!("\t{VERBS}\t{}", r.categories) } else { String::new() };
+        table.write(&format!("{}\t{}\t{}\t{}\t{}{more}\n", r.name, r.short, r.version, r.namespaced, r.kind));
     }
     let text = table.flush();
     ctl.print(text);
     Ok(0)
+}
+
+/// What can be done to every type that is modelled.
+const VERBS: &str = "create,delete,deletecollection,get,list,patch,update,watch";
+
+/// A line of `api-resources`.
+struct ApiResource {
+    name: &'static str,
+    short: String,
+    group: &'static str,
+    version: String,
+    namespaced: bool,
+    kind: &'static str,
+    categories: &'static str,
+}
+
+impl ApiResource {
+    fn of(kind: Kind) -> Self {
+        let all = super::resource::ALL_CATEGORY.contains(&kind.plural());
+        let plain =
+            Self::named(kind.plural(), kind.name(), kind.group(), &kind.api_version(), kind.namespaced());
+        Self { short: kind.short_names().join(","), categories: if all { "all" } else { "" }, ..plain }
+    }
+
+    fn named(
+        name: &'static str,
+        kind: &'static str,
+        group: &'static str,
+        version: &str,
+        namespaced: bool,
+    ) -> Self {
+        Self {
+            name,
+            short: String::new(),
+            group,
+            version: version.to_owned(),
+            namespaced,
+            kind,
+            categories: "",
+        }
+    }
+
+    fn qualified(&self) -> String {
+        if self.group.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.name, self.group) }
+    }
 }
 
 /// Runs `kubectl api-versions`.

@@ -5,8 +5,9 @@ use super::ctl::Ctl;
 use super::failure::Failure;
 use super::flags::{CHANGE, CREATE, FILES, PRINT, SELECT};
 use super::{
-    apply, auth, cluster_info, config, create, delete, describe, events, exec, expose, get, logs, metadata,
-    nodes, patch, port_forward, replace, rollout, run as run_verb, scale, set, small, version, wait,
+    apply, auth, cluster_info, config, cp, create, delete, describe, events, exec, explain, expose, get,
+    logs, metadata, nodes, patch, port_forward, replace, rollout, run as run_verb, scale, set, small,
+    version, wait,
 };
 use crate::tools::Cx;
 
@@ -30,8 +31,10 @@ static VERBS: &[Verb] = &[
     Verb { name: "delete", flags: &[delete::FLAGS], run: delete::run },
     Verb { name: "describe", flags: &[describe::verb::FLAGS], run: describe::verb::run },
     Verb { name: "completion", flags: &[], run: small::completion },
+    Verb { name: "cp", flags: &[cp::FLAGS], run: cp::run },
     Verb { name: "events", flags: &[events::FLAGS, PRINT], run: events::run },
     Verb { name: "exec", flags: &[exec::FLAGS], run: exec::run },
+    Verb { name: "explain", flags: &[explain::FLAGS], run: explain::run },
     Verb { name: "expose", flags: &[expose::FLAGS], run: expose::run },
     Verb { name: "get", flags: &[get::FLAGS], run: get::run },
     Verb { name: "label", flags: &[metadata::FLAGS], run: metadata::label },

@@ -121,7 +121,11 @@ pub(crate) fn container(ctl: &mut Ctl<'_, '_>, pod: &Value) -> Result<String, Fa
     Ok(first)
 }
 
-fn running(pod: &Value, container: &str) -> Result<(), Failure> {
+/// Whether a container runs.
+///
+/// # Errors
+/// Why it does not.
+pub(crate) fn running(pod: &Value, container: &str) -> Result<(), Failure> {
     let phase = text(pod, "/status/phase");
     if matches!(phase, "Succeeded" | "Failed") {
         return Err(Failure::plain(format!(

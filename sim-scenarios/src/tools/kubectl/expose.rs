@@ -43,7 +43,6 @@ pub(crate) static FLAGS: &[Flag] = &[
 /// # Errors
 /// What kubectl reports at the end.
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
-    ctl.refuse(&["overrides", "override-type"])?;
     let words = ctl.args.words.clone();
     let namespace = ctl.namespace();
     let (found, mut failures) = named(ctl, &words)?;
@@ -132,6 +131,9 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, namespace: &str) -> Result<(), Fail
     }
     if let Some(address) = ctl.args.text("external-ip") {
         body["spec"]["externalIPs"] = json!([address]);
+    }
+    if let Some(text) = ctl.args.text("overrides") {
+        create::override_with(&mut body, text, ctl.args.text("override-type"))?;
     }
     create::send(ctl, Kind::Service, namespace, &body, "exposed", Failure::from)
 }

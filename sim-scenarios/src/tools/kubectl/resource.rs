@@ -105,7 +105,7 @@ impl Resource {
 }
 
 /// The API's category `all`.
-const ALL_CATEGORY: &[&str] = &[
+pub(crate) const ALL_CATEGORY: &[&str] = &[
     "pods",
     "replicationcontrollers",
     "services",

@@ -259,3 +259,44 @@ fn nodes_are_closed_emptied_and_tainted() {
         ]
     ));
 }
+
+#[test]
+fn questions_are_answered() {
+    let mut cluster = cluster();
+    let apply = format!("kubectl apply -f - <<< {POD}  nodeName: node1\n");
+    insta::assert_snapshot!(session(
+        &mut cluster,
+        &[
+            &apply,
+            "kubectl get pods -o go-template={{range.items}}{{.metadata.name}}{{end}}",
+            "kubectl get pod pod-a --template={{.status.phase}}",
+            "kubectl get pod pod-a -o go-template={{.status",
+            "kubectl explain ingress.spec.rules",
+            "kubectl explain pod.spec.dnsConfig --recursive",
+            "kubectl explain pod.foo",
+            "kubectl explain foo",
+            "kubectl api-resources --namespaced=false",
+            "kubectl api-resources --categories=all -o wide --sort-by=kind",
+            "kubectl api-resources --api-group=rbac.authorization.k8s.io -o name",
+            "kubectl cp nothing pod-a:/tmp",
+            "kubectl cp pod-a:/etc/hostname here",
+            "kubectl cp a b",
+            "kubectl run n --image=nginx --overrides={\"spec\":{\"nodeName\":\"node2\"}} --annotations=a=b --privileged --dry-run=client -o yaml",
+            "kubectl run n --image=nginx --expose",
+            "kubectl rollout status",
+            "kubectl rollout status pod/pod-a",
+            "kubectl rollout restart pod/pod-a",
+            "kubectl rollout foo",
+            "kubectl scale pod pod-a --replicas=2",
+            "kubectl scale deployment web",
+            "kubectl scale deployment web --replicas=2",
+            "kubectl set image pod/pod-a busybox=busybox:1.36",
+            "kubectl set image pod/pod-a nope=busybox:1.36",
+            "kubectl set image pod/pod-a",
+            "kubectl set env pod/pod-a --list",
+            "kubectl set env svc/kubernetes A=b",
+            "kubectl expose node node1 --port=80",
+            "kubectl replace -f - <<< apiVersion: v1\nkind: Pod\nmetadata: {name: nobody}\nspec: {containers: [{name: c, image: nginx}]}\n",
+        ]
+    ));
+}

@@ -190,6 +190,24 @@ pub(crate) fn tell(ctl: &mut Ctl<'_, '_>, kind: Kind, object: &Value, done: &str
     Ok(())
 }
 
+/// `--overrides`: changes a new object as its text says.
+///
+/// # Errors
+/// The text is none, or is meant in a way that is not modelled.
+pub(crate) fn override_with(body: &mut Value, text: &str, how: Option<&str>) -> Result<(), Failure> {
+    let patch = sim_core::kube::objects::manifest::value(text)
+        .filter(Value::is_object)
+        .ok_or_else(|| Failure::plain("Invalid JSON Patch"))?;
+    match how.unwrap_or("merge") {
+        "merge" => sim_core::kube::store::json_merge(body, &patch),
+        "strategic" | "json" => {
+            return Err(Failure::not_modelled(format!("--override-type={}", how.unwrap_or(""))));
+        }
+        other => return Err(Failure::plain(format!("invalid override type: {other}"))),
+    }
+    Ok(())
+}
+
 /// The metadata of a new object: a namespace stands in it only if one was asked for, and the request's path has it otherwise.
 pub(crate) fn metadata(ctl: &Ctl<'_, '_>, name: &str) -> Value {
     match ctl.args.text("namespace") {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::failure::Failure;
 use super::custom_columns::CustomColumns;
+use super::go_template::Template;
 use super::jsonpath::JsonPath;
 use super::tabwriter::TabWriter;
 use super::{json as json_printer, yaml};
@@ -26,6 +27,11 @@ pub(crate) enum Output {
         strict: bool,
     },
     CustomColumns(CustomColumns),
+    GoTemplate {
+        text: String,
+        template: Template,
+        strict: bool,
+    },
 }
 
 /// Formats that kubectl names when it does not know one.
@@ -68,8 +74,9 @@ impl Output {
                 let text = read(argument)?;
                 CustomColumns::parse_file(&text).map(Self::CustomColumns).map_err(Failure::plain)
             }
-            "go-template" | "go-template-file" | "template" | "templatefile" => {
-                Err(Failure::not_modelled(format!("the output format {format:?}")))
+            "go-template" | "template" => Self::go_template(given(argument.to_owned())?, strict),
+            "go-template-file" | "templatefile" => {
+                Self::go_template(given(read(&given(argument.to_owned())?)?)?, strict)
             }
             _ => Err(Failure::plain(format!(
                 "unable to match a printer suitable for the output format {format:?}, allowed formats are: {ALLOWED}"
@@ -81,6 +88,12 @@ impl Output {
         let path = JsonPath::parse(&template)
             .map_err(|why| Failure::plain(format!("error parsing jsonpath {template}, {why}")))?;
         Ok(Self::JsonPath { template, path, as_json, strict })
+    }
+
+    fn go_template(text: String, strict: bool) -> Result<Self, Failure> {
+        let template = Template::parse(&text)
+            .map_err(|why| Failure::plain(format!("error parsing template {text}, {why}")))?;
+        Ok(Self::GoTemplate { text, template, strict })
     }
 
     /// Whether it is for people.
@@ -115,6 +128,14 @@ impl Output {
             Self::Json => Ok(json_printer::pretty(object)),
             Self::Name | Self::Human { .. } => Ok(name(object, prefix)),
             Self::CustomColumns(columns) => rows(columns, std::slice::from_ref(object)),
+            Self::GoTemplate { text, template, strict } => template.render(object, *strict).map_err(|why| {
+                Failure::plain(format!(
+                    "error executing template {text:?}: {why}. Printing more information for debugging the template:\n\ttemplate \
+                     was:\n\t\t{text}\n\traw data was:\n\t\t{}\n\tobject given to template engine was:\n\t\t{}\n\n",
+                    json_printer::compact(object),
+                    go_print(object)
+                ))
+            }),
             Self::JsonPath { template, path, as_json: false, strict } => {
                 path.render(object, *strict).map_err(|why| unfit(template, &why, object))
             }
@@ -146,6 +167,20 @@ fn unfit(template: &str, why: &str, object: &Value) -> Failure {
          template:\n\ttemplate was:\n\t\t{template}\n\tobject given to jsonpath engine was:\n\t\t{}\n\n",
         go_syntax(object)
     ))
+}
+
+/// A value as Go's `%+v` prints it.
+fn go_print(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(go_print).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            let entries: Vec<String> = map.iter().map(|(k, v)| format!("{k}:{}", go_print(v))).collect();
+            format!("map[{}]", entries.join(" "))
+        }
+        Value::String(text) => text.clone(),
+        Value::Null => "<nil>".to_owned(),
+        leaf => leaf.to_string(),
+    }
 }
 
 fn go_syntax(value: &Value) -> String {
@@ -185,6 +220,7 @@ mod tests {
         assert_eq!(print("jsonpath-file=x"), "Pod");
         assert_eq!(print("jsonpath-as-json={.metadata.name}"), "[\n    \"a\"\n]\n");
         assert_eq!(print("yaml"), "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n");
+        assert_eq!(print("go-template={{.metadata.name}}"), "a");
         assert_eq!(print("custom-columns=N:.metadata.name"), "N\na\n");
     }
 
@@ -203,12 +239,12 @@ mod tests {
 
     #[test]
     fn mistakes_are_kubectls() {
-        let all = ["foo", "jsonpath", "jsonpath={.a", "go-template={{.}}"].map(|v| parse(v).unwrap_err());
+        let all = ["foo", "jsonpath", "jsonpath={.a", "go-template={{.x"].map(|v| parse(v).unwrap_err());
         insta::assert_snapshot!(all.join("\n"), @r#"
         error: unable to match a printer suitable for the output format "foo", allowed formats are: custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,name,template,templatefile,wide,yaml
         error: template format specified but no template given
         error: error parsing jsonpath {.a, unclosed action
-        error: the output format "go-template" is not modelled by this simulator
+        error: error parsing template {{.x, template: output:1: unclosed action
         "#);
         insta::assert_snapshot!(print("jsonpath={.kind[0]}"), @r#"
         error: error executing jsonpath "{.kind[0]}": Error executing template: string is not array or slice. Printing more information for debugging the template:

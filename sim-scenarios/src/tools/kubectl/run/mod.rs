@@ -48,8 +48,8 @@ pub(crate) static FLAGS: &[Flag] = &[
 /// # Errors
 /// What kubectl reports at the end.
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
-    ctl.refuse(&["overrides", "override-type", "annotations", "attach", "leave-stdin-open", "privileged"])?;
-    let attach = ctl.args.bool("stdin", false);
+    ctl.refuse(&["leave-stdin-open"])?;
+    let attach = ctl.args.bool("attach", ctl.args.bool("stdin", false));
     if ctl.args.bool("tty", false) && !attach {
         return Err(Failure::plain("-i/--stdin is required for containers with -t/--tty=true"));
     }
@@ -62,7 +62,10 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     let Some(image) = ctl.args.text("image").filter(|i| !i.is_empty()) else {
         return Err(Failure::plain("required flag(s) \"image\" not set"));
     };
-    let body = pod(ctl, name, image, rest)?;
+    let mut body = pod(ctl, name, image, rest)?;
+    if let Some(text) = ctl.args.text("overrides") {
+        create::override_with(&mut body, text, ctl.args.text("override-type"))?;
+    }
     let namespace = ctl.namespace();
     let (name, port) = (name.clone(), ctl.args.text("port").map(str::to_owned));
     let words = rest.to_vec();
@@ -108,6 +111,9 @@ fn pod(ctl: &Ctl<'_, '_>, name: &str, image: &str, words: &[String]) -> Result<V
             container["tty"] = json!(true);
         }
     }
+    if ctl.args.bool("privileged", false) {
+        container["securityContext"] = json!({"privileged": true});
+    }
     if let Some(policy) = ctl.args.text("image-pull-policy") {
         container["imagePullPolicy"] = json!(policy);
     }
@@ -117,6 +123,10 @@ fn pod(ctl: &Ctl<'_, '_>, name: &str, image: &str, words: &[String]) -> Result<V
     }
     let mut metadata = create::metadata(ctl, name);
     metadata["labels"] = Value::Object(labels(ctl, name)?);
+    let annotations = ctl.args.texts("annotations");
+    if !annotations.is_empty() {
+        metadata["annotations"] = annotations.iter().map(|a| a.split_once('=').unwrap_or((a, ""))).collect();
+    }
     Ok(json!({
         "apiVersion": "v1",
         "kind": "Pod",
