@@ -31,14 +31,13 @@ pub enum Lookup {
 pub fn look_up(cluster: &Cluster, place: &Place, program: &str) -> Lookup {
     let kind = kind_of(cluster, place);
     let name = base_name(program);
-    if let Some(tool) = registry::find(name, kind) {
-        return Lookup::Tool(tool);
-    }
+    // What an image adds stands before what its base has: bind's nslookup before busybox'.
     let extra = cluster.machine(place).is_some_and(|m| m.tools.extra.contains(&name));
-    match registry::find(name, On::ALL) {
-        Some(tool) if extra => Lookup::Tool(tool),
-        _ if extra || registry::is_known(name, kind) => Lookup::NotModelled,
-        _ => Lookup::Missing,
+    let added = registry::find(name, On::MACHINES).filter(|_| extra);
+    match added.or_else(|| registry::find(name, kind)) {
+        Some(tool) => Lookup::Tool(tool),
+        None if extra || registry::is_known(name, kind) => Lookup::NotModelled,
+        None => Lookup::Missing,
     }
 }
 

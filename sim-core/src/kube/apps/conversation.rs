@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 /// A server's side of a conversation.
 pub trait Conversation: Debug + Send + Sync {
     /// What a client hears as soon as it is connected.
-    fn greeting(&self) -> Vec<u8> {
-        Vec::new()
+    fn greeting(&self) -> Reply {
+        Reply::default()
     }
 
     /// Takes what it understands from the front of what a connection has received, and answers. Asked again while it takes something.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::image::{Image, Server, Speaks};
+use super::image::{Image, Reference, Server, Speaks, Start, Started};
 use super::site::Site;
 use crate::kube::config::Listen;
 use crate::kube::node::machine::Base;
@@ -20,6 +20,8 @@ pub struct Program {
     pub ends: Option<(Duration, i32)>,
     /// The name of a program that is not known: what it does is a guess.
     pub unknown: Option<String>,
+    /// What it prints at its start.
+    pub log: Vec<String>,
 }
 
 /// The container runtime cannot start the program.
@@ -29,11 +31,11 @@ pub struct NotFound(pub String);
 
 impl Program {
     const fn forever() -> Self {
-        Self { serves: Vec::new(), ends: None, unknown: None }
+        Self { serves: Vec::new(), ends: None, unknown: None, log: Vec::new() }
     }
 
     const fn ends(after: Duration, status: i32) -> Self {
-        Self { serves: Vec::new(), ends: Some((after, status)), unknown: None }
+        Self { serves: Vec::new(), ends: Some((after, status)), unknown: None, log: Vec::new() }
     }
 
     fn server(server: Server) -> Self {
@@ -64,8 +66,35 @@ pub fn of_container(container: &Container, image: &Image) -> Result<Program, Not
     if line.is_empty() {
         return Ok(guess(container, image));
     }
+    if let Some(program) = own_program(&line, container, image) {
+        return Ok(program);
+    }
     let flag = |name: &str| container.rest.get(name).and_then(serde_json::Value::as_bool) == Some(true);
     run(&line, image, flag("stdin") || flag("tty"))
+}
+
+/// The image's own program, which reads its command line and environment; a script that prepares the ground for it stands before it.
+fn own_program(line: &[String], container: &Container, image: &Image) -> Option<Program> {
+    let main = image.main?;
+    let last = |word: &String| word.rsplit('/').next().unwrap_or(word).to_owned();
+    let script = usize::from(line.first().is_some_and(|w| last(w) == "docker-entrypoint.sh"));
+    let (name, args) = line.get(script..)?.split_first()?;
+    // An option alone is meant for the script's default program.
+    let args = if last(name) == main.name {
+        args
+    } else if script == 1 && name.starts_with('-') {
+        &line[script..]
+    } else {
+        return None;
+    };
+    let reference = Reference::parse(&container.image);
+    let start = Start { args, env: &container.env, tag: &reference.tag };
+    Some(match (main.read)(&start) {
+        Started::Serves(serves) => Program { serves, ..Program::forever() },
+        Started::Waits => Program::forever(),
+        Started::Ends(status, log) => Program { log, ..Program::ends(Duration::ZERO, status) },
+        Started::Unknown(what) => Program { unknown: Some(what), ..Program::forever() },
+    })
 }
 
 /// An unknown image: it listens where the manifest says and answers with the pod's name.
@@ -156,7 +185,12 @@ fn busybox_httpd(args: &[&str]) -> Program {
         speaks: Speaks::Http(Site::Busybox { root: root.trim_end_matches('/').to_owned() }),
     };
     let stays = args.iter().any(|a| a.starts_with("-f") || a.starts_with("-vf"));
-    Program { serves: vec![server], ends: (!stays).then_some((Duration::ZERO, 0)), unknown: None }
+    Program {
+        serves: vec![server],
+        ends: (!stays).then_some((Duration::ZERO, 0)),
+        unknown: None,
+        log: Vec::new(),
+    }
 }
 
 /// `nc -l -p PORT`, `nc -lk PORT`, `-u` for UDP.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use super::conversation::{Conversation, Then};
+use super::conversation::{Conversation, Reply, Then};
 use super::http::{self, Parsed};
 use super::logs::{self, Logs};
 use super::name_server::NameServer;
@@ -339,11 +339,13 @@ impl App {
             self.on_connection(world, view, sock, opened);
         } else if world.ns(self.ns).sockets.tcp_state(sock).is_some() {
             while let Some(connection) = world.tcp_accept(self.ns, sock) {
-                let unsent = match &self.service {
+                let greeting = match &self.service {
                     Service::Talk(talk) => talk.greeting(),
-                    _ => Vec::new(),
+                    _ => Reply::default(),
                 };
-                self.connections.insert(connection, Connection { unsent, ..Connection::default() });
+                let (closing, reset) = (greeting.then == Then::Close, greeting.then == Then::Reset);
+                let new = Connection { unsent: greeting.bytes, closing, reset, ..Connection::default() };
+                self.connections.insert(connection, new);
                 opened.push(connection);
                 self.on_connection(world, view, connection, opened);
             }
@@ -430,10 +432,14 @@ impl App {
             Service::Site(site) => {
                 let Some(machine) = view.machines.get(&self.place) else { return };
                 let now = Timestamp::at(world.now());
+                let addresses = addresses(world, self.ns);
                 while !connection.closing {
                     let (request, length) = match http::parse(&connection.received) {
                         Parsed::Incomplete => break,
                         Parsed::Bad => {
+                            let said = site.bad_request(now).map(|r| r.to_bytes(&nothing()));
+                            connection.unsent.extend(said.unwrap_or_default());
+                            connection.received.clear();
                             connection.closing = true;
                             break;
                         }
@@ -443,7 +449,10 @@ impl App {
                     let visit = Visit {
                         request: &request,
                         client: peer.ip(),
+                        peer,
                         hostname: &machine.hostname,
+                        addresses: &addresses,
+                        env: &machine.env,
                         files: &machine.files,
                         now,
                         started: Timestamp::at(self.started),
@@ -471,6 +480,16 @@ impl App {
             }
         }
     }
+}
+
+/// Stands for a request that could not be read.
+fn nothing() -> http::Request {
+    http::Request { method: String::new(), target: String::new(), http11: true, headers: Vec::new(), body: 0 }
+}
+
+/// The addresses of a namespace's interfaces, in their order (`net.Interfaces`).
+fn addresses(world: &World, ns: NsId) -> Vec<IpAddr> {
+    world.ns(ns).ifaces().filter(|i| i.up).flat_map(|i| i.addrs.iter().map(|a| a.addr())).collect()
 }
 
 /// Takes a DNS message from a TCP stream: two bytes of length, then the message (RFC 1035, 4.2.2).

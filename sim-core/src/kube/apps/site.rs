@@ -1,9 +1,12 @@
 //! What web servers answer: nginx, Apache httpd, busybox httpd, and a plain text.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::health;
+use indexmap::IndexMap;
+
 use super::http::{Request, Response, date};
+use super::small::Small;
+use super::{health, nginx};
 use crate::kube::dns::server::Extra;
 use crate::kube::node::files::{FileKind, Files};
 use crate::kube::objects::Timestamp;
@@ -42,6 +45,8 @@ pub enum Site {
         /// Ready endpoints on the node.
         local: usize,
     },
+    /// A small server that tells of itself or of the request.
+    Small(Small),
     /// One of the small servers of `CoreDNS`.
     CoreDns(Extra),
     /// One text for every path, with `{hostname}`, `{client}` and `{path}` filled in.
@@ -58,8 +63,14 @@ pub struct Visit<'a> {
     pub request: &'a Request,
     /// Who asks, as the connection's other end shows.
     pub client: IpAddr,
+    /// The same with its port.
+    pub peer: SocketAddr,
     /// The container's host name.
     pub hostname: &'a str,
+    /// The container's addresses.
+    pub addresses: &'a [IpAddr],
+    /// The container's environment.
+    pub env: &'a IndexMap<String, String>,
     /// The container's files.
     pub files: &'a Files,
     /// The time of day.
@@ -78,21 +89,33 @@ impl Site {
     #[must_use]
     pub fn answer(&self, visit: Visit<'_>) -> Response {
         match self {
-            Self::Nginx { version, built } => nginx(version, *built, visit),
+            Self::Nginx { version, built } => nginx::answer(version, *built, visit),
             Self::Apache { version } => apache(version, visit),
             Self::Busybox { root } => busybox(root, visit),
             Self::ProxyHealth { eligible } => health::of_proxy(*eligible, visit),
             Self::ServiceHealth { namespace, name, local } => {
                 health::of_service(namespace, name, *local, visit)
             }
+            Self::Small(small) => small.answer(visit),
             Self::CoreDns(what) => health::of_coredns(*what, visit),
             Self::Text { body } => text(body, visit),
         }
     }
 }
 
+impl Site {
+    /// What it says to bytes that are no request, if it says anything before it ends the connection.
+    #[must_use]
+    pub fn bad_request(&self, now: Timestamp) -> Option<Response> {
+        match self {
+            Self::Nginx { version, .. } => Some(nginx::bad_request(version, now)),
+            _ => None,
+        }
+    }
+}
+
 /// What a path means below a folder.
-enum Found {
+pub(super) enum Found {
     File {
         bytes: std::sync::Arc<[u8]>,
         name: String,
@@ -104,7 +127,7 @@ enum Found {
     Nothing,
 }
 
-fn find(files: &Files, root: &str, path: &str) -> Found {
+pub(super) fn find(files: &Files, root: &str, path: &str) -> Found {
     let full = Files::resolve("/", &format!("{root}{}", percent_decode(path)));
     if full != root && !full.starts_with(&format!("{}/", root.trim_end_matches('/'))) {
         return Found::Nothing;
@@ -125,7 +148,7 @@ fn find(files: &Files, root: &str, path: &str) -> Found {
     }
 }
 
-fn percent_decode(path: &str) -> String {
+pub(super) fn percent_decode(path: &str) -> String {
     let bytes = path.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
@@ -146,7 +169,7 @@ fn percent_decode(path: &str) -> String {
 }
 
 /// Content type by the end of a file's name, as in nginx' `mime.types`.
-fn content_type(name: &str) -> Option<&'static str> {
+pub(super) fn content_type(name: &str) -> Option<&'static str> {
     match name.rsplit_once('.')?.1 {
         "html" | "htm" => Some("text/html"),
         "css" => Some("text/css"),
@@ -160,52 +183,8 @@ fn content_type(name: &str) -> Option<&'static str> {
     }
 }
 
-fn nginx(version: &'static str, built: i64, visit: Visit<'_>) -> Response {
-    let request = visit.request;
-    let close = !request.keep_alive();
-    let connection = if close { "close" } else { "keep-alive" };
-    let head = |content_type: &str, length: usize| {
-        vec![
-            ("Server", format!("nginx/{version}")),
-            ("Date", date(visit.now)),
-            ("Content-Type", content_type.to_owned()),
-            ("Content-Length", length.to_string()),
-        ]
-    };
-    let page = |status: &'static str| {
-        let body = format!(
-            "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n\
-             <hr><center>nginx/{version}</center>\r\n</body>\r\n</html>\r\n"
-        );
-        let mut headers = head("text/html", body.len());
-        if status.starts_with("301") {
-            let host = request.header("Host").unwrap_or_default();
-            headers.push(("Location", format!("http://{host}{}/", request.path())));
-        }
-        headers.push(("Connection", connection.to_owned()));
-        Response { status, headers, body: body.into_bytes(), close }
-    };
-    match find(visit.files, NGINX_ROOT, request.path()) {
-        _ if !request.target.starts_with('/') => page("400 Bad Request"),
-        Found::Nothing => page("404 Not Found"),
-        Found::NoIndex => page("403 Forbidden"),
-        Found::Folder => page("301 Moved Permanently"),
-        Found::File { .. } if !matches!(request.method.as_str(), "GET" | "HEAD") => page("405 Not Allowed"),
-        Found::File { bytes, name } => {
-            let of_image = image_page(&bytes);
-            let modified = if of_image { built } else { visit.started.unix_seconds() };
-            let mut headers = head(content_type(&name).unwrap_or("application/octet-stream"), bytes.len());
-            headers.push(("Last-Modified", date(Timestamp::from_unix(modified))));
-            headers.push(("Connection", connection.to_owned()));
-            headers.push(("ETag", format!("\"{modified:x}-{:x}\"", bytes.len())));
-            headers.push(("Accept-Ranges", "bytes".to_owned()));
-            Response { status: "200 OK", headers, body: bytes.to_vec(), close }
-        }
-    }
-}
-
 /// Whether a file is one of those that came with an nginx image.
-fn image_page(bytes: &[u8]) -> bool {
+pub(super) fn image_page(bytes: &[u8]) -> bool {
     [NGINX_INDEX, NGINX_INDEX_TO_1_29_3, NGINX_INDEX_TO_1_20, NGINX_50X]
         .iter()
         .any(|page| page.as_bytes() == bytes)
@@ -277,13 +256,20 @@ fn busybox(root: &str, visit: Visit<'_>) -> Response {
             headers.push(("Location", format!("{}/", visit.request.path())));
             Response { status: "302 Found", headers, body: Vec::new(), close: true }
         }
-        Found::NoIndex | Found::Nothing => {
-            let body = "<HTML><HEAD><TITLE>404 Not Found</TITLE></HEAD>\n<BODY><H1>404 Not Found</H1>\n\
-                        The requested URL was not found\n</BODY></HTML>\n";
-            headers.push(("Content-type", "text/html".to_owned()));
-            Response { status: "404 Not Found", headers, body: body.into(), close: true }
-        }
+        Found::NoIndex | Found::Nothing => busybox_not_found(visit),
     }
+}
+
+/// busybox' answer for a path that it does not have.
+pub(super) fn busybox_not_found(visit: Visit<'_>) -> Response {
+    let body = "<HTML><HEAD><TITLE>404 Not Found</TITLE></HEAD>\n<BODY><H1>404 Not Found</H1>\n\
+                The requested URL was not found\n</BODY></HTML>\n";
+    let headers = vec![
+        ("Date", date(visit.now)),
+        ("Connection", "close".to_owned()),
+        ("Content-type", "text/html".to_owned()),
+    ];
+    Response { status: "404 Not Found", headers, body: body.into(), close: true }
 }
 
 /// As a small Go server answers.
@@ -328,7 +314,10 @@ mod tests {
         let visit = Visit {
             request: &request,
             client: "10.244.2.9".parse().unwrap(),
+            peer: "10.244.2.9:40000".parse().unwrap(),
             hostname: "web",
+            addresses: &[],
+            env: &IndexMap::new(),
             files,
             now,
             started: Timestamp::from_unix(1_767_225_600),
@@ -389,7 +378,43 @@ mod tests {
         assert_eq!(status("GET /sub/ HTTP/1.1\r\n\r\n"), "HTTP/1.1 403 Forbidden");
         assert_eq!(status("GET /sub HTTP/1.1\r\n\r\n"), "HTTP/1.1 301 Moved Permanently");
         assert_eq!(status("POST / HTTP/1.1\r\n\r\n"), "HTTP/1.1 405 Not Allowed");
+        assert_eq!(status("BREW / HTTP/1.1\r\n\r\n"), "HTTP/1.1 405 Not Allowed");
         assert_eq!(status("GET /../../../etc/passwd HTTP/1.1\r\n\r\n"), "HTTP/1.1 404 Not Found");
+    }
+
+    #[test]
+    fn nginx_answers_conditions_and_ranges() {
+        let files = nginx_files();
+        let ask = |more: &str| ask(&NGINX, &files, &format!("GET / HTTP/1.1\r\n{more}\r\n\r\n"));
+        insta::assert_snapshot!(ask("If-None-Match: \"69d4ec68-380\""), @r#"
+        HTTP/1.1 304 Not Modified
+        Server: nginx/1.29.8
+        Date: Thu, 01 Jan 2026 00:01:40 GMT
+        Last-Modified: Tue, 07 Apr 2026 11:37:12 GMT
+        Connection: keep-alive
+        ETag: "69d4ec68-380"
+        "#);
+        insta::assert_snapshot!(ask("Range: bytes=0-14"), @r#"
+        HTTP/1.1 206 Partial Content
+        Server: nginx/1.29.8
+        Date: Thu, 01 Jan 2026 00:01:40 GMT
+        Content-Type: text/html
+        Content-Length: 15
+        Last-Modified: Tue, 07 Apr 2026 11:37:12 GMT
+        Connection: keep-alive
+        ETag: "69d4ec68-380"
+        Content-Range: bytes 0-14/896
+
+        <!DOCTYPE html>
+        "#);
+        let first = |text: String| text.lines().next().unwrap().to_owned();
+        assert_eq!(
+            first(ask("If-Modified-Since: Tue, 07 Apr 2026 11:37:12 GMT")),
+            "HTTP/1.1 304 Not Modified"
+        );
+        assert_eq!(first(ask("If-None-Match: \"x\"")), "HTTP/1.1 200 OK");
+        assert_eq!(first(ask("Range: bytes=900-")), "HTTP/1.1 416 Requested Range Not Satisfiable");
+        assert!(ask("Range: bytes=-8").ends_with("\n\n</html>\n"));
     }
 
     #[test]

@@ -194,6 +194,8 @@ pub struct ToolSet {
     pub busybox: Option<Version>,
     /// Programs beyond those of the base, in byte order.
     pub extra: &'static [&'static str],
+    /// Versions of programs and packages, where they differ from those of a current Debian.
+    pub versions: &'static [(&'static str, &'static str)],
 }
 
 /// The system that a machine was made from.
@@ -232,18 +234,21 @@ pub const BUSYBOX_LATEST: Version = Version::new(1, 37, 0);
 impl ToolSet {
     /// The person's machine.
     pub const WORKSTATION: Self =
-        Self { base: Base::Workstation, libc: Libc::Glibc, busybox: None, extra: &[] };
+        Self { base: Base::Workstation, libc: Libc::Glibc, busybox: None, extra: &[], versions: &[] };
     /// A node.
-    pub const NODE: Self = Self { base: Base::Node, libc: Libc::Glibc, busybox: None, extra: &[] };
+    pub const NODE: Self =
+        Self { base: Base::Node, libc: Libc::Glibc, busybox: None, extra: &[], versions: &[] };
     /// A machine outside the cluster.
-    pub const HOST: Self = Self { base: Base::Host, libc: Libc::Glibc, busybox: None, extra: &[] };
+    pub const HOST: Self =
+        Self { base: Base::Host, libc: Libc::Glibc, busybox: None, extra: &[], versions: &[] };
     /// No program that a person could run.
-    pub const BARE: Self = Self { base: Base::Bare, libc: Libc::Glibc, busybox: None, extra: &[] };
+    pub const BARE: Self =
+        Self { base: Base::Bare, libc: Libc::Glibc, busybox: None, extra: &[], versions: &[] };
 
     /// A slim Debian with `extra` programs.
     #[must_use]
     pub const fn debian(extra: &'static [&'static str]) -> Self {
-        Self { base: Base::Debian, libc: Libc::Glibc, busybox: None, extra }
+        Self { base: Base::Debian, libc: Libc::Glibc, busybox: None, extra, versions: &[] }
     }
 
     /// The busybox image with this tag. Images before 1.29 were built with uClibc, later ones with glibc unless the tag says otherwise.
@@ -257,7 +262,7 @@ impl ToolSet {
             _ if version < Version::new(1, 29, 0) => Libc::Uclibc,
             _ => Libc::Glibc,
         };
-        Self { base: Base::Busybox, libc, busybox: Some(version), extra: &[] }
+        Self { base: Base::Busybox, libc, busybox: Some(version), extra: &[], versions: &[] }
     }
 
     /// The alpine image with this tag, or an image built on it, with `extra` programs.
@@ -276,7 +281,13 @@ impl ToolSet {
             18..=20 => Version::new(1, 36, 1),
             _ => BUSYBOX_LATEST,
         };
-        Self { base: Base::Alpine, libc: Libc::Musl, busybox: Some(busybox), extra }
+        Self { base: Base::Alpine, libc: Libc::Musl, busybox: Some(busybox), extra, versions: &[] }
+    }
+
+    /// The version of a program or package, if the image says which.
+    #[must_use]
+    pub fn version(&self, program: &str) -> Option<&'static str> {
+        self.versions.iter().find(|(name, _)| *name == program).map(|(_, version)| *version)
     }
 
     /// Whether there is a shell to open.

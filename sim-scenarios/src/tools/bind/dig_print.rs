@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use sim_core::kube::dns::resolver::Transport;
 use sim_core::kube::dns::resolver::bind::Answer;
-use sim_core::kube::dns::wire::{Edns, Message, Question, Record};
+use sim_core::kube::dns::wire::{Edns, Message, Question, Record, RecordData};
 
 use super::super::Cx;
 use super::super::text::date::ctime;
 use super::dig_options::{Options, Show};
+use super::release::Release;
 use super::{hashed, rdata};
 
 /// Columns of TTL, class, type and data.
@@ -20,7 +21,12 @@ const COOKIE: u16 = 10;
 pub(super) fn answer(cx: &mut Cx<'_>, options: &Options, answer: &Answer) {
     let (message, show) = (&answer.message, options.show);
     if show.short {
-        message.answers.iter().for_each(|r| cx.out.line(rdata::text(&r.data)));
+        let by = if show.identify {
+            format!(" from server {} in {} ms.", answer.server.ip(), answer.took.as_millis())
+        } else {
+            String::new()
+        };
+        message.answers.iter().for_each(|r| cx.out.line(rdata::text(&r.data) + &by));
         return;
     }
     let mut text = String::new();
@@ -38,14 +44,18 @@ pub(super) fn answer(cx: &mut Cx<'_>, options: &Options, answer: &Answer) {
         (show.additional, "ADDITIONAL", &message.additional),
     ] {
         if on && !records.is_empty() {
-            text += &section(show, title, &records.iter().map(record).collect::<Vec<_>>());
+            text += &section(show, title, &records.iter().map(|r| record(r, show)).collect::<Vec<_>>());
         }
     }
     if show.stats {
-        let transport = if answer.transport == Transport::Tcp { "TCP" } else { "UDP" };
+        let transport = match (Release::of(cx).names_transport(), answer.transport) {
+            (false, _) => "",
+            (true, Transport::Tcp) => " (TCP)",
+            (true, Transport::Udp) => " (UDP)",
+        };
         let (server, ip) = (hashed(answer.server), answer.server.ip());
         text += &format!(";; Query time: {} msec\n", answer.took.as_millis());
-        text += &format!(";; SERVER: {server}({ip}) ({transport})\n;; WHEN: {}\n", when(&ctime(cx.now())));
+        text += &format!(";; SERVER: {server}({ip}){transport}\n;; WHEN: {}\n", when(&ctime(cx.now())));
         text += &format!(";; MSG SIZE  rcvd: {}\n\n", answer.size);
     }
     cx.out.print(text);
@@ -123,16 +133,26 @@ fn question(question: &Question) -> String {
     format!(";{line}{}", question.rtype)
 }
 
-fn record(record: &Record) -> String {
-    let fields =
-        [record.name.clone(), record.ttl.to_string(), "IN".to_owned(), record.data.rtype().to_string()];
+fn record(record: &Record, show: Show) -> String {
+    // A field that is left out leaves its column to the next.
+    let mut fields = vec![(record.name.clone(), COLUMNS[0])];
+    if show.ttl {
+        fields.push((record.ttl.to_string(), COLUMNS[1]));
+    }
+    if show.class {
+        fields.push(("IN".to_owned(), COLUMNS[2]));
+    }
+    fields.push((record.data.rtype().to_string(), COLUMNS[3]));
     let (mut line, mut column) = (String::new(), 0);
-    for (field, next) in fields.iter().zip(COLUMNS) {
-        line += field;
+    for (field, next) in fields {
+        line += &field;
         column += field.len();
         indent(&mut line, &mut column, next);
     }
-    line + &rdata::text(&record.data)
+    match &record.data {
+        RecordData::Soa(soa) if show.multiline => line + &rdata::multiline(soa),
+        data => line + &rdata::text(data),
+    }
 }
 
 /// Goes on to column `to` with tabs where it can; at least one column (`indent` of bind's lib/dns/masterdump.c).

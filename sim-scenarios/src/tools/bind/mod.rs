@@ -1,4 +1,4 @@
-//! The tools of bind 9.18 (Debian 12): `dig`, `host`, `nslookup`.
+//! The tools of bind, by release: `dig`, `host`, `nslookup`.
 
 mod dig;
 mod dig_options;
@@ -6,6 +6,7 @@ mod dig_print;
 mod host;
 mod nslookup;
 mod rdata;
+mod release;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use sim_core::kube::dns::resolver::ResolvConf;
 use sim_core::kube::dns::resolver::bind::{Answer, Event, Exchange, Patience};
-use sim_core::kube::dns::wire::Message;
+use sim_core::kube::dns::wire::{Message, Rcode};
 use sim_core::linux::Errno;
 
 use super::net::{draw, netns};
@@ -22,9 +23,6 @@ use super::{Cx, SIGINT_STATUS};
 pub(crate) use dig::run as dig;
 pub(crate) use host::run as host;
 pub(crate) use nslookup::run as nslookup;
-
-/// What these tools say they are.
-const VERSION: &str = "9.18.49-1~deb12u3-Debian";
 
 /// Asks one question and prints what goes wrong on the way. None: no server answered; `Err`: ^C.
 fn ask(
@@ -46,6 +44,12 @@ fn ask(
         match event {
             Event::Reply(answer) => return Ok(Some(answer)),
             Event::Truncated => cx.out.line(";; Truncated, retrying in TCP mode."),
+            Event::Passed(server, rcode) => {
+                let what =
+                    if rcode == Rcode::SERVFAIL { "SERVFAIL reply" } else { "recursion not available" };
+                cx.out.line(format!(";; Got {what} from {}, trying next server", server.ip()));
+            }
+            Event::Failed(_, _) if !release::Release::of(cx).tells_tries() => {}
             Event::Failed(server, errno) => {
                 let why = errno.map_or("timed out", words);
                 cx.out.line(format!(";; communications error to {}: {why}", hashed(server)));

@@ -8,6 +8,7 @@ use sim_core::kube::dns::resolver::bind::{Answer, Patience};
 use sim_core::kube::dns::wire::{Message, Rcode, Record, RecordData, RecordType};
 
 use super::super::Cx;
+use super::release::Release;
 use super::{ask, candidates, hashed, named_servers, own_servers, rdata};
 
 struct Command {
@@ -26,6 +27,7 @@ struct Session {
     patience: Patience,
     /// The name as typed.
     typed: String,
+    release: Release,
 }
 
 /// The tool.
@@ -44,8 +46,18 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
         cx.out.line(format!("nslookup: couldn't get address for '{server}': not found"));
         return 1;
     }
-    let session =
-        Session { servers, named: command.server, patience: command.patience, typed: command.host.clone() };
+    let release = Release::of(cx);
+    let session = Session {
+        servers,
+        patience: Patience {
+            servfail_stops: false,
+            check_recursion: command.server.is_none() && release.checks_recursion(),
+            ..command.patience
+        },
+        named: command.server,
+        typed: command.host.clone(),
+        release,
+    };
     let result = match command.host.parse::<IpAddr>() {
         Ok(addr) if command.rtype.is_none() => session.reverse(cx, addr),
         _ => session.forward(cx, &candidates(&conf, &command.host), command.rtype),
@@ -59,13 +71,14 @@ impl Session {
     /// Asks, and complains about a server that will not recurse.
     fn ask(&self, cx: &mut Cx<'_>, name: &str, rtype: RecordType) -> Result<Box<Answer>, i32> {
         let Some(answer) = ask(cx, &self.servers, Message::query(0, name, rtype), self.patience)? else {
-            cx.out.line(";; no servers could be reached\n");
+            let before = if self.release.tells_tries() { "" } else { "connection timed out; " };
+            cx.out.line(format!(";; {before}no servers could be reached\n"));
             return Err(1);
         };
         let (flags, server) = (answer.message.flags, answer.server.ip());
         if answer.message.rcode == Rcode::SERVFAIL {
             cx.out.line(format!(";; Got SERVFAIL reply from {server}"));
-        } else if !flags.ra && self.named.is_none() {
+        } else if !flags.ra && self.named.is_none() && self.release.checks_recursion() {
             cx.out.line(format!(";; Got recursion not available from {server}"));
         }
         Ok(answer)
@@ -100,6 +113,13 @@ impl Session {
         }
         // Addresses of the other family, of what the name is an alias for.
         records(cx, &answer.message, true);
+        if !self.release.asks_aaaa() {
+            if answer.message.answers.is_empty() {
+                cx.out.line(format!("*** Can't find {}: No answer", self.typed));
+            }
+            cx.out.line("");
+            return Ok(0);
+        }
         let target = answer.message.answers.iter().rev().find_map(|r| match &r.data {
             RecordData::Cname(target) => Some(target.clone()),
             _ => None,
@@ -166,8 +186,7 @@ fn line(record: &Record) -> String {
 
 impl Command {
     fn parse(cx: &mut Cx<'_>) -> Result<Self, i32> {
-        let patience =
-            Patience { timeout: Duration::from_secs(5), tries: 3, ignore_truncation: false, tcp: false };
+        let patience = Patience { tries: 3, ..Patience::default() };
         let mut command = Self { rtype: None, port: 53, patience, host: String::new(), server: None };
         let words = cx.operands().to_vec();
         let options = words.iter().take_while(|w| w.starts_with('-')).count();

@@ -1,6 +1,6 @@
 //! Record data in presentation format (RFC 1035 section 5).
 
-use sim_core::kube::dns::wire::RecordData;
+use sim_core::kube::dns::wire::{RecordData, Soa};
 
 /// The data as `dig` prints it.
 pub(super) fn text(data: &RecordData) -> String {
@@ -20,6 +20,35 @@ pub(super) fn text(data: &RecordData) -> String {
             format!("\\# {} {hex}", data.len())
         }
     }
+}
+
+/// A SOA record over several lines, as with `+multiline`.
+pub(super) fn multiline(soa: &Soa) -> String {
+    const INDENT: &str = "\t\t\t\t";
+    let field = |value: u32, what: &str| format!("{INDENT}{value:<10} ; {what}\n");
+    let time = |value: u32, what: &str| format!("{INDENT}{value:<10} ; {what} ({})\n", spelled(value));
+    format!("{} {} (\n", soa.mname, soa.rname)
+        + &field(soa.serial, "serial")
+        + &time(soa.refresh, "refresh")
+        + &time(soa.retry, "retry")
+        + &time(soa.expire, "expire")
+        + &time(soa.minimum, "minimum")
+        + &format!("{INDENT})")
+}
+
+/// `2 hours`, `1 week 3 days` (`dns_ttl_totext`).
+fn spelled(seconds: u32) -> String {
+    let units = [(604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let mut left = seconds;
+    let mut words = Vec::new();
+    for (size, unit) in units {
+        let count = left / size;
+        left %= size;
+        if count > 0 {
+            words.push(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }));
+        }
+    }
+    if words.is_empty() { "0 seconds".to_owned() } else { words.join(" ") }
 }
 
 /// A character string in quotes; what is not printable becomes `\DDD`.

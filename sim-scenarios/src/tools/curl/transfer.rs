@@ -6,9 +6,10 @@ use sim_core::time::SimTime;
 
 use super::super::net::http::{End, Head, HeadError, Reader};
 use super::super::net::url::Url;
-use super::super::net::{Failure, Stream, connect, lookup};
+use super::super::net::{Failure, Stream, connect_from, lookup, strerror};
 use super::super::{Cx, SIGINT_STATUS};
 use super::options::Options;
+use super::version::Release;
 
 /// Why a transfer ended badly: curl's exit status and message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ impl Failed {
 #[derive(Debug)]
 pub(super) struct Transfer<'a> {
     pub(super) options: &'a Options,
+    release: Release,
     /// The URL as typed.
     pub(super) text: &'a str,
     pub(super) url: Url,
@@ -41,6 +43,8 @@ pub(super) struct Transfer<'a> {
     pub(super) received: Vec<u8>,
     pub(super) body_len: u64,
     pub(super) header_len: usize,
+    /// All heads of responses, for `-D`.
+    pub(super) heads: Vec<u8>,
     /// Length that the server promised.
     pub(super) expected: Option<u64>,
     pub(super) redirections: usize,
@@ -61,6 +65,7 @@ impl<'a> Transfer<'a> {
         }
         Ok(Self {
             options,
+            release: Release::of(cx),
             text,
             url,
             started: cx.now(),
@@ -73,6 +78,7 @@ impl<'a> Transfer<'a> {
             received: Vec::new(),
             body_len: 0,
             header_len: 0,
+            heads: Vec::new(),
             expected: None,
             redirections: 0,
             connections: 0,
@@ -84,7 +90,7 @@ impl<'a> Transfer<'a> {
         match &self.options.method {
             Some(method) => method,
             None if self.options.head => "HEAD",
-            None if self.options.data.is_some() => "POST",
+            None if self.options.body().is_some() => "POST",
             None => "GET",
         }
     }
@@ -111,7 +117,7 @@ impl<'a> Transfer<'a> {
             if kept {
                 self.say(cx, &format!("* Connection #{number} to host {} left intact", self.url.host));
             } else {
-                self.say(cx, &format!("* Closing connection {number}"));
+                self.say(cx, &self.release.closing(number));
             }
             let Some(location) = outcome.as_ref().ok().cloned().flatten().filter(|_| kept) else {
                 stream.close(cx);
@@ -157,21 +163,25 @@ impl<'a> Transfer<'a> {
         }
         let addresses = self.addresses(cx)?;
         self.resolved = Some(cx.now());
+        let source = self.source(cx)?;
+        let lines = self.release.resolved(&self.url.host, self.url.port(), &addresses);
+        self.say_all(cx, lines);
         self.connections += 1;
         let (host, port) = (self.url.host.clone(), self.url.port());
         let own = cx.now() + self.options.connect_timeout;
         let until = self.until().map_or(own, |m| m.min(own));
         let mut last = Failed::new(7, "Couldn't connect to server");
+        let addresses = addresses.into_iter().filter(|ip| source.is_none_or(|s| s.is_ipv4() == ip.is_ipv4()));
         for ip in addresses {
             let to = SocketAddr::new(ip, port);
-            self.say(cx, &format!("*   Trying {to}..."));
-            match connect(cx, to, Some(until)) {
+            self.say_all(cx, self.release.trying(to));
+            match connect_from(cx, source, to, Some(until)) {
                 Ok(stream) => {
                     self.connected = Some(cx.now());
                     self.remote = Some(to);
                     self.local = stream.local_addr(cx);
-                    let number = self.connections - 1;
-                    self.say(cx, &format!("* Connected to {host} ({ip}) port {port} (#{number})"));
+                    let lines = self.release.connected(&host, to, self.local, self.connections - 1);
+                    self.say_all(cx, lines);
                     return Ok(stream);
                 }
                 Err(failure) => last = self.no_connection(cx, to, failure),
@@ -182,22 +192,45 @@ impl<'a> Transfer<'a> {
 
     fn no_connection(&self, cx: &mut Cx<'_>, to: SocketAddr, failure: Failure) -> Failed {
         let millis = cx.now().since(self.started).as_millis();
-        let place = format!("Failed to connect to {} port {} after {millis} ms", self.url.host, to.port());
+        let place = format!("Failed to connect to {} port {}", self.url.host, to.port());
         let failed = match failure {
             Failure::Errno(errno) => {
-                self.say(cx, &format!("* connect to {} port {} failed: {errno}", to.ip(), to.port()));
+                let why = strerror(cx, errno);
+                self.say(cx, &format!("* connect to {} port {} failed: {why}", to.ip(), to.port()));
                 let code = if errno == sim_core::linux::Errno::ETIMEDOUT { 28 } else { 7 };
-                Failed::new(code, format!("{place}: Couldn't connect to server"))
+                Failed::new(code, place + &self.release.refusal(millis, why))
             }
-            Failure::TimedOut if self.until().is_some_and(|u| cx.now() >= u) => {
+            Failure::TimedOut
+                if self.until().is_some_and(|u| cx.now() >= u) || !self.release.names_host_at_timeout() =>
+            {
                 Failed::new(28, format!("Connection timed out after {millis} milliseconds"))
             }
-            Failure::TimedOut => Failed::new(28, format!("{place}: Timeout was reached")),
+            Failure::TimedOut => Failed::new(28, format!("{place} after {millis} ms: Timeout was reached")),
             Failure::Interrupted => return Failed::new(SIGINT_STATUS, ""),
         };
         self.say(cx, &format!("* {}", failed.message));
-        self.say(cx, &format!("* Closing connection {}", self.connections - 1));
+        self.say(cx, &self.release.closing(self.connections - 1));
         failed
+    }
+
+    fn say_all(&self, cx: &mut Cx<'_>, lines: Vec<String>) {
+        lines.iter().for_each(|line| self.say(cx, line));
+    }
+
+    /// The address to connect from: that of `--interface`, which may name an interface.
+    fn source(&self, cx: &mut Cx<'_>) -> Result<Option<IpAddr>, Failed> {
+        let Some(given) = &self.options.interface else { return Ok(None) };
+        let given = given.trim_start_matches("host!").trim_start_matches("if!");
+        if let Ok(ip) = given.parse() {
+            return Ok(Some(ip));
+        }
+        let ns = super::super::net::netns(cx).ok();
+        let own = ns.and_then(|ns| {
+            let iface = cx.cluster.world.ns(ns).by_name(given).ok()?;
+            iface.addrs.iter().map(|a| a.addr()).find(IpAddr::is_ipv4)
+        });
+        let failed = || Failed::new(45, format!("Couldn't bind to '{given}'"));
+        own.map(Some).ok_or_else(failed)
     }
 
     fn addresses(&self, cx: &mut Cx<'_>) -> Result<Vec<IpAddr>, Failed> {
@@ -208,7 +241,7 @@ impl<'a> Transfer<'a> {
         }
         lookup(cx, host, self.options.family).map(|found| found.addresses).map_err(|_| {
             self.say(cx, &format!("* Could not resolve host: {host}"));
-            self.say(cx, &format!("* Closing connection {}", self.connections));
+            self.say(cx, &self.release.closing(self.connections));
             Failed::new(6, format!("Could not resolve host: {host}"))
         })
     }
@@ -216,10 +249,13 @@ impl<'a> Transfer<'a> {
     /// Sends the request and takes the response in; the location to go on to, if there is one and it is wanted.
     fn exchange(&mut self, cx: &mut Cx<'_>, stream: Stream) -> Result<Option<String>, Failed> {
         let request = self.request();
+        self.tell_user(cx);
         let headers = request.split("\r\n\r\n").next().unwrap_or_default().to_owned();
         headers.split("\r\n").for_each(|line| self.say(cx, &format!("> {line}")));
         self.say(cx, "> ");
         stream.send(cx, request.as_bytes()).map_err(|f| self.broken(cx, f))?;
+        let lines = self.release.sent(self.options.body().map_or(0, str::len));
+        self.say_all(cx, lines);
         let mut reader = Reader::new(stream, self.until());
         let head = reader.head(cx).map_err(|error| match error {
             HeadError::Empty => {
@@ -231,6 +267,10 @@ impl<'a> Transfer<'a> {
         })?;
         self.answered = Some(cx.now());
         self.header_len += head.raw.len();
+        self.heads.extend_from_slice(&head.raw);
+        if head.line.starts_with("HTTP/1.1") {
+            self.say_all(cx, self.release.before_response().map(str::to_owned).into_iter().collect());
+        }
         let shown = String::from_utf8_lossy(&head.raw).into_owned();
         shown.trim_end_matches("\r\n").split("\r\n").for_each(|line| self.say(cx, &format!("< {line}")));
         self.say(cx, "< ");
@@ -243,7 +283,7 @@ impl<'a> Transfer<'a> {
         let location = location.filter(|_| self.options.follow);
         self.expected = head.length();
         self.head = Some(head.clone());
-        if self.options.fail && head.status >= 400 {
+        if self.options.fail && head.status >= 400 && !self.options.fail_with_body {
             let message = format!("The requested URL returned error: {}", head.status);
             self.say(cx, &format!("* {message}"));
             return Err(Failed::new(22, message));
@@ -257,6 +297,9 @@ impl<'a> Transfer<'a> {
             }
         }
         match end {
+            End::Complete if self.options.fail_with_body && head.status >= 400 => {
+                Err(Failed::new(22, format!("The requested URL returned error: {}", head.status)))
+            }
             End::Complete => Ok(location),
             End::Short(missing) => {
                 let message = format!("transfer closed with {missing} bytes remaining to read");
@@ -286,12 +329,26 @@ impl<'a> Transfer<'a> {
     fn request(&self) -> String {
         let options = self.options;
         let version = if options.http10 { "1.0" } else { "1.1" };
-        let mut text = format!("{} {} HTTP/{version}\r\n", self.method(), self.url.path);
-        let defaults = [
+        let path = match options.query() {
+            Some(query) if self.redirections == 0 => {
+                format!("{}{}{query}", self.url.path, if self.url.path.contains('?') { '&' } else { '?' })
+            }
+            _ => self.url.path.clone(),
+        };
+        let mut text = format!("{} {path} HTTP/{version}\r\n", self.method());
+        let mut defaults = vec![
             ("Host", self.url.authority()),
-            ("User-Agent", options.agent.clone()),
+            ("Authorization", options.authorization()),
+            ("User-Agent", options.agent.clone().unwrap_or_else(|| format!("curl/{}", self.release.text()))),
             ("Accept", "*/*".to_owned()),
+            ("Accept-Encoding", if options.compressed { "deflate, gzip".to_owned() } else { String::new() }),
+            ("Referer", options.referer.clone().unwrap_or_default()),
+            ("Cookie", options.cookie.clone().unwrap_or_default()),
         ];
+        if !self.release.at_least(7, 37) {
+            // Old releases told who they are before whom they want.
+            defaults.swap(0, 2);
+        }
         // A header of the user replaces the own one, or removes it if it has no value.
         let own = |h: &String| h.split([':', ';']).next().unwrap_or_default().trim().to_ascii_lowercase();
         for (name, value) in &defaults {
@@ -313,11 +370,19 @@ impl<'a> Transfer<'a> {
                 }
             }
         }
-        let Some(data) = &options.data else { return text + "\r\n" };
+        let Some(data) = options.body() else { return text + "\r\n" };
         text += &format!("Content-Length: {}\r\n", data.len());
         if !options.headers.iter().any(|h| own(h) == "content-type") {
             text += "Content-Type: application/x-www-form-urlencoded\r\n";
         }
         text + "\r\n" + data
+    }
+
+    /// Who logs in.
+    fn tell_user(&self, cx: &mut Cx<'_>) {
+        if let Some(user) = self.options.user.as_ref().filter(|_| self.redirections == 0) {
+            let name = user.split(':').next().unwrap_or_default();
+            self.say(cx, &format!("* Server auth using Basic with user '{name}'"));
+        }
     }
 }

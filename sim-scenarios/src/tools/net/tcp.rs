@@ -1,6 +1,6 @@
 //! TCP connections, blocking.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use sim_core::linux::Errno;
 use sim_core::linux::socket::{TcpRead, TcpState};
@@ -19,8 +19,19 @@ pub(crate) struct Stream {
 
 /// `connect(2)`. Without `until` the kernel's timers decide (about 130 s of SYN retries).
 pub(crate) fn connect(cx: &mut Cx<'_>, to: SocketAddr, until: Option<SimTime>) -> Result<Stream, Failure> {
+    connect_from(cx, None, to, until)
+}
+
+/// The same from an own address.
+pub(crate) fn connect_from(
+    cx: &mut Cx<'_>,
+    source: Option<IpAddr>,
+    to: SocketAddr,
+    until: Option<SimTime>,
+) -> Result<Stream, Failure> {
     let ns = netns(cx)?;
-    let sock = cx.cluster.world.tcp_connect(ns, None, to)?;
+    let local = source.map(|ip| SocketAddr::new(ip, 0));
+    let sock = cx.cluster.world.tcp_connect(ns, local, to)?;
     let stream = Stream { ns, sock };
     let limit = until.unwrap_or_else(|| kernel_limit(cx));
     let mut failed = None;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::super::wire::Message;
+use super::super::wire::{Message, Rcode};
 use super::{Action, Client, Errors, Send, Transport};
 use crate::linux::Errno;
 use crate::time::SimTime;
@@ -16,6 +16,8 @@ pub enum Event {
     Unsendable(SocketAddr, Errno),
     /// A try failed: refused, or no answer in time (none).
     Failed(SocketAddr, Option<Errno>),
+    /// The server failed (SERVFAIL), or offers no recursion: the next one is asked.
+    Passed(SocketAddr, Rcode),
     /// The answer did not fit into a datagram: asked again over TCP.
     Truncated,
     /// The answer.
@@ -48,6 +50,24 @@ pub struct Patience {
     pub ignore_truncation: bool,
     /// Ask over TCP from the start.
     pub tcp: bool,
+    /// A server's SERVFAIL is the answer; otherwise the next server is asked, if there is one.
+    pub servfail_stops: bool,
+    /// A server that offers no recursion is passed over while there is another.
+    pub check_recursion: bool,
+}
+
+impl Default for Patience {
+    /// Two tries of five seconds.
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            tries: 2,
+            ignore_truncation: false,
+            tcp: false,
+            servfail_stops: true,
+            check_recursion: false,
+        }
+    }
 }
 
 /// One question.
@@ -156,6 +176,13 @@ impl Client for Exchange {
             self.transport = Transport::Tcp;
             return;
         }
+        let failed = message.rcode == Rcode::SERVFAIL && !self.patience.servfail_stops;
+        let declined = self.patience.check_recursion && self.query.flags.rd && !message.flags.ra;
+        let another = (self.tried as usize % self.servers.len()) + 1 < self.servers.len();
+        if (failed || declined) && another {
+            self.failed(Event::Passed(from, message.rcode));
+            return;
+        }
         let (size, transport, took) = (bytes.len(), self.transport, now.since(sent));
         self.events.push(Event::Reply(Box::new(Answer { message, size, server: from, transport, took })));
         self.close();
@@ -174,12 +201,11 @@ impl Client for Exchange {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::wire::{Rcode, RecordType};
+    use super::super::super::wire::RecordType;
     use super::*;
 
     fn exchange() -> Exchange {
-        let patience =
-            Patience { timeout: Duration::from_secs(5), tries: 3, ignore_truncation: false, tcp: false };
+        let patience = Patience { tries: 3, ..Patience::default() };
         Exchange::new(
             vec!["10.96.0.10:53".parse().unwrap()],
             Message::query(7, "web", RecordType::A),
@@ -200,6 +226,21 @@ mod tests {
         }
         assert_eq!((sent, now), (3, SimTime::from_secs(15)));
         assert_eq!(exchange.into_events().len(), 3);
+    }
+
+    #[test]
+    fn a_server_that_fails_is_passed_over_while_there_is_another() {
+        let servers = ["10.0.0.1:53", "10.0.0.2:53"].map(|s| s.parse().unwrap()).to_vec();
+        let patience = Patience { servfail_stops: false, ..Patience::default() };
+        let mut exchange = Exchange::new(servers, Message::query(7, "web", RecordType::A), patience);
+        for _ in 0..2 {
+            let Action::Send(send) = exchange.poll(SimTime::ZERO) else { panic!() };
+            let reply = Message::parse(&send.query).unwrap().reply(Rcode::SERVFAIL);
+            exchange.on_reply(send.socket, send.server, &reply.to_bytes().unwrap(), SimTime::ZERO);
+            assert!(matches!(exchange.poll(SimTime::ZERO), Action::Close(_)));
+        }
+        let events = exchange.into_events();
+        assert!(matches!(events[..], [Event::Passed(_, Rcode::SERVFAIL), Event::Reply(_)]), "{events:?}");
     }
 
     #[test]

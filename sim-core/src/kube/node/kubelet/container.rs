@@ -8,16 +8,16 @@ use sha2::{Digest, Sha256};
 use super::{Kubelet, Step, reference};
 use crate::kube::apps::image::{self, Image, Reference, Speaks};
 use crate::kube::apps::name_server::{NameServer, Start};
-use crate::kube::apps::output;
 use crate::kube::apps::program::{self, Program};
 use crate::kube::apps::runtime::{AppId, START_TIME, Service};
 use crate::kube::apps::site::Site;
+use crate::kube::apps::{bind_error, output};
 use crate::kube::config::{ClusterConfig, Listen};
 use crate::kube::node::agents::Hands;
 use crate::kube::node::machine::Place;
 use crate::kube::objects::container::ImagePullPolicy;
 use crate::kube::objects::pod::RestartPolicy;
-use crate::kube::objects::{Container, Pod, Protocol};
+use crate::kube::objects::{Container, Pod, Protocol, Timestamp};
 use crate::kube::store::EventType;
 use crate::time::SimTime;
 use crate::trace::NsId;
@@ -177,6 +177,7 @@ impl Kubelet {
                 let own = output::of_container(&c.spec, &c.image);
                 hands.apps.logs_mut().start(key, &name, own, now);
                 c.failed = None;
+                hands.apps.logs_mut().print(&place, program.log.clone(), now);
                 let listening = serve(&program, &place, &spec, hands, c);
                 if listening { program.ends } else { Some((START_TIME, 1)) }
             }
@@ -359,6 +360,7 @@ fn serve(program: &Program, place: &Place, pod: &Pod, hands: &mut Hands<'_>, c: 
         let service = match &server.speaks {
             Speaks::Http(site) => Service::Site(site.clone()),
             Speaks::Other => Service::Plain,
+            Speaks::Talk(talk) => Service::Talk(Arc::new(talk.at(pod.hostname()))),
             Speaks::ClusterDns => {
                 if !serve_dns(place, pod, ns, hands, c) {
                     return false;
@@ -369,6 +371,9 @@ fn serve(program: &Program, place: &Place, pod: &Pod, hands: &mut Hands<'_>, c: 
         match hands.apps.start(hands.world, place.clone(), ns, &server.listen, service) {
             Ok(app) => c.apps.push(app),
             Err((at, errno)) => {
+                let now = hands.now();
+                let lines = bind_error::lines(&server.speaks, at, Timestamp::at(now));
+                hands.apps.logs_mut().print(place, lines, now);
                 hands.remark(format!("{place}: cannot listen on port {}: {errno}", at.port));
                 return false;
             }

@@ -1,15 +1,18 @@
 //! Container images: which programs and files are in them, and what they start.
+//!
+//! [`servers`] are images that listen, [`clients`] those that people run tools in.
+
+mod clients;
+mod servers;
 
 use crate::kube::config::{ClusterConfig, Listen};
 use crate::kube::node::files::Files;
 use crate::kube::node::machine::ToolSet;
 use crate::kube::objects::Protocol;
-use crate::kube::version::Version;
+use crate::kube::objects::container::EnvVar;
 
-use super::site::{
-    APACHE_INDEX, APACHE_ROOT, NGINX_50X, NGINX_INDEX, NGINX_INDEX_TO_1_20, NGINX_INDEX_TO_1_29_3,
-    NGINX_ROOT, Site,
-};
+use super::site::Site;
+use super::small::Talk;
 
 /// What there is to know of an image.
 #[derive(Clone, Debug)]
@@ -24,10 +27,83 @@ pub struct Image {
     pub cmd: Vec<String>,
     /// What its own program does on the network, if it is a server.
     pub server: Option<Server>,
+    /// How its own program reads its command line, if more than ports and pages follow from it.
+    pub main: Option<Main>,
     /// Its size in bytes, for the event `Pulled`.
     pub size: u64,
     /// Whether the simulator knows it; what an unknown image does is a guess.
     pub known: bool,
+}
+
+/// A program that reads its command line.
+#[derive(Clone, Copy, Debug)]
+pub struct Main {
+    /// What it is called.
+    pub name: &'static str,
+    /// What follows from its arguments and environment.
+    pub read: fn(&Start<'_>) -> Started,
+}
+
+/// With what a program is started.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// The words after its name.
+    pub args: &'a [String],
+    /// The variables that the container sets; what comes from elsewhere has an empty value.
+    pub env: &'a [EnvVar],
+    /// The image's tag.
+    pub tag: &'a str,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// It serves.
+    Serves(Vec<Server>),
+    /// It runs and does nothing on the network.
+    Waits,
+    /// It ends at once with a status, and prints these lines.
+    Ends(i32, Vec<String>),
+    /// It cannot be told what it does with these words: this one is not known.
+    Unknown(String),
+}
+
+impl Start<'_> {
+    /// The value of an option: `-name=value`, `--name=value`, or in the next word.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let at = self.args.iter().position(|word| {
+            let word = word.trim_start_matches('-');
+            word == name || word.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
+        })?;
+        match self.args[at].split_once('=') {
+            Some((_, value)) => Some(value),
+            None => self.args.get(at + 1).map(String::as_str),
+        }
+    }
+
+    /// Whether a switch is there: `--close`, `--close=true`.
+    #[must_use]
+    pub fn switch(&self, name: &str) -> bool {
+        let dashed = |word: &&String| word.starts_with('-');
+        self.args
+            .iter()
+            .filter(dashed)
+            .map(|w| w.trim_start_matches('-'))
+            .any(|w| w == name || w == format!("{name}=true"))
+    }
+
+    /// The value of a variable.
+    #[must_use]
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.env.iter().find(|v| v.name == name).map(|v| v.value.as_str())
+    }
+
+    /// A port out of `8080` or `:8080` or `0.0.0.0:8080`, by option, else by variable, else the default.
+    fn port(&self, option: &str, variable: &str, default: u16) -> u16 {
+        let given = self.option(option).or_else(|| self.var(variable));
+        given.and_then(|p| p.rsplit(':').next()?.parse().ok()).unwrap_or(default)
+    }
 }
 
 /// What a server program does.
@@ -46,6 +122,8 @@ pub enum Speaks {
     Http(Site),
     /// DNS, as `CoreDNS`.
     ClusterDns,
+    /// A protocol of its own.
+    Talk(Talk),
     /// Something that the simulator does not know: connections are accepted.
     Other,
 }
@@ -124,44 +202,32 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|w| (*w).to_owned()).collect()
 }
 
+/// Words that only name where an image is kept: another registry's copy of the official images.
+fn official(name: &str) -> &str {
+    name.split_once("/library/").map_or(name, |(_, official)| official)
+}
+
 fn built_in(reference: &Reference) -> Image {
-    let tag = reference.tag.as_str();
-    let shell = |tools, size| Image {
+    let (name, tag) = (official(&reference.name), reference.tag.as_str());
+    servers::find(name, tag).or_else(|| clients::find(name, tag)).unwrap_or_else(|| Image {
+        cmd: Vec::new(),
+        size: 20_000_000 + u64::from(crate::kube::node::cni::mac_of(&reference.name).0[5]) * 131_072,
+        known: false,
+        ..shell(ToolSet::debian(&[]), 0)
+    })
+}
+
+/// An image that opens a shell.
+fn shell(tools: ToolSet, size: u64) -> Image {
+    Image {
         tools,
         files: base_files(),
         entrypoint: Vec::new(),
         cmd: words(&["sh"]),
         server: None,
+        main: None,
         size,
         known: true,
-    };
-    match reference.name.as_str() {
-        "busybox" => shell(ToolSet::busybox(tag), 2_224_358),
-        "alpine" => shell(ToolSet::alpine(tag, &[]), 3_862_111),
-        "debian" | "ubuntu" => Image { cmd: words(&["bash"]), ..shell(ToolSet::debian(&[]), 49_285_130) },
-        "nginx" => nginx(tag),
-        "httpd" => httpd(tag),
-        "coredns" | "coredns/coredns" | "registry.k8s.io/coredns/coredns" => Image {
-            entrypoint: words(&["/coredns"]),
-            cmd: Vec::new(),
-            server: Some(Server {
-                listen: vec![
-                    Listen { port: 53, protocol: Protocol::Udp },
-                    Listen { port: 53, protocol: Protocol::Tcp },
-                ],
-                speaks: Speaks::ClusterDns,
-            }),
-            ..shell(ToolSet::BARE, 22_384_805)
-        },
-        "pause" | "registry.k8s.io/pause" | "k8s.gcr.io/pause" => {
-            Image { entrypoint: words(&["/pause"]), cmd: Vec::new(), ..shell(ToolSet::BARE, 320_448) }
-        }
-        _ => Image {
-            cmd: Vec::new(),
-            size: 20_000_000 + u64::from(crate::kube::node::cni::mac_of(&reference.name).0[5]) * 131_072,
-            known: false,
-            ..shell(ToolSet::debian(&[]), 0)
-        },
     }
 }
 
@@ -170,72 +236,6 @@ fn base_files() -> Files {
     ["/bin", "/dev", "/etc", "/home", "/proc", "/root", "/sys", "/tmp", "/usr", "/var"]
         .into_iter()
         .fold(Files::new(), Files::with_dir)
-}
-
-fn nginx(tag: &str) -> Image {
-    // Release, its last patch level, and when the files of its package were made.
-    const RELEASES: [(u16, &str, i64); 17] = [
-        (14, "1.14.2", 0x5c06_92e1),
-        (15, "1.15.12", 0x5cb5_d3c3),
-        (16, "1.16.1", 0x5d52_8b4c),
-        (17, "1.17.10", 0x5e95_c66e),
-        (18, "1.18.0", 0x5e9e_ea60),
-        (19, "1.19.10", 0x6075_b537),
-        (20, "1.20.2", 0x6193_c3b2),
-        (21, "1.21.6", 0x61f0_1158),
-        (22, "1.22.1", 0x634f_ada5),
-        (23, "1.23.4", 0x6423_0162),
-        (24, "1.24.0", 0x6436_b4f2),
-        (25, "1.25.5", 0x661e_8b67),
-        (26, "1.26.3", 0x67a3_4638),
-        (27, "1.27.5", 0x67ff_9c07),
-        (28, "1.28.0", 0x6809_0f1c),
-        (29, "1.29.8", 0x69d4_ec68),
-        (u16::MAX, "1.29.8", 0x69d4_ec68),
-    ];
-    let asked = Version::parse(tag).filter(|v| v.minor > 0);
-    let stable = tag.starts_with("stable");
-    let minor = asked.map_or(if stable { 28 } else { u16::MAX }, |v| v.minor);
-    let release = RELEASES.iter().find(|(m, ..)| *m == minor).or(RELEASES.last());
-    let (version, built) = release.map_or(("1.29.8", 0x69d4_ec68), |(_, version, built)| (*version, *built));
-    let index = match minor {
-        ..=20 => NGINX_INDEX_TO_1_20,
-        21..=28 => NGINX_INDEX_TO_1_29_3,
-        _ => NGINX_INDEX,
-    };
-    let alpine = tag.contains("alpine");
-    let tools = if alpine {
-        ToolSet::alpine("latest", &["curl", "nginx"])
-    } else {
-        ToolSet::debian(&["curl", "nginx"])
-    };
-    Image {
-        tools,
-        files: base_files()
-            .with(&format!("{NGINX_ROOT}/index.html"), index.as_bytes())
-            .with(&format!("{NGINX_ROOT}/50x.html"), NGINX_50X.as_bytes())
-            .with_dir("/etc/nginx/conf.d"),
-        entrypoint: words(&["/docker-entrypoint.sh"]),
-        cmd: words(&["nginx", "-g", "daemon off;"]),
-        server: Some(Server { listen: tcp(&[80]), speaks: Speaks::Http(Site::Nginx { version, built }) }),
-        size: if alpine { 21_720_934 } else { 62_944_106 },
-        known: true,
-    }
-}
-
-fn httpd(tag: &str) -> Image {
-    let programs = &["httpd", "httpd-foreground", "apachectl"];
-    let tools =
-        if tag.contains("alpine") { ToolSet::alpine("latest", programs) } else { ToolSet::debian(programs) };
-    Image {
-        tools,
-        files: base_files().with(&format!("{APACHE_ROOT}/index.html"), APACHE_INDEX.as_bytes()),
-        entrypoint: Vec::new(),
-        cmd: words(&["httpd-foreground"]),
-        server: Some(Server { listen: tcp(&[80]), speaks: Speaks::Http(Site::Apache { version: "2.4.66" }) }),
-        size: 45_183_229,
-        known: true,
-    }
 }
 
 #[cfg(test)]
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn nginx_has_the_page_of_its_version() {
-        let page = |tag| nginx(tag).files.read("/usr/share/nginx/html/index.html").unwrap().len();
+        let page = |tag| servers::nginx(tag).files.read("/usr/share/nginx/html/index.html").unwrap().len();
         assert_eq!((page("1.14.2"), page("1.25-alpine"), page("latest")), (612, 615, 896));
     }
 
