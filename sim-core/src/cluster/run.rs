@@ -60,7 +60,8 @@ impl Cluster {
         }
         if self.apps.next_timer().is_some_and(|at| at <= now) {
             happened = true;
-            self.apps.on_timer(&mut self.world, &self.machines);
+            let view = View { store: &self.store, machines: &self.machines };
+            self.apps.on_timer(&mut self.world, view);
             self.end_processes();
         }
         if happened {
@@ -95,6 +96,11 @@ impl Cluster {
             self.controllers.reconcile(&mut self.store, now);
             self.with_hands(|agents, hands| agents.sync(hands));
             self.apps.store_changed(&self.store, now);
+            for remark in self.apps.take_remarks() {
+                if !self.remarks.contains(&remark) {
+                    self.remarks.push(remark);
+                }
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::{chain_names, dns_server, dns_tools, kernel, kubeproxy};
+use crate::{chain_names, dns_server, dns_tools, ingress, kernel, kubeproxy};
 
 /// One case.
 pub(crate) struct Case {
@@ -65,6 +65,7 @@ fn of_file(prefix: &str, folder: &Path, file: Arc<Value>) -> Vec<Case> {
             let list = list.clone();
             let check = kubeproxy::check(prefix, &list);
             let dns_check = dns_tools::check(prefix, &list);
+            let ingress_check = ingress::check(prefix, &list);
             let folder = folder.to_path_buf();
             cases.push(Case {
                 name,
@@ -73,6 +74,8 @@ fn of_file(prefix: &str, folder: &Path, file: Arc<Value>) -> Vec<Case> {
                         kernel::run(&file, &file[&list][index])
                     } else if let Some(check) = dns_check {
                         check(&file[&list][index], &file, &folder)
+                    } else if let Some(check) = ingress_check {
+                        check(&file[&list][index])
                     } else if let Some(check) = check {
                         check(&file[&list][index], &file["defaults"])
                     } else {

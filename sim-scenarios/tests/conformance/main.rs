@@ -14,6 +14,7 @@ mod chain_names;
 mod dns_server;
 mod dns_tools;
 mod exclusions;
+mod ingress;
 mod kernel;
 mod kubeproxy;
 

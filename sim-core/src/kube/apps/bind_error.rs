@@ -25,6 +25,8 @@ pub fn lines(speaks: &Speaks, at: Listen, now: Timestamp) -> Vec<String> {
         Speaks::Http(Site::Busybox { .. } | Site::Small(Small::Hello)) => {
             vec!["httpd: bind: Address already in use".to_owned()]
         }
+        // `cmd/nginx/main.go` of ingress-nginx.
+        Speaks::Ingress => vec![format!("port {port} is already in use. Please check the flag --http-port")],
         Speaks::Talk(Talk::Redis) => {
             let stamp = |level: char, text: &str| format!("1:M {} {level} {text}", redis_time(now));
             vec![

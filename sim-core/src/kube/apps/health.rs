@@ -31,6 +31,16 @@ pub(super) fn of_service(namespace: &str, name: &str, local: usize, visit: Visit
     answer(local > 0, weight, body, visit)
 }
 
+/// Answers of the default backend.
+pub(super) fn of_default_backend(visit: Visit<'_>) -> Response {
+    let (status, body) = match visit.request.path() {
+        "/healthz" => ("200 OK", "ok"),
+        _ => ("404 Not Found", "default backend - 404"),
+    };
+    let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
+    finish(status, headers, body.to_owned(), visit)
+}
+
 fn answer(healthy: bool, more: Vec<(&'static str, String)>, body: String, visit: Visit<'_>) -> Response {
     let status = if healthy { "200 OK" } else { "503 Service Unavailable" };
     let mut headers = vec![

@@ -70,6 +70,13 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     if bytes.len() < length { Parsed::Incomplete } else { Parsed::Request(request, length) }
 }
 
+/// The head of the request at the beginning of `bytes`, as soon as that is complete.
+#[must_use]
+pub fn head(bytes: &[u8]) -> Option<Request> {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
+    parse_head(std::str::from_utf8(&bytes[..end]).ok()?)
+}
+
 fn parse_head(head: &str) -> Option<Request> {
     let mut lines = head.split("\r\n");
     let mut words = lines.next()?.split(' ');

@@ -1,13 +1,14 @@
 //! What containers and outside machines do on the network.
 //!
 //! [`image`] knows images: their programs, their files, what they start. [`program`] reads a container's command line. [`runtime`] runs
-//! server processes; [`output`] and [`logs`] are what containers write; [`http`], [`site`] and [`small`] are what web servers say, [`name_server`] is `CoreDNS` as a process, [`conversation`] anything else.
+//! server processes; [`output`] and [`logs`] are what containers write; [`http`], [`site`] and [`small`] are what web servers say, [`name_server`] is `CoreDNS` as a process, [`ingress`] ingress-nginx, [`conversation`] anything else.
 
 pub mod bind_error;
 pub mod conversation;
 mod health;
 pub mod http;
 pub mod image;
+pub mod ingress;
 pub mod logs;
 pub mod name_server;
 mod nginx;

@@ -9,6 +9,8 @@ use rustc_hash::FxHashMap;
 
 use super::conversation::{Conversation, Reply, Then};
 use super::http::{self, Parsed};
+use super::ingress::IngressNginx;
+use super::ingress::proxy::{self, Finished, Step};
 use super::logs::{self, Logs};
 use super::name_server::NameServer;
 use super::site::{Site, Visit};
@@ -34,8 +36,12 @@ pub struct Apps {
     running: BTreeMap<AppId, App>,
     /// What containers have written.
     logs: Logs,
-    /// Those of them that are name servers: only they follow the store and have timers.
+    /// Those of them that are name servers: only they and the next follow the store and have timers.
     name_servers: BTreeSet<AppId>,
+    /// Those that are ingress controllers.
+    ingresses: BTreeSet<AppId>,
+    /// What a person should know, and has not been told yet.
+    remarks: Vec<String>,
     last: u32,
     /// Which process holds a socket; for look-ups only.
     owners: FxHashMap<(NsId, SockId), AppId>,
@@ -59,6 +65,8 @@ pub enum Service {
     Site(Site),
     /// `CoreDNS`.
     Dns(Box<NameServer>),
+    /// ingress-nginx.
+    Ingress(Box<IngressNginx>),
     /// The resolver outside the cluster.
     Upstream(Upstream),
     /// Something of its own.
@@ -136,6 +144,9 @@ impl Apps {
             connections: BTreeMap::new(),
             written: Vec::new(),
         };
+        if matches!(app.service, Service::Ingress(_)) {
+            self.ingresses.insert(id);
+        }
         self.running.insert(id, app);
         if let Some(App { service: Service::Dns(dns), .. }) = self.running.get_mut(&id) {
             self.name_servers.insert(id);
@@ -176,15 +187,14 @@ impl Apps {
     pub fn stop(&mut self, world: &mut World, id: AppId) {
         let Some(app) = self.running.remove(&id) else { return };
         self.name_servers.remove(&id);
+        self.ingresses.remove(&id);
         for sock in app.open.iter().chain(app.connections.keys()) {
             self.owners.remove(&(app.ns, *sock));
             world.close(app.ns, *sock);
         }
-        if let Service::Dns(dns) = &app.service {
-            for sock in dns.sockets() {
-                self.owners.remove(&(app.ns, sock));
-                world.close(app.ns, sock);
-            }
+        for sock in app.service.sockets() {
+            self.owners.remove(&(app.ns, sock));
+            world.close(app.ns, sock);
         }
     }
 
@@ -222,28 +232,42 @@ impl Apps {
         &mut self.logs
     }
 
-    /// The store has changed: name servers take it in.
+    /// The store has changed: name servers and ingress controllers take it in.
     pub fn store_changed(&mut self, store: &Store, now: SimTime) {
         for id in &self.name_servers {
             if let Some(App { service: Service::Dns(dns), .. }) = self.running.get_mut(id) {
                 dns.store_changed(store, now);
             }
         }
+        for id in &self.ingresses {
+            if let Some(App { service: Service::Ingress(nginx), .. }) = self.running.get_mut(id) {
+                nginx.store_changed(store);
+                self.remarks.extend_from_slice(nginx.remarks());
+            }
+        }
+    }
+
+    /// What a person should know since the last call.
+    pub fn take_remarks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.remarks)
     }
 
     /// When a process wants to do something by itself.
     #[must_use]
     pub fn next_timer(&self) -> Option<SimTime> {
-        let times = self.name_servers.iter().map(|id| match &self.running.get(id)?.service {
-            Service::Dns(dns) => dns.next_timer(),
-            _ => None,
-        });
+        let times =
+            self.name_servers.iter().chain(&self.ingresses).map(|id| match &self.running.get(id)?.service {
+                Service::Dns(dns) => dns.next_timer(),
+                Service::Ingress(nginx) => nginx.next_timer(),
+                _ => None,
+            });
         times.flatten().min()
     }
 
     /// Lets processes do what is due.
-    pub fn on_timer(&mut self, world: &mut World, machines: &Machines) {
+    pub fn on_timer(&mut self, world: &mut World, view: View<'_>) {
         let now = world.now();
+        self.ingresses_on_timer(world, view);
         for id in self.name_servers.clone() {
             let Some(App { service: Service::Dns(dns), ns, place, open, .. }) = self.running.get_mut(&id)
             else {
@@ -253,7 +277,7 @@ impl Apps {
                 continue;
             }
             let mut opened = Vec::new();
-            let reloaded = dns.on_timer(world, *ns, machines.get(place), &mut opened);
+            let reloaded = dns.on_timer(world, *ns, view.machines.get(place), &mut opened);
             self.logs.print(place, reloaded.log, now);
             if reloaded.moved {
                 open.drain(..).for_each(|sock| world.close(*ns, sock));
@@ -270,6 +294,19 @@ impl Apps {
             let ns = *ns;
             self.owners.extend(opened.into_iter().map(|sock| ((ns, sock), id)));
             self.listen_to(id, now);
+        }
+    }
+
+    fn ingresses_on_timer(&mut self, world: &mut World, view: View<'_>) {
+        for id in &self.ingresses {
+            let Some(app) = self.running.get_mut(id) else { continue };
+            let mut opened = Vec::new();
+            if let Service::Ingress(nginx) = &mut app.service {
+                for finished in nginx.on_timer(world, app.ns, &mut opened) {
+                    app.tell(world, view, finished, &mut opened);
+                }
+            }
+            self.owners.extend(opened.into_iter().map(|sock| ((app.ns, sock), *id)));
         }
     }
 
@@ -325,15 +362,36 @@ fn listen_all(
 
 impl Service {
     fn holds(&self, sock: SockId) -> bool {
-        matches!(self, Self::Dns(dns) if dns.sockets().any(|s| s == sock))
+        match self {
+            Self::Dns(dns) => dns.sockets().any(|s| s == sock),
+            Self::Ingress(nginx) => nginx.holds(sock),
+            _ => false,
+        }
+    }
+
+    /// Sockets that it has opened by itself.
+    fn sockets(&self) -> Vec<SockId> {
+        match self {
+            Self::Dns(dns) => dns.sockets().collect(),
+            Self::Ingress(nginx) => nginx.sockets().collect(),
+            _ => Vec::new(),
+        }
     }
 }
 
 impl App {
     fn on_ready(&mut self, world: &mut World, view: View<'_>, sock: SockId, opened: &mut Vec<SockId>) {
         if self.service.holds(sock) {
-            if let Service::Dns(dns) = &mut self.service {
-                dns.on_upstream(world, self.ns, sock, opened);
+            match &mut self.service {
+                Service::Dns(dns) => {
+                    dns.on_upstream(world, self.ns, sock, opened);
+                }
+                Service::Ingress(nginx) => {
+                    if let Some(finished) = nginx.on_endpoint(world, self.ns, sock, opened) {
+                        self.tell(world, view, finished, opened);
+                    }
+                }
+                _ => {}
             }
         } else if self.connections.contains_key(&sock) {
             self.on_connection(world, view, sock, opened);
@@ -372,7 +430,7 @@ impl App {
                     None
                 }
                 Service::Talk(talk) => talk.on_datagram(got.bytes(), got.from),
-                Service::Site(_) => None,
+                Service::Site(_) | Service::Ingress(_) => None,
             };
             if let Some(reply) = reply {
                 // Nobody is there to hear of a failure.
@@ -396,6 +454,20 @@ impl App {
             }
         }
         self.serve(world, view, sock, opened);
+        self.flush(world, sock, ended);
+    }
+
+    /// A client that waited for somebody else's answer gets it; what it has sent meanwhile is looked at then.
+    fn tell(&mut self, world: &mut World, view: View<'_>, finished: Finished, opened: &mut Vec<SockId>) {
+        let Some(connection) = self.connections.get_mut(&finished.client) else { return };
+        connection.unsent.extend(finished.bytes);
+        connection.closing |= finished.close;
+        self.serve(world, view, finished.client, opened);
+        self.flush(world, finished.client, false);
+    }
+
+    /// Sends what can be sent, and ends what is at its end.
+    fn flush(&mut self, world: &mut World, sock: SockId, ended: bool) {
         let Some(connection) = self.connections.get_mut(&sock) else { return };
         if !connection.unsent.is_empty()
             && let Ok(n) = world.tcp_send(self.ns, sock, &connection.unsent)
@@ -407,6 +479,9 @@ impl App {
             world.abort(self.ns, sock);
         } else if ended || (connection.closing && connection.unsent.is_empty()) {
             self.connections.remove(&sock);
+            if let Service::Ingress(nginx) = &mut self.service {
+                nginx.abandon(world, self.ns, sock);
+            }
             world.close(self.ns, sock);
         }
     }
@@ -417,6 +492,20 @@ impl App {
         let Some(connection) = self.connections.get_mut(&sock) else { return };
         match &mut self.service {
             Service::Plain => connection.received.clear(),
+            Service::Ingress(nginx) => {
+                let port = world.ns(self.ns).sockets.local_addr(sock).map_or(0, |at| at.port());
+                while !connection.closing && !connection.received.is_empty() {
+                    let received = &mut connection.received;
+                    let client = proxy::Client { sock, ip: peer.ip(), port, received };
+                    match nginx.on_client((world, self.ns), view.store, client, opened) {
+                        Step::Wait => break,
+                        Step::Answer(finished) => {
+                            connection.unsent.extend(finished.bytes);
+                            connection.closing = finished.close;
+                        }
+                    }
+                }
+            }
             Service::Talk(talk) => {
                 while !connection.closing && !connection.reset && !connection.received.is_empty() {
                     let before = connection.received.len();

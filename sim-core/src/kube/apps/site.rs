@@ -49,6 +49,8 @@ pub enum Site {
     Small(Small),
     /// One of the small servers of `CoreDNS`.
     CoreDns(Extra),
+    /// The image `defaultbackend` of old: 404 for everything but its own health.
+    DefaultBackend,
     /// One text for every path, with `{hostname}`, `{client}` and `{path}` filled in.
     Text {
         /// The text.
@@ -98,6 +100,7 @@ impl Site {
             }
             Self::Small(small) => small.answer(visit),
             Self::CoreDns(what) => health::of_coredns(*what, visit),
+            Self::DefaultBackend => health::of_default_backend(visit),
             Self::Text { body } => text(body, visit),
         }
     }

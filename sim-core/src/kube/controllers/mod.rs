@@ -8,6 +8,7 @@ pub mod bootstrap;
 mod disruption;
 mod endpoints;
 mod garbage;
+mod ingress;
 mod load_balancer;
 mod namespaces;
 mod nodes;
@@ -29,6 +30,7 @@ pub struct Controllers {
     scheduler: scheduler::Scheduler,
     endpoints: endpoints::EndpointsController,
     garbage: garbage::GarbageCollector,
+    ingress: ingress::IngressController,
     namespaces: namespaces::NamespaceController,
     load_balancer: load_balancer::LoadBalancerController,
     workloads: workloads::Workloads,
@@ -65,6 +67,7 @@ impl Controllers {
                 self.workloads.note(change);
                 self.nodes.note(change);
                 self.disruption.note(change);
+                self.ingress.note(change);
             }
             self.namespaces.sync(store, now);
             self.accounts.sync(store, now);
@@ -75,6 +78,7 @@ impl Controllers {
             self.scheduler.sync(store, now);
             self.endpoints.sync(store, now);
             self.load_balancer.sync(store, now);
+            self.ingress.sync(store, now);
         }
         store.revision() != before
     }

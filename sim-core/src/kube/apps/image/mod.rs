@@ -122,6 +122,8 @@ pub enum Speaks {
     Http(Site),
     /// DNS, as `CoreDNS`.
     ClusterDns,
+    /// HTTP, as ingress-nginx; where it listens is for its arguments to say.
+    Ingress,
     /// A protocol of its own.
     Talk(Talk),
     /// Something that the simulator does not know: connections are accepted.

@@ -5,6 +5,7 @@ use crate::kube::node::machine::ToolSet;
 use crate::kube::objects::Protocol;
 use crate::kube::version::Version;
 
+use super::super::ingress::options;
 use super::super::site::{
     APACHE_INDEX, APACHE_ROOT, NGINX_50X, NGINX_INDEX, NGINX_INDEX_TO_1_20, NGINX_INDEX_TO_1_29_3,
     NGINX_ROOT, Site,
@@ -42,6 +43,10 @@ pub(super) fn find(name: &str, tag: &str) -> Option<Image> {
         "wbitt/network-multitool" | "praqma/network-multitool" => multitool(),
         // These are kept in many places.
         _ if last == "pause" => bare(&["/pause"], None, 320_448),
+        _ if options::is_controller(name) => ingress_nginx(),
+        _ if matches!(last, "defaultbackend" | "defaultbackend-amd64") => {
+            site(&["/server"], 8080, Site::DefaultBackend)
+        }
         _ if last == "agnhost" => agnhost(),
         _ if last == "echoserver" => echoserver(tag),
         _ if last == "hello-app" => bare(&["./hello-app"], Some(("hello-app", hello_app)), 11_000_000),
@@ -49,6 +54,16 @@ pub(super) fn find(name: &str, tag: &str) -> Option<Image> {
         _ if last == "node-hello" => node("Hello Kubernetes!", None),
         _ => return None,
     })
+}
+
+/// The controller of ingress-nginx.
+fn ingress_nginx() -> Image {
+    Image {
+        entrypoint: words(&["/usr/bin/dumb-init", "--"]),
+        cmd: words(&["/nginx-ingress-controller"]),
+        server: Some(Server { listen: Vec::new(), speaks: Speaks::Ingress }),
+        ..shell(ToolSet::alpine("latest", &["curl", "nginx"]), 103_943_216)
+    }
 }
 
 /// An image without a shell.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Kubelet, Step, reference};
 use crate::kube::apps::image::{self, Image, Reference, Speaks};
+use crate::kube::apps::ingress::{self, IngressNginx};
 use crate::kube::apps::name_server::{NameServer, Start};
 use crate::kube::apps::program::{self, Program};
 use crate::kube::apps::runtime::{AppId, START_TIME, Service};
@@ -360,6 +361,10 @@ fn serve(program: &Program, place: &Place, pod: &Pod, hands: &mut Hands<'_>, c: 
         let service = match &server.speaks {
             Speaks::Http(site) => Service::Site(site.clone()),
             Speaks::Other => Service::Plain,
+            Speaks::Ingress => {
+                let options = ingress::Options::of_container(&c.spec).in_namespace(&pod.metadata.namespace);
+                Service::Ingress(Box::new(IngressNginx::new(options)))
+            }
             Speaks::Talk(talk) => Service::Talk(Arc::new(talk.at(pod.hostname()))),
             Speaks::ClusterDns => {
                 if !serve_dns(place, pod, ns, hands, c) {
@@ -368,7 +373,11 @@ fn serve(program: &Program, place: &Place, pod: &Pod, hands: &mut Hands<'_>, c: 
                 continue;
             }
         };
-        match hands.apps.start(hands.world, place.clone(), ns, &server.listen, service) {
+        let listen = match &service {
+            Service::Ingress(nginx) => nginx.listen(),
+            _ => server.listen.clone(),
+        };
+        match hands.apps.start(hands.world, place.clone(), ns, &listen, service) {
             Ok(app) => c.apps.push(app),
             Err((at, errno)) => {
                 let now = hands.now();
