@@ -24,6 +24,8 @@ pub(super) struct Marks {
     pub(super) nodes: Vec<NodeMarks>,
     pub(super) hosts: Vec<NodeMarks>,
     pub(super) pods: Vec<PinMarks>,
+    /// Pods that owners make, owner by owner.
+    pub(super) owned: Vec<PinMarks>,
     pub(super) services: Vec<Position>,
     pub(super) load_balancer: Position,
 }
@@ -41,6 +43,7 @@ pub(super) struct NodeMarks {
 /// Where a pin's values stand.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PinMarks {
+    pub(super) name: Position,
     pub(super) node: Position,
     pub(super) ip: Position,
 }
@@ -216,16 +219,31 @@ fn family_pod_cidrs(subnet: &IpNet, nodes: &[(&String, IpNet)], marks: &Marks, r
 }
 
 fn pod_pins(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
-    let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
-    for (i, (name, pin)) in config.pins.pods.iter().enumerate() {
-        let mark = marks.pods.get(i).copied().unwrap_or_default();
+    let mut owners: BTreeMap<IpAddr, String> = BTreeMap::new();
+    for (mark, what, pin) in all_pods(config, marks) {
         pod_pin(config, pin, mark, r);
-        if let Some(ip) = pin.ip
-            && let Some(other) = owners.insert(ip, name)
-        {
-            r.error(mark.ip, format!("{ip} is used twice: by pods {other} and {name}"), None);
+        let Some(ip) = pin.ip else { continue };
+        if let Some(other) = owners.get(&ip) {
+            r.error(mark.ip, format!("{ip} is used twice: by {other} and {what}"), None);
         }
+        owners.insert(ip, what);
     }
+}
+
+/// Every pinned pod, what to call it, and where its values stand.
+fn all_pods<'a>(
+    config: &'a ClusterConfig,
+    marks: &'a Marks,
+) -> impl Iterator<Item = (PinMarks, String, &'a PodPin)> {
+    let at = |list: &[PinMarks], i: usize| list.get(i).copied().unwrap_or_default();
+    let single = config.pins.pods.iter().enumerate();
+    let owned =
+        config.pins.owners.iter().flat_map(|(owner, pods)| pods.iter().zip(1..).map(move |p| (owner, p)));
+    single.map(move |(i, (name, pin))| (at(&marks.pods, i), format!("pod {name}"), pin)).chain(
+        owned.enumerate().map(move |(i, (owner, (pin, number)))| {
+            (at(&marks.owned, i), format!("pod {number} of {owner}"), pin)
+        }),
+    )
 }
 
 fn pod_pin(config: &ClusterConfig, pin: &PodPin, mark: PinMarks, r: &mut Reader<'_>) {
@@ -277,13 +295,12 @@ fn calico(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
         return;
     }
     let mut owners: BTreeMap<IpNet, &str> = BTreeMap::new();
-    for (i, pin) in config.pins.pods.values().enumerate() {
+    for (mark, _, pin) in all_pods(config, marks) {
         let (Some(node), Some(ip)) = (config.pinned_node(pin), pin.ip) else { continue };
         let block = blocks::block_of(ip);
         if let Some(other) = owners.insert(block, node)
             && other != node
         {
-            let mark = marks.pods.get(i).copied().unwrap_or_default();
             r.error(mark.ip, format!("{ip} is of block {block}, which `{other}` has, not `{node}`"), None);
         }
     }

@@ -236,8 +236,10 @@ fn pins(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig, marks: &mut
                 config.pins.services.insert(format!("{namespace}/{name}"), pin);
                 marks.services.push(mark);
             }
-            [kind @ ("deploy" | "rs" | "sts" | "ds"), _, _] => {
-                r.not_modelled(entry.key_at, format!("a pin for {kind}/…"));
+            ["deploy" | "rs" | "sts" | "ds", namespace, name] if is_label(namespace) && is_dns_name(name) => {
+                let (pods, marked): (Vec<_>, Vec<_>) = owner_pin(r, &entry.node, name).into_iter().unzip();
+                config.pins.owners.insert(entry.key.clone(), pods);
+                marks.owned.extend(marked);
             }
             _ => {
                 let help = "write NAMESPACE/POD, svc/NAMESPACE/NAME, or deploy|rs|sts|ds/NAMESPACE/NAME";
@@ -251,16 +253,33 @@ fn pins(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig, marks: &mut
     }
 }
 
+/// The pods of an owner, in the order in which they will be made.
+fn owner_pin(r: &mut Reader<'_>, node: &Node, owner: &str) -> Vec<(PodPin, PinMarks)> {
+    let mut pods = Vec::new();
+    for field in r.fields(node, "an owner's pin", &["pods"]) {
+        for item in r.items(&field.node, "pods") {
+            let (pin, mark) = pod_pin(r, item, &["name", "node", "ip"]);
+            if let Some(name) = &pin.name
+                && !(is_dns_name(name) && name.strip_prefix(owner).is_some_and(|rest| rest.starts_with('-')))
+            {
+                let help = format!("its pods are named {owner}-…");
+                r.error(mark.name, format!("`{name}` cannot be the name of a pod of `{owner}`"), Some(help));
+            }
+            pods.push((pin, mark));
+        }
+    }
+    pods
+}
+
 fn pod_pin(r: &mut Reader<'_>, node: &Node, known: &[&str]) -> (PodPin, PinMarks) {
     let mut pin = PodPin::default();
-    let mut mark = PinMarks { node: node.at, ip: node.at };
+    let mut mark = PinMarks { name: node.at, node: node.at, ip: node.at };
     for field in r.fields(node, "a pod's pin", known) {
-        if field.key == "node" {
-            mark.node = field.node.at;
-            pin.node = r.text(&field.node, "node").map(str::to_owned);
-        } else {
-            mark.ip = field.node.at;
-            pin.ip = r.ip(&field.node);
+        let at = field.node.at;
+        match field.key.as_str() {
+            "name" => (mark.name, pin.name) = (at, r.text(&field.node, "name").map(str::to_owned)),
+            "node" => (mark.node, pin.node) = (at, r.text(&field.node, "node").map(str::to_owned)),
+            _ => (mark.ip, pin.ip) = (at, r.ip(&field.node)),
         }
     }
     (pin, mark)

@@ -73,7 +73,7 @@ fn values_out_of_range_are_refused() {
 #[test]
 fn what_is_not_modelled_yet_is_named() {
     insta::assert_snapshot!(mistakes(
-        "networking: {cni: calico, kubeProxyDialect: \"1.9\", ipFamily: dual}\nloadBalancer: {mode: l2, pool: 203.0.113.0/28}\nfaults: [{name: x}]\npins:\n  deploy/default/x: {pods: []}\n  svc/default/x: {nodePort: 30080}\n"
+        "networking: {cni: calico, kubeProxyDialect: \"1.9\", ipFamily: dual}\nloadBalancer: {mode: l2, pool: 203.0.113.0/28}\nfaults: [{name: x}]\npins:\n  svc/default/x: {nodePort: 30080}\n"
     ));
 }
 
@@ -88,6 +88,16 @@ fn overlapping_subnets_and_addresses_in_the_wrong_place_are_refused() {
 fn pins_must_fit_the_cluster() {
     insta::assert_snapshot!(mistakes(
         "hosts:\n- {name: node1, ip: 192.168.100.101}\n- {name: web, ip: 10.244.9.9}\npins:\n  default/a: {node: node3}\n  default/b: {node: node1, ip: 10.244.2.9}\n  default/c: {ip: 10.245.0.9}\n  default/d: {ip: 10.244.1.1}\n  default/e: {ip: 10.244.1.7}\n  default/f: {ip: 10.244.1.7}\n  svc/default/a: {clusterIP: 10.244.0.7}\n  svc/default/b: {clusterIP: 10.96.0.10}\n"
+    ));
+}
+
+#[test]
+fn pins_of_owners_must_fit_too() {
+    insta::assert_snapshot!(mistakes(
+        "pins:\n  default/a: {ip: 10.244.1.7}\n  deploy/default/web:\n    pods:\n    - {name: web-5dd9bf6c97-m7vvt, node: node1, ip: 10.244.1.7}\n    - {node: node2, ip: 10.244.1.8}\n  sts/default/db: {pods: [{node: nod1}]}\n"
+    ));
+    insta::assert_snapshot!(mistakes(
+        "pins:\n  rs/default/web:\n    pods:\n    - {name: wbe-5dd9b, node: node2}\n    - {nam: x}\n  ds/default/x: [a]\n  job/default/x: {}\n"
     ));
 }
 
