@@ -174,6 +174,22 @@ impl Cluster {
         Ok(())
     }
 
+    /// A place with the programs and files of a machine and the network of some namespace, as `nsenter` makes it; it is there until
+    /// [`Cluster::netns_close`].
+    pub fn netns_open(&mut self, on: &Place, name: &str, ns: NsId) -> Place {
+        let host = on.machine().clone();
+        let place = Place::Netns { host: Box::new(host.clone()), name: name.to_owned() };
+        if let Some(machine) = self.machines.get(&host).cloned() {
+            self.machines.insert(place.clone(), Machine { ns, ..machine });
+        }
+        place
+    }
+
+    /// Forgets a place of [`Cluster::netns_open`]; the namespace stays.
+    pub fn netns_close(&mut self, place: &Place) {
+        self.machines.remove_named(place);
+    }
+
     /// Where a namespace belongs, for people: a pod's first container, a node, a host; none for the underlay.
     #[must_use]
     pub fn place_of(&self, ns: NsId) -> Option<Place> {

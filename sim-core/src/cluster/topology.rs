@@ -125,6 +125,10 @@ impl Builder<'_> {
         let gateways: Vec<IpAddr> = config.gateways().collect();
         for node in &config.nodes {
             let ns = self.machine(Place::Node(node.name.clone()), &node.name, ToolSet::NODE);
+            if let Some(machine) = self.machines.get_mut(&Place::Node(node.name.clone())) {
+                let (path, text) = ("/var/lib/kubelet/config.yaml", kubelet_config(config));
+                machine.files = std::mem::take(&mut machine.files).with(path, text.into_bytes());
+            }
             self.plug(ns, "eth0", switch, &node.name, &on(&mut node.ips()), CABLE_DELAY)?;
             self.default_routes(ns, &gateways)?;
             self.more_addresses(ns, node)?;
@@ -390,6 +394,16 @@ fn hosts_file(config: &ClusterConfig, own: &str) -> String {
         }
     }
     text
+}
+
+/// What kubeadm has written for the kubelet, as far as it has a meaning here.
+fn kubelet_config(config: &ClusterConfig) -> String {
+    let (dns, domain) = (config.networking.cluster_dns, &config.networking.dns_domain);
+    format!(
+        "apiVersion: kubelet.config.k8s.io/v1beta1\ncgroupDriver: systemd\nclusterDNS:\n- {dns}\nclusterDomain: {domain}\n\
+         healthzBindAddress: 127.0.0.1\nhealthzPort: 10248\nkind: KubeletConfiguration\nrotateCertificates: true\n\
+         staticPodPath: /etc/kubernetes/manifests\n"
+    )
 }
 
 /// A network card of a virtual machine.

@@ -6,8 +6,9 @@ use super::text::{
     tail, tee, test, timeout, touch, tr, uniq, wc, which, xargs, yes,
 };
 use super::{
-    arping, bind, brctl, bridge, busybox, conntrack, curl, dmesg, getent, ip, ipset, iptables, ipvsadm,
-    kubectl, nc, nettools, nft, nslookup, ping, sh, ss, ssh, sysctl, tcpdump, traceroute, wget,
+    arping, bind, brctl, bridge, busybox, conntrack, containers, curl, dmesg, getent, ip, ipset, iptables,
+    ipvsadm, kubectl, nc, nettools, nft, nsenter, nslookup, ping, sh, ss, ssh, sysctl, systemctl, tcpdump,
+    traceroute, wget,
 };
 
 /// Kinds of machines, as a set.
@@ -77,11 +78,13 @@ static TABLE: &[Entry] = &[
     row("busybox",  On::BUSYBOX, busybox::run),
     row("cat",      On::ALL, cat::run),
     row("conntrack", On::NODE.or(On::HOST), conntrack::run),
+    row("crictl",   On::NODE, containers::crictl),
     row("curl",     On::MACHINES, curl::run),
     row("cut",      On::ALL, cut::run),
     row("date",     On::ALL, date::run),
     row("dig",      On::MACHINES, bind::dig),
     row("dmesg",    On::MACHINES, dmesg::run),
+    row("docker",   On::NODE, containers::docker),
     row("echo",     On::ALL, echo::run),
     row("egrep",    On::ALL, grep::run),
     row("env",      On::ALL, env::run),
@@ -116,6 +119,7 @@ static TABLE: &[Entry] = &[
     row("netstat",  On::MACHINES, nettools::netstat),
     row("netstat",  On::BUSYBOX, nettools::netstat_busybox),
     row("nft",      On::NODE.or(On::HOST), nft::run),
+    row("nsenter",  On::NODE, nsenter::run),
     row("nslookup", On::BUSYBOX, nslookup::run_busybox),
     row("nslookup", On::MACHINES, bind::nslookup),
     row("ping",     On::MACHINES, ping::run_iputils),
@@ -137,6 +141,7 @@ static TABLE: &[Entry] = &[
     row("ssh",      On::MACHINES, ssh::run),
     row("sysctl",   On::MACHINES, sysctl::run_procps),
     row("sysctl",   On::BUSYBOX, sysctl::run_busybox),
+    row("systemctl", On::NODE, systemctl::run),
     row("tail",     On::ALL, tail::run),
     row("tcpdump",  On::MACHINES, tcpdump::run),
     row("tee",      On::ALL, tee::run),

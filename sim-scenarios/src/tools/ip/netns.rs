@@ -7,7 +7,7 @@ use super::link::netns_ids;
 use super::words::{Words, refuse, shortens};
 use super::{Failure, Options, Shown};
 use crate::tools::printer::Printer;
-use crate::tools::{Cx, Place};
+use crate::tools::{Cx, Place, containers};
 
 const COMMANDS: &[&str] = &[
     "list", "show", "lst", "list-id", "help", "add", "set", "delete", "identify", "pids", "exec", "monitor",
@@ -44,7 +44,10 @@ pub(super) fn run(cx: &mut Cx<'_>, options: &Options, mut words: Words<'_>) -> (
 /// The namespaces of this machine, the newest first.
 pub(super) fn named(cx: &Cx<'_>) -> Vec<(String, NsId)> {
     let machine = cx.place.machine();
-    cx.cluster.machines().named(machine).into_iter().map(|(name, ns)| (name.to_owned(), ns)).collect()
+    let by_hand = cx.cluster.machines().named(machine).into_iter().map(|(name, ns)| (name.to_owned(), ns));
+    // Those that `nsenter` has opened have a path for a name.
+    let by_hand = by_hand.filter(|(name, _)| !name.contains('/'));
+    by_hand.chain(containers::named_namespaces(cx)).collect()
 }
 
 fn list(cx: &Cx<'_>, options: &Options) -> Shown {
@@ -150,8 +153,24 @@ fn exec(cx: &mut Cx<'_>, options: &Options, words: &[String]) -> (Shown, i32) {
 }
 
 fn exec_in(cx: &mut Cx<'_>, name: &str, command: &[String]) -> Result<i32, Failure> {
+    if command.is_empty() {
+        return Err(refuse("No command specified", 1));
+    }
+    let Some(place) = place_named(cx, name) else {
+        let own = containers::named_namespaces(cx).into_iter().find(|(own, _)| own == name);
+        let (_, ns) = own.ok_or_else(|| cannot_open(name, 255))?;
+        let machine = cx.place.machine().clone();
+        let place = cx.cluster.netns_open(&machine, name, ns);
+        let result = exec_at(cx, &place, command);
+        cx.cluster.netns_close(&place);
+        return result;
+    };
+    exec_at(cx, &place, command)
+}
+
+fn exec_at(cx: &mut Cx<'_>, place: &Place, command: &[String]) -> Result<i32, Failure> {
     let Some(program) = command.first() else { return Err(refuse("No command specified", 1)) };
-    let place = place_named(cx, name).ok_or_else(|| cannot_open(name, 255))?;
+    let place = place.clone();
     if let Some(shell) = cx.shell_named(&place, program).filter(|_| command.len() == 1 && cx.stdin.is_empty())
     {
         cx.session.open_shell(place, shell, cx.args, None);

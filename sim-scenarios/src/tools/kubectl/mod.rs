@@ -33,7 +33,7 @@ mod nodes;
 mod patch;
 mod pods;
 mod port_forward;
-mod printers;
+pub(crate) mod printers;
 mod quantity;
 mod replace;
 mod resource;

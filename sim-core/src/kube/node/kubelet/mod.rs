@@ -179,7 +179,7 @@ impl Kubelet {
                     key.0, key.1
                 ));
             }
-            if c.ports.iter().any(|p| p.host_port.is_some()) {
+            if !pod.spec.host_network && c.ports.iter().any(|p| p.host_port.is_some()) {
                 hands.remark(format!("pod {}/{}: hostPort is not modelled yet", key.0, key.1));
             }
         }

@@ -26,6 +26,11 @@ impl TabWriter {
         Self { min_width: 6, padding: 3, remembered: Some(Vec::new()), text: String::new() }
     }
 
+    /// A writer with no column under `min_width`, and `padding` blanks between columns.
+    pub(crate) fn with(min_width: usize, padding: usize) -> Self {
+        Self { min_width, padding, remembered: None, text: String::new() }
+    }
+
     /// Takes text with tabs and newlines.
     pub(crate) fn write(&mut self, text: &str) {
         self.text.push_str(text);
