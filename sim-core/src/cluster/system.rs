@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::Cluster;
 use super::topology::mistake;
 use crate::diagnostic::Diagnostic;
+use crate::kube::apps::node_cache;
 use crate::kube::apps::runtime::Service as AppService;
-use crate::kube::config::{ClusterConfig, Cni, Listen, NodeConfig, Role};
+use crate::kube::config::{ClusterConfig, Cni, Listen, NodeConfig, ProxyMode, Role};
 use crate::kube::controllers::{DESIRED, MAXIMUM, bootstrap, owner_reference};
 use crate::kube::dns::server::{kubeadm_corefile, release_of};
 use crate::kube::node::Hands;
@@ -107,6 +108,19 @@ fn cluster_dns(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError
     let deployment = store.create_value(Kind::Deployment, "kube-system", &coredns(config), SimTime::ZERO)?;
     let Object::Deployment(deployment) = &*deployment else { return Ok(()) };
     store.create(coredns_set(deployment), SimTime::ZERO)?;
+    if config.networking.node_local_dns {
+        let networking = &config.networking;
+        let ipvs = networking.proxy_mode == ProxyMode::Ipvs;
+        for body in node_cache::manifests(&networking.dns_domain, networking.cluster_dns, ipvs) {
+            let kind = Kind::from_manifest(
+                body["apiVersion"].as_str().unwrap_or_default(),
+                body["kind"].as_str().unwrap_or_default(),
+            );
+            if let Some(kind) = kind {
+                store.create_value(kind, "kube-system", &body, SimTime::ZERO)?;
+            }
+        }
+    }
     Ok(())
 }
 

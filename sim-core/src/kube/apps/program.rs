@@ -132,7 +132,7 @@ fn run(line: &[String], image: &Image, attached: bool) -> Result<Program, NotFou
         "nc" | "ncat" | "netcat" if args.iter().any(|a| a.starts_with('-') && a.contains('l')) => {
             netcat(&args)
         }
-        "nginx" | "httpd" | "httpd-foreground" | "coredns" => match &image.server {
+        "nginx" | "httpd" | "httpd-foreground" | "coredns" | "node-cache" => match &image.server {
             Some(server) => Program::server(server.clone()),
             None => Program { unknown: Some(name.to_owned()), ..Program::forever() },
         },

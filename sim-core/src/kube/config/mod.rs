@@ -14,6 +14,7 @@ mod tests;
 mod yaml;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
@@ -48,6 +49,45 @@ pub struct ClusterConfig {
     pub load_balancer: LoadBalancer,
     /// What the gateway's DNS server answers, by lower-case name without a final dot.
     pub upstream: IndexMap<String, Vec<IpAddr>>,
+    /// What goes wrong, and when.
+    pub faults: Vec<Fault>,
+}
+
+impl Networking {
+    /// The name server that kubelets give to pods (`clusterDNS`): the Service, or the node's own cache where that cannot have the
+    /// Service's address.
+    #[must_use]
+    pub fn kubelet_dns(&self) -> IpAddr {
+        if self.node_local_dns && self.proxy_mode == ProxyMode::Ipvs {
+            NODE_LOCAL_DNS
+        } else {
+            self.cluster_dns
+        }
+    }
+}
+
+/// The address of the DNS cache on every node.
+pub const NODE_LOCAL_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
+
+/// Something that goes wrong for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What.
+    pub kind: FaultKind,
+    /// On which nodes; none named: on all.
+    pub nodes: Vec<String>,
+    /// From when on, after the cluster was switched on.
+    pub start: Duration,
+    /// Until when; none: for good.
+    pub end: Option<Duration>,
+}
+
+/// Kinds of faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// `conntrack-race`: the first packets of a UDP flow that leave together are looked at together, as on several processors; where
+    /// they are translated differently one is lost.
+    ConntrackRace,
 }
 
 /// The block's `networking`.
@@ -67,6 +107,8 @@ pub struct Networking {
     pub dns_domain: String,
     /// Cluster IP of the DNS Service, and the name server in pods.
     pub cluster_dns: IpAddr,
+    /// Whether every node has a DNS cache of its own (NodeLocal DNSCache).
+    pub node_local_dns: bool,
     /// Who wires pods.
     pub cni: Cni,
     /// How kube-proxy programs its node.
@@ -278,6 +320,7 @@ impl Default for Networking {
             second_service_subnet: None,
             dns_domain: "cluster.local".to_owned(),
             cluster_dns: IpAddr::V4(Ipv4Addr::new(10, 96, 0, 10)),
+            node_local_dns: false,
             cni: Cni::Flannel,
             proxy_mode: ProxyMode::Iptables,
             proxy_dialect: DEFAULT_VERSION,
@@ -300,6 +343,7 @@ impl Default for ClusterConfig {
             sysctl: IndexMap::new(),
             load_balancer: LoadBalancer { mode: LoadBalancerMode::None, pool: None },
             upstream: IndexMap::new(),
+            faults: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The block's fields, one after the other.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
@@ -9,8 +10,8 @@ use super::machines::{hosts, listen, nodes};
 use super::reader::{Reader, set, set_pair};
 use super::yaml::{self, Node, Position};
 use super::{
-    ClusterConfig, Cni, ImageConfig, IpFamily, LoadBalancerMode, Networking, NodePortPin, PodPin, ProxyMode,
-    ServicePin, check, families,
+    ClusterConfig, Cni, Fault, FaultKind, ImageConfig, IpFamily, LoadBalancerMode, NODE_LOCAL_DNS,
+    Networking, NodePortPin, PodPin, ProxyMode, ServicePin, check, families,
 };
 use crate::diagnostic::Diagnostic;
 use crate::kube::version::Version;
@@ -73,7 +74,7 @@ fn block(r: &mut Reader<'_>, root: &Node, config: &mut ClusterConfig) {
                 load_balancer(r, node, config);
             }
             "dns" => dns(r, node, config),
-            "faults" => faults(r, node),
+            "faults" => faults(r, node, config),
             _ => {}
         }
     }
@@ -107,7 +108,8 @@ fn minor_version(r: &mut Reader<'_>, node: &Node, what: &str) -> Option<Version>
 }
 
 fn networking(r: &mut Reader<'_>, node: &Node, config: &mut Networking, marks: &mut Marks) {
-    const FIELDS: [&str; 9] = [
+    const FIELDS: [&str; 10] = [
+        "nodeLocalDNS",
         "ipFamily",
         "podSubnet",
         "serviceSubnet",
@@ -135,6 +137,7 @@ fn networking(r: &mut Reader<'_>, node: &Node, config: &mut Networking, marks: &
                 marks.cluster_dns = Some(node.at);
                 set(&mut config.cluster_dns, r.ip(node));
             }
+            "nodeLocalDNS" => set(&mut config.node_local_dns, r.boolean(node)),
             "cni" => {
                 marks.cni = node.at;
                 set(&mut config.cni, cni(r, node));
@@ -144,6 +147,12 @@ fn networking(r: &mut Reader<'_>, node: &Node, config: &mut Networking, marks: &
             "mtu" => set(&mut config.mtu, r.number(node, "mtu", 576..=65535)),
             _ => {}
         }
+    }
+    if config.cluster_dns == NODE_LOCAL_DNS {
+        // The kubelets' setting: the Service has the address that it has without it.
+        config.node_local_dns = true;
+        marks.cluster_dns = None;
+        set(&mut config.cluster_dns, families::nth(&config.service_subnet, 10));
     }
     if marks.cluster_dns.is_none() && marks.service_subnet != Position::default() {
         // kubeadm takes the tenth address of the service subnet.
@@ -376,10 +385,54 @@ fn dns(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig) {
     }
 }
 
-fn faults(r: &mut Reader<'_>, node: &Node) {
-    if let [first, ..] = r.items(node, "faults") {
-        r.not_modelled(first.at, "a fault");
+/// Faults that lab authors may think of, and that are not there.
+const OTHER_FAULTS: [&str; 6] =
+    ["link-loss", "link-delay", "link-down", "node-down", "partition", "stalled-kube-proxy"];
+
+fn faults(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig) {
+    for item in r.items(node, "faults") {
+        let (mut kind, mut nodes, mut start, mut end) = (None, Vec::new(), Duration::ZERO, None);
+        for field in r.fields(item, "a fault", &["name", "nodes", "start", "end"]) {
+            let at = &field.node;
+            match field.key.as_str() {
+                "name" => match r.text(at, "a fault's name") {
+                    Some(other) if OTHER_FAULTS.contains(&other) => {
+                        r.not_modelled(at.at, format!("the fault {other}"));
+                    }
+                    Some(_) => {
+                        let words = [("conntrack-race", FaultKind::ConntrackRace)];
+                        kind = r.choice(at, "a fault's name", &words);
+                    }
+                    None => {}
+                },
+                "nodes" => {
+                    let names = r.items(at, "nodes").iter().filter_map(|n| r.text(n, "a node's name"));
+                    nodes = names.map(str::to_owned).collect();
+                }
+                "start" => set(&mut start, time(r, at)),
+                _ => end = time(r, at),
+            }
+        }
+        config.faults.extend(kind.map(|kind| Fault { kind, nodes, start, end }));
     }
+}
+
+/// A time after the start: `90s`, `2m`, `500ms`.
+fn time(r: &mut Reader<'_>, node: &Node) -> Option<Duration> {
+    let text = r.text(node, "a time")?;
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let scale = match &text[split..] {
+        "ms" => Some(1),
+        "s" => Some(1000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let millis = scale.and_then(|s: u64| text[..split].parse::<u64>().ok()?.checked_mul(s));
+    if millis.is_none() {
+        r.error(node.at, format!("`{text}` is not a time"), Some("write it as 90s or 2m".to_owned()));
+    }
+    millis.map(Duration::from_millis)
 }
 
 /// Nodes without a podCIDR get the first free /24 (/64) of the pod subnet, as the node IPAM controller hands them out.

@@ -17,7 +17,7 @@ use super::proxy::mode::{Iptables, Ipvs, Mode, Nftables, Shared};
 use super::proxy::nftables;
 use super::proxy::services::ServiceMap;
 use crate::kube::apps::runtime::Apps;
-use crate::kube::config::{self, ClusterConfig, Cni, NodeConfig, ProxyMode};
+use crate::kube::config::{self, ClusterConfig, Cni, FaultKind, NodeConfig, ProxyMode};
 use crate::kube::objects::{Kind, Node, Object, Pod};
 use crate::kube::store::{ChangeKind, Store};
 use crate::linux::World;
@@ -82,6 +82,8 @@ pub enum Timer {
     ProxyPeriod,
     /// The load balancer looks at the nodes.
     Balancer(balancer::Tick),
+    /// A fault of the configuration, by number, begins or ends.
+    Fault(usize, bool),
 }
 
 /// The agents of every node.
@@ -193,7 +195,33 @@ impl NodeAgents {
                 .collect();
             self.set_up_family(&nodes, &self.families[i].settings, hands)?;
         }
+        self.plan_faults(hands);
         Ok(())
+    }
+
+    /// Plans the faults of the configuration.
+    fn plan_faults(&self, hands: &mut Hands<'_>) {
+        for (i, fault) in hands.config.faults.iter().enumerate() {
+            if fault.start.is_zero() {
+                self.fault(i, true, hands);
+            } else {
+                hands.timers.push(hands.now() + fault.start, Timer::Fault(i, true));
+            }
+            if let Some(end) = fault.end {
+                hands.timers.push(hands.now() + end, Timer::Fault(i, false));
+            }
+        }
+    }
+
+    fn fault(&self, i: usize, begins: bool, hands: &mut Hands<'_>) {
+        let Some(fault) = hands.config.faults.get(i) else { return };
+        for (name, kubelet) in &self.kubelets {
+            if fault.nodes.is_empty() || fault.nodes.contains(name) {
+                match fault.kind {
+                    FaultKind::ConntrackRace => hands.world.ns_mut(kubelet.ns()).conntrack.set_race(begins),
+                }
+            }
+        }
     }
 
     fn set_up_family(
@@ -305,6 +333,7 @@ impl NodeAgents {
                 self.write_rules(hands);
             }
             Timer::Balancer(tick) => self.balancer.on_tick(tick, hands),
+            Timer::Fault(i, begins) => self.fault(i, begins, hands),
             Timer::Pod { node, uid, pod, step, awaited } => {
                 self.awaited -= usize::from(awaited);
                 if let Some(kubelet) = self.kubelets.get_mut(&node) {

@@ -26,9 +26,25 @@ pub struct Conntrack {
     pub(super) table: Table,
     pub(super) stats: Stats,
     sweep_at: usize,
+    race: Option<Race>,
+}
+
+/// First packets of UDP flows that several processors look at together.
+#[derive(Clone, Debug, Default)]
+struct Race {
+    /// Flows that were inserted at this instant.
+    at: SimTime,
+    inserted: Vec<Tuple>,
 }
 
 impl Conntrack {
+    /// Lets UDP packets that one socket sends at one instant meet as on a machine with several processors: each makes a flow of its own
+    /// before the first is inserted. Where their translations differ the later is dropped and `insert_failed` counts it, as kernels
+    /// did before clashes were resolved (`nf_ct_resolve_clash_harder`, 5.7).
+    pub fn set_race(&mut self, on: bool) {
+        self.race = on.then(Race::default);
+    }
+
     /// Finds or makes the flow of a packet (`nf_conntrack_in`, in PREROUTING and OUTPUT) and notes it on the buffer.
     ///
     /// A packet that carries a note already (it comes back by the loopback device, or rules said not to track it) keeps it.
@@ -79,6 +95,12 @@ impl Conntrack {
         let id = match (by_orig, by_reply, twin) {
             (None, None, _) => {
                 conn.status |= Status::CONFIRMED;
+                if let Some(race) = self.race.as_mut().filter(|_| conn.orig.protocol == proto::UDP) {
+                    if race.at != now {
+                        *race = Race { at: now, inserted: Vec::new() };
+                    }
+                    race.inserted.push(conn.orig);
+                }
                 self.insert_new(conn, now)
             }
             // Another copy of the packet (a bridge sent it to several ports) was here before.
@@ -87,7 +109,7 @@ impl Conntrack {
                 id
             }
             // The replies at least can be told apart, which is enough for a short exchange (`nf_ct_resolve_clash_harder`).
-            (Some(_), None, None) if conn.orig.protocol == proto::UDP => {
+            (Some(_), None, None) if conn.orig.protocol == proto::UDP && self.race.is_none() => {
                 conn.status |= Status::CONFIRMED | Status::FIXED_TIMEOUT | Status::NAT_CLASH;
                 conn.expires = now + CLASH_LIFETIME;
                 self.stats.clash_resolve += 1;
@@ -298,7 +320,8 @@ impl Conntrack {
             self.stats.invalid += 1;
             return Ok(SkbCt::Invalid);
         };
-        while let Some((id, dir)) = self.table.find(&tuple, now) {
+        let racing = self.race.as_ref().is_some_and(|r| r.at == now && r.inserted.contains(&tuple));
+        while let Some((id, dir)) = self.table.find(&tuple, now).filter(|_| !racing) {
             let heard = self.table.events.are_heard();
             let Some(conn) = self.table.get_mut(id) else { break };
             let before = heard.then(|| conn.face());

@@ -6,6 +6,7 @@ use crate::kube::objects::Protocol;
 use crate::kube::version::Version;
 
 use super::super::ingress::options;
+use super::super::node_cache;
 use super::super::site::{
     APACHE_INDEX, APACHE_ROOT, NGINX_50X, NGINX_INDEX, NGINX_INDEX_TO_1_20, NGINX_INDEX_TO_1_29_3,
     NGINX_ROOT, Site,
@@ -20,6 +21,7 @@ pub(super) fn find(name: &str, tag: &str) -> Option<Image> {
         "nginx" => nginx(tag),
         "httpd" => httpd(tag),
         "coredns" | "coredns/coredns" | "registry.k8s.io/coredns/coredns" => coredns(),
+        node_cache::IMAGE => Image { entrypoint: words(&["/node-cache"]), ..coredns() },
         "pause" => bare(&["/pause"], None, 320_448),
         "redis" => official(tag, ("redis-server", redis), 45_000_000),
         "mysql" => official(tag, ("mysqld", mysql), 178_000_000),

@@ -23,6 +23,8 @@ mod looping;
 mod records;
 mod rewrite;
 mod setup;
+#[cfg(test)]
+mod strict;
 mod template;
 #[cfg(test)]
 mod tests;

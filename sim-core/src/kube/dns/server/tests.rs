@@ -37,7 +37,7 @@ fn put(store: &mut Store, objects: Vec<(Kind, Value)>) {
 }
 
 /// Namespace `shop`: a ClusterIP Service, a headless one with three endpoints (one not ready), aliases into and out of the cluster.
-fn cluster() -> Store {
+pub(super) fn cluster() -> Store {
     let mut store = Store::new(StoreConfig::default(), Dice::seeded(1));
     let ready = json!([
         endpoint("10.244.1.5", true, Some("db-0")),
@@ -59,7 +59,7 @@ fn cluster() -> Store {
 }
 
 /// kubeadm's Corefile with an address for its upstream server.
-fn server() -> Server {
+pub(super) fn server() -> Server {
     let corefile = kubeadm_corefile("cluster.local", crate::kube::version::Version::new(1, 34, 0));
     with_corefile(&corefile.replace("/etc/resolv.conf", "192.168.100.1"))
 }
@@ -68,7 +68,7 @@ fn with_corefile(text: &str) -> Server {
     Server::new(("/etc/coredns/Corefile", text), &["10.244.0.2".parse().unwrap()], &Nowhere, 7).unwrap()
 }
 
-const UDP: Client = Client {
+pub(super) const UDP: Client = Client {
     addr: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 244, 1, 9)), 40000),
     local: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 53),
     transport: Transport::Udp,

@@ -9,6 +9,7 @@ use super::{Kubelet, Step, reference};
 use crate::kube::apps::image::{self, Image, Reference, Speaks};
 use crate::kube::apps::ingress::{self, IngressNginx};
 use crate::kube::apps::name_server::{NameServer, Start};
+use crate::kube::apps::node_cache::{self, Arguments};
 use crate::kube::apps::program::{self, Program};
 use crate::kube::apps::runtime::{AppId, START_TIME, Service};
 use crate::kube::apps::site::Site;
@@ -39,6 +40,8 @@ pub(super) struct ContainerRun {
     failed: Option<i32>,
     /// How long it goes on after it was told to end.
     lameduck: Duration,
+    /// What it has to take away when it ends: a cache on the node.
+    node_cache: Option<(Arguments, NsId)>,
     /// Whether its process ends when it is asked to; the first process of a namespace ignores SIGTERM unless it has a handler.
     obeys: bool,
 }
@@ -82,6 +85,7 @@ impl ContainerRun {
             apps: Vec::new(),
             failed: None,
             lameduck: Duration::ZERO,
+            node_cache: None,
             obeys: false,
         }
     }
@@ -104,6 +108,9 @@ impl ContainerRun {
     pub(super) fn stop(&mut self, hands: &mut Hands<'_>) {
         for app in self.apps.drain(..) {
             hands.apps.stop(hands.world, app);
+        }
+        if let Some((arguments, ns)) = self.node_cache.take() {
+            node_cache::tear_down(&arguments, ns, hands.world);
         }
     }
 
@@ -404,7 +411,14 @@ fn serve_dns(place: &Place, pod: &Pod, ns: NsId, hands: &mut Hands<'_>, c: &mut 
         kubernetes: hands.config.kubernetes_version,
         place: u64::from(ns.0),
     };
-    let (dns, log) = match NameServer::start(start, hands.world) {
+    let words: Vec<String> = c.spec.command.iter().chain(&c.spec.args).cloned().collect();
+    let cache = Arguments::parse(&words);
+    let begun = match &cache {
+        Some(arguments) => node_cache::start(arguments, &start, ns, hands.world),
+        None => NameServer::start(start, hands.world),
+    };
+    c.node_cache = cache.map(|arguments| (arguments, ns));
+    let (dns, log) = match begun {
         Ok(started) => started,
         Err(log) => {
             hands.apps.logs_mut().print(place, log, now);

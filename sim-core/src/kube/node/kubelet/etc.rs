@@ -41,7 +41,7 @@ pub(super) fn node_dns(pod: &Pod, hands: &Hands<'_>) -> NodeDns {
     let node = hands.machines.get(&Place::Node(pod.spec.node_name.clone()));
     let own = node.and_then(|m| m.files.read_text("/etc/resolv.conf").ok()).unwrap_or_default();
     NodeDns {
-        cluster_dns: vec![networking.cluster_dns.to_string()],
+        cluster_dns: vec![networking.kubelet_dns().to_string()],
         cluster_domain: networking.dns_domain.clone(),
         own: ResolvLines::parse(&own),
     }
