@@ -7,6 +7,8 @@ use crate::kube::apps::runtime::View;
 use crate::kube::node::Hands;
 use crate::time::SimTime;
 
+/// Changes that are kept for those who watch.
+const CHANGES_KEPT: u64 = 1000;
 /// What a cluster is given to come to rest.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(600);
 
@@ -36,6 +38,23 @@ impl Cluster {
         let limit = self.now() + SETTLE_TIME_MAX;
         self.reconcile();
         while (self.agents.is_busy() || self.controllers.is_busy()) && self.step(limit) {}
+    }
+
+    /// Stops or starts a node's kubelet. A node that is not heard of becomes NotReady after 40 s, and its pods are sent away after five
+    /// minutes more. Whether that changed anything.
+    pub fn run_kubelet(&mut self, node: &str, runs: bool) -> bool {
+        let mut changed = false;
+        self.with_hands(|agents, hands| changed = agents.run_kubelet(node, runs, hands));
+        if changed {
+            let now = self.now();
+            self.controllers.node_heard(node, !runs, now);
+            if runs {
+                let config = self.config.clone();
+                super::system::report_ready(&mut self.store, &config, node, now);
+            }
+            self.reconcile();
+        }
+        changed
     }
 
     /// Goes to the next instant at which something happens, `until` at the latest; whether there may be more before `until`.
@@ -75,7 +94,9 @@ impl Cluster {
         while let Some((ns, sock)) = self.world.pop_ready() {
             let view = View { store: &self.store, machines: &self.machines };
             if !self.apps.on_ready(&mut self.world, view, ns, sock) {
-                self.agents.on_ready(&mut self.world, ns, sock);
+                self.with_hands(|agents, hands| {
+                    agents.on_ready(ns, sock, hands);
+                });
             }
         }
         self.end_processes();
@@ -102,6 +123,9 @@ impl Cluster {
                 }
             }
         }
+        // Everybody here has seen everything; a person who watches reads after each step.
+        let seen = self.store.changes().cursor();
+        self.store.trim_changes(seen.saturating_sub(CHANGES_KEPT));
     }
 
     fn with_hands(&mut self, act: impl FnOnce(&mut crate::kube::node::NodeAgents, &mut Hands<'_>)) {

@@ -24,7 +24,7 @@ use crate::kube::objects::{
     Deployment, Kind, Node, Object, ObjectMeta, Protocol, ReplicaSet, ServiceAccount, Taint, TaintEffect,
     Timestamp,
 };
-use crate::kube::store::{ApiError, Store};
+use crate::kube::store::{ApiError, Store, set_condition};
 use crate::time::SimTime;
 
 /// Port of the API server.
@@ -241,6 +241,20 @@ fn node_object(node: &NodeConfig, config: &ClusterConfig) -> Node {
         },
         status: node_status(node, config),
     }
+}
+
+/// What a kubelet reports when it comes back.
+pub(super) fn report_ready(store: &mut Store, config: &ClusterConfig, node: &str, now: SimTime) {
+    let Some(of) = config.nodes.iter().find(|n| n.name == node) else { return };
+    let fresh = node_status(of, config);
+    let at = Some(Timestamp::at(now));
+    // It may have been deleted meanwhile.
+    let _ = store.edit_status::<Node>("", node, now, |node| {
+        for condition in fresh.conditions {
+            let new = Condition { last_heartbeat_time: at, last_transition_time: at, ..condition };
+            set_condition(&mut node.status.conditions, new);
+        }
+    });
 }
 
 fn node_status(node: &NodeConfig, config: &ClusterConfig) -> NodeStatus {

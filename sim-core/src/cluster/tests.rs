@@ -206,7 +206,7 @@ fn containers_find_the_files_that_the_kubelet_writes() {
     );
     assert!(file("/etc/hosts").ends_with("\n10.244.1.5\tpod-a\n"));
     assert_eq!(file("/etc/hostname"), "pod-a\n");
-    assert_eq!(machine.env["KUBERNETES_SERVICE_HOST"], "10.96.0.1");
+    assert_eq!(machine.links["KUBERNETES_SERVICE_HOST"], "10.96.0.1");
 }
 
 const OUTSIDE: &str = "

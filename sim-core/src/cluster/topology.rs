@@ -176,7 +176,15 @@ impl Builder<'_> {
         ];
         let env: IndexMap<String, String> =
             env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let machine = Machine { hostname: name.to_owned(), ns, files, tools, cwd: "/root".to_owned(), env };
+        let machine = Machine {
+            hostname: name.to_owned(),
+            ns,
+            files,
+            tools,
+            cwd: "/root".to_owned(),
+            env,
+            links: Arc::default(),
+        };
         self.machines.insert(place, machine);
         ns
     }

@@ -100,7 +100,7 @@ impl Shell {
         let mut cwd = "/".to_owned();
         if let Some(machine) = machine {
             cwd.clone_from(&machine.cwd);
-            vars.extend(machine.env.iter().map(|(k, v)| (k.clone(), exported(v))));
+            vars.extend(machine.environment().map(|(k, v)| (k.clone(), exported(v))));
             vars.entry("HOSTNAME".to_owned())
                 .or_insert_with(|| Var { value: machine.hostname.clone(), exported: false });
         }

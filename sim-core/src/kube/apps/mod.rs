@@ -4,6 +4,7 @@
 //! server processes; [`output`] and [`logs`] are what containers write; [`http`], [`site`] and [`small`] are what web servers say, [`name_server`] is `CoreDNS` as a process and [`node_cache`] its form on every node, [`ingress`] ingress-nginx, [`conversation`] anything else.
 
 pub mod bind_error;
+pub mod command;
 pub mod conversation;
 mod health;
 pub mod http;

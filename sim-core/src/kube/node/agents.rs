@@ -101,6 +101,10 @@ pub struct NodeAgents {
     balancer: Balancer,
     /// Timers that the cluster is not at rest before.
     awaited: usize,
+    /// Probes under way that the cluster is not at rest before.
+    probing: usize,
+    /// Nodes by their namespace; for look-ups only.
+    nodes: FxHashMap<NsId, String>,
     /// Changes of the store that have been seen.
     cursor: u64,
     /// For look-ups only.
@@ -131,6 +135,7 @@ impl NodeAgents {
     #[must_use]
     pub fn new(config: &ClusterConfig, machines: &Machines) -> Self {
         let mut kubelets = IndexMap::new();
+        let mut nodes = FxHashMap::default();
         let families = config.networking.pod_subnets().map(|pods| {
             let settings = Settings::kubeadm(pods).in_dialect(config.networking.proxy_dialect.minor);
             ProxyFamily { services: ServiceMap::new(settings.family), proxies: IndexMap::new(), settings }
@@ -140,6 +145,7 @@ impl NodeAgents {
         for (n, node) in config.nodes.iter().enumerate() {
             let ns = machines.get(&Place::Node(node.name.clone())).map_or(NsId(0), |m| m.ns);
             let zone = node.labels.get(LABEL_ZONE).map_or("", String::as_str);
+            nodes.insert(ns, node.name.clone());
             kubelets.insert(node.name.clone(), Kubelet::new(node, ns, config, blocks.get(n)));
             for (i, family) in families.iter_mut().enumerate() {
                 if let Some(mode) = mode(config, node, i, &family.settings) {
@@ -157,6 +163,8 @@ impl NodeAgents {
             health: IndexMap::new(),
             balancer: Balancer::new(config, machines),
             awaited: 0,
+            probing: 0,
+            nodes,
             cursor: 0,
             pods: FxHashMap::default(),
         }
@@ -165,7 +173,7 @@ impl NodeAgents {
     /// Whether something is under way that will come to an end by itself and soon.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.awaited > 0 || self.balancer.is_busy()
+        self.awaited > 0 || self.probing > 0 || self.balancer.is_busy()
     }
 
     /// The pod that a namespace belongs to.
@@ -304,7 +312,9 @@ impl NodeAgents {
 
     fn pod_changed(&mut self, pod: &Pod, what: ChangeKind, hands: &mut Hands<'_>) {
         let Some(kubelet) = self.kubelets.get_mut(&pod.spec.node_name) else { return };
+        let before = kubelet.awaited_attempts();
         kubelet.pod_changed(pod, what, hands);
+        self.probing = self.probing + kubelet.awaited_attempts() - before;
         self.take_notes(&pod.spec.node_name, hands);
     }
 
@@ -336,10 +346,11 @@ impl NodeAgents {
             Timer::Fault(i, begins) => self.fault(i, begins, hands),
             Timer::Pod { node, uid, pod, step, awaited } => {
                 self.awaited -= usize::from(awaited);
-                if let Some(kubelet) = self.kubelets.get_mut(&node) {
-                    kubelet.on_timer(&pod, &uid, step, hands);
-                    self.take_notes(&node, hands);
-                }
+                let Some(kubelet) = self.kubelets.get_mut(&node) else { return };
+                let before = kubelet.awaited_attempts();
+                kubelet.on_timer(&pod, &uid, step, hands);
+                self.probing = self.probing + kubelet.awaited_attempts() - before;
+                self.take_notes(&node, hands);
             }
         }
     }
@@ -406,9 +417,30 @@ impl NodeAgents {
         }
     }
 
-    /// Gives a socket that has become ready to the load balancer, if it is one of its own; whether it is.
-    pub fn on_ready(&mut self, world: &mut World, ns: NsId, sock: SockId) -> bool {
-        self.balancer.on_ready(world, ns, sock)
+    /// Gives a socket that has become ready to the load balancer or the kubelet whose own it is; whether it is.
+    pub fn on_ready(&mut self, ns: NsId, sock: SockId, hands: &mut Hands<'_>) -> bool {
+        if self.balancer.on_ready(hands.world, ns, sock) {
+            return true;
+        }
+        let Some(node) = self.nodes.get(&ns).cloned() else { return false };
+        let Some(kubelet) = self.kubelets.get_mut(&node) else { return false };
+        let before = kubelet.awaited_attempts();
+        let own = kubelet.on_ready(sock, hands);
+        self.probing = self.probing + kubelet.awaited_attempts() - before;
+        if own {
+            self.take_notes(&node, hands);
+        }
+        own
+    }
+
+    /// Stops or starts the kubelet of a node; whether that changed anything.
+    pub fn run_kubelet(&mut self, node: &str, runs: bool, hands: &mut Hands<'_>) -> bool {
+        let Some(kubelet) = self.kubelets.get_mut(node) else { return false };
+        let before = kubelet.awaited_attempts();
+        let changed = if runs { kubelet.resume(hands) } else { kubelet.halt() };
+        self.probing = self.probing + kubelet.awaited_attempts() - before;
+        self.take_notes(node, hands);
+        changed
     }
 }
 

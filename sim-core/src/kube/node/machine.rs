@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
@@ -81,8 +82,20 @@ pub struct Machine {
     pub tools: ToolSet,
     /// The folder a new shell starts in.
     pub cwd: String,
-    /// Environment of a new shell.
+    /// Environment of a new shell, without the Services'.
     pub env: IndexMap<String, String>,
+    /// Variables of Services, shared between the containers of a namespace.
+    pub links: Arc<IndexMap<String, String>>,
+}
+
+impl Machine {
+    /// The whole environment of a new shell. A variable of the manifest comes before a Service's.
+    pub fn environment(&self) -> impl Iterator<Item = (&String, &String)> {
+        let links = self.links.iter().filter(|(name, _)| !self.env.contains_key(*name));
+        let home = |(name, _): &(&String, &String)| *name == "HOME";
+        let own = self.env.iter().filter(move |v| !home(v));
+        own.chain(links).chain(self.env.iter().filter(home))
+    }
 }
 
 /// Every machine there is.
@@ -92,6 +105,8 @@ pub struct Machines {
     whole: BTreeMap<Place, Machine>,
     /// Containers of pods by namespace and name of the pod, in the order of the pod's spec.
     pods: BTreeMap<(String, String), Vec<(String, Machine)>>,
+    /// Variables of Services by namespace and by whether its own are among them, as of a revision of the Services.
+    links: BTreeMap<(String, bool), (u64, Arc<IndexMap<String, String>>)>,
 }
 
 impl Machines {
@@ -123,6 +138,23 @@ impl Machines {
                 found.map(|(_, m)| m)
             }
             whole => self.whole.get_mut(whole),
+        }
+    }
+
+    /// Variables of Services, made anew only if the Services have changed since.
+    pub(super) fn links(
+        &mut self,
+        key: (String, bool),
+        revision: u64,
+        make: impl FnOnce() -> IndexMap<String, String>,
+    ) -> Arc<IndexMap<String, String>> {
+        match self.links.get(&key) {
+            Some((known, links)) if *known == revision => Arc::clone(links),
+            _ => {
+                let links = Arc::new(make());
+                self.links.insert(key, (revision, Arc::clone(&links)));
+                links
+            }
         }
     }
 

@@ -13,5 +13,6 @@ pub mod files;
 pub mod kubelet;
 pub mod machine;
 pub mod proxy;
+mod question;
 
 pub use agents::{Hands, NodeAgents, Timer};

@@ -26,6 +26,7 @@ pub mod node;
 pub mod object;
 pub mod pod;
 pub mod port;
+pub mod quantity;
 pub mod rbac;
 pub mod replica_set;
 pub(crate) mod schema;

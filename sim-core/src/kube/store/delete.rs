@@ -175,6 +175,7 @@ impl Store {
     /// Removes an object, and gives back what was allocated for it.
     pub(super) fn remove(&mut self, object: &Arc<Object>) -> Arc<Object> {
         self.revision += 1;
+        self.touched.insert(object.kind(), self.revision);
         let mut last = (**object).clone();
         last.meta_mut().resource_version = self.revision.to_string();
         let last = Arc::new(last);

@@ -80,6 +80,7 @@ pub struct Store {
     events: EventLog,
     /// Places of pods whose names were not known beforehand, by `namespace/name`.
     promised: BTreeMap<String, PodPin>,
+    touched: BTreeMap<Kind, u64>,
 }
 
 /// Namespaces that every cluster has.
@@ -99,6 +100,7 @@ impl Store {
             log: WatchLog::default(),
             events: EventLog::default(),
             promised: BTreeMap::new(),
+            touched: BTreeMap::new(),
         };
         for name in SYSTEM_NAMESPACES {
             let namespace = Namespace { metadata: ObjectMeta::named(name), ..Namespace::default() };
@@ -136,6 +138,12 @@ impl Store {
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// Revision of the last change of any object of a kind.
+    #[must_use]
+    pub fn kind_revision(&self, kind: Kind) -> u64 {
+        self.touched.get(&kind).copied().unwrap_or(0)
     }
 
     /// An object, if it is there. The namespace does not count for kinds that have none.

@@ -120,6 +120,7 @@ impl Store {
     pub(super) fn put(&mut self, mut object: Object) -> Arc<Object> {
         self.revision += 1;
         object.meta_mut().resource_version = self.revision.to_string();
+        self.touched.insert(object.kind(), self.revision);
         let object = Arc::new(object);
         let old = self.shelf.put(Arc::clone(&object));
         let what = if old.is_some() { ChangeKind::Modified } else { ChangeKind::Added };

@@ -10,6 +10,7 @@ use crate::kube::node::files::Files;
 use crate::kube::node::machine::ToolSet;
 use crate::kube::objects::Protocol;
 use crate::kube::objects::container::EnvVar;
+use crate::kube::version::Version;
 
 use super::site::Site;
 use super::small::Talk;
@@ -196,6 +197,49 @@ pub fn find(config: &ClusterConfig, text: &str) -> Image {
     image
 }
 
+/// Whether a registry has the image. Of the images that are built in, the tags are known well enough to tell a slip; any other image
+/// is there.
+#[must_use]
+pub fn can_be_pulled(config: &ClusterConfig, text: &str) -> bool {
+    let reference = Reference::parse(text);
+    if config.images.keys().any(|name| name == text || Reference::parse(name) == reference) {
+        return true;
+    }
+    // The last minor version of each major one.
+    let releases: &[(u16, u16)] = match reference.name.as_str() {
+        "nginx" => &[(1, 31)],
+        "busybox" => &[(1, 38)],
+        "alpine" => &[(2, 7), (3, 24)],
+        "httpd" => &[(2, 4)],
+        _ => return true,
+    };
+    let first = reference.tag.split('-').next().unwrap_or_default();
+    match Version::parse(first) {
+        Some(v) => releases.iter().any(|(major, last)| v.major == *major && v.minor <= *last),
+        None => reference.tag.is_empty() || KNOWN_TAGS.contains(&first),
+    }
+}
+
+/// Words with which tags of the built-in images begin.
+const KNOWN_TAGS: [&str; 16] = [
+    "latest",
+    "stable",
+    "mainline",
+    "alpine",
+    "perl",
+    "bookworm",
+    "bullseye",
+    "trixie",
+    "slim",
+    "otel",
+    "glibc",
+    "musl",
+    "uclibc",
+    "unstable",
+    "edge",
+    "alpine3.22",
+];
+
 fn tcp(ports: &[u16]) -> Vec<Listen> {
     ports.iter().map(|&port| Listen { port, protocol: Protocol::Tcp }).collect()
 }
@@ -259,6 +303,14 @@ mod tests {
         assert_eq!(Reference::parse("nginx").full(), "docker.io/library/nginx:latest");
         assert_eq!(Reference::parse("a/b:1").full(), "docker.io/a/b:1");
         assert_eq!(Reference::parse("registry.k8s.io/pause:3.10").full(), "registry.k8s.io/pause:3.10");
+    }
+
+    #[test]
+    fn a_slip_in_a_tag_is_told() {
+        let can = |text| can_be_pulled(&ClusterConfig::default(), text);
+        assert!(can("nginx") && can("nginx:1.14.2") && can("nginx:1.25-alpine") && can("busybox:1.28"));
+        assert!(can("example.com/shop:nope") && can("nginx@sha256:00") && can("alpine:3"));
+        assert!(!can("nginx:1.161") && !can("nginx:nope") && !can("busybox:2.0"));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::kube::node::question::{Progress, Question};
 use crate::linux::World;
-use crate::linux::socket::{TcpRead, TcpState};
 use crate::trace::{NsId, SockId};
 
 /// One question under way.
@@ -13,8 +13,7 @@ pub(super) struct Probe {
     pub(super) node: usize,
     /// Whom it asks.
     pub(super) at: SocketAddr,
-    asked: bool,
-    answer: Vec<u8>,
+    question: Question,
 }
 
 /// What has come of it.
@@ -26,37 +25,19 @@ pub(super) enum Outcome {
 }
 
 impl Probe {
-    pub(super) const fn new(node: usize, at: SocketAddr) -> Self {
-        Self { node, at, asked: false, answer: Vec::new() }
+    pub(super) fn new(node: usize, at: SocketAddr) -> Self {
+        let request = format!(
+            "GET /healthz HTTP/1.1\r\nHost: {at}\r\nUser-Agent: load-balancer\r\nConnection: close\r\n\r\n"
+        );
+        Self { node, at, question: Question::ask(request) }
     }
 
     /// The socket has become ready.
     pub(super) fn on_ready(&mut self, world: &mut World, ns: NsId, sock: SockId) -> Outcome {
-        if world.take_error(ns, sock).is_some() {
-            return Outcome::Unhealthy;
+        match self.question.on_ready(world, ns, sock) {
+            Progress::Waiting => Outcome::Waiting,
+            Progress::Answered(answer) if answer.starts_with(b"HTTP/1.1 200 ") => Outcome::Healthy,
+            _ => Outcome::Unhealthy,
         }
-        match world.ns(ns).sockets.tcp_state(sock) {
-            None => return Outcome::Unhealthy,
-            Some(TcpState::SynSent | TcpState::SynReceived) => return Outcome::Waiting,
-            Some(_) => {}
-        }
-        if !self.asked {
-            self.asked = true;
-            let question = format!(
-                "GET /healthz HTTP/1.1\r\nHost: {}\r\nUser-Agent: load-balancer\r\nConnection: close\r\n\r\n",
-                self.at
-            );
-            if world.tcp_send(ns, sock, question.as_bytes()).is_err() {
-                return Outcome::Unhealthy;
-            }
-        }
-        loop {
-            match world.tcp_recv(ns, sock) {
-                Ok(TcpRead::Data(bytes)) => self.answer.extend(bytes),
-                Ok(TcpRead::WouldBlock) => return Outcome::Waiting,
-                Ok(TcpRead::Eof) | Err(_) => break,
-            }
-        }
-        if self.answer.starts_with(b"HTTP/1.1 200 ") { Outcome::Healthy } else { Outcome::Unhealthy }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Kubelet, Step, reference};
+use super::probes::{self, Prober};
+use super::{Kubelet, Step, env, reference};
 use crate::kube::apps::image::{self, Image, Reference, Speaks};
 use crate::kube::apps::ingress::{self, IngressNginx};
 use crate::kube::apps::name_server::{NameServer, Start};
@@ -17,7 +18,6 @@ use crate::kube::apps::{bind_error, output};
 use crate::kube::config::{ClusterConfig, Listen};
 use crate::kube::node::agents::Hands;
 use crate::kube::node::machine::Place;
-use crate::kube::objects::container::ImagePullPolicy;
 use crate::kube::objects::pod::RestartPolicy;
 use crate::kube::objects::{Container, Pod, Protocol, Timestamp};
 use crate::kube::store::EventType;
@@ -42,6 +42,13 @@ pub(super) struct ContainerRun {
     lameduck: Duration,
     /// What it has to take away when it ends: a cache on the node.
     node_cache: Option<(Arguments, NsId)>,
+    pub(super) probers: Vec<Prober>,
+    /// Whether it is being ended by the kubelet.
+    pub(super) stopping: bool,
+    /// How often its image could not be pulled.
+    pub(super) pull_failures: u32,
+    /// Whether it is an init container that goes on running.
+    pub(super) sidecar: bool,
     /// Whether its process ends when it is asked to; the first process of a namespace ignores SIGTERM unless it has a handler.
     obeys: bool,
 }
@@ -69,12 +76,18 @@ pub(super) struct Ended {
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
 /// Runs longer than this clear the back-off.
 const BACK_OFF_RESET: Duration = Duration::from_secs(600);
+/// How long after a failure the kubelet looks again whether a container's environment can be had.
+const CONFIG_RETRY: Duration = Duration::from_secs(12);
 /// What a server takes to end in good order.
 const STOP_TIME: Duration = Duration::from_millis(300);
 
 impl ContainerRun {
-    pub(super) fn new(spec: &Container, config: &ClusterConfig) -> Self {
+    pub(super) fn new(spec: &Container, init: bool, config: &ClusterConfig) -> Self {
         Self {
+            probers: Vec::new(),
+            stopping: false,
+            pull_failures: 0,
+            sidecar: init && spec.restart_policy.as_deref() == Some("Always"),
             image: Arc::new(image::find(config, &spec.image)),
             reference: Reference::parse(&spec.image),
             spec: spec.clone(),
@@ -94,6 +107,16 @@ impl ContainerRun {
         matches!(self.state, State::Running { .. })
     }
 
+    /// When it started, if it runs.
+    pub(super) const fn since(&self) -> Option<SimTime> {
+        if let State::Running { since } = self.state { Some(since) } else { None }
+    }
+
+    /// Of an init container: whether the next may begin.
+    pub(super) fn has_initialized(&self) -> bool {
+        if self.sidecar { self.has_started() } else { self.succeeded() }
+    }
+
     /// Whether it has ended well.
     pub(super) fn succeeded(&self) -> bool {
         matches!(&self.state, State::Ended(e) if e.code == 0)
@@ -102,6 +125,22 @@ impl ContainerRun {
     /// What it takes to end it with SIGTERM.
     pub(super) fn stop_time(&self) -> Duration {
         if self.obeys { self.lameduck + STOP_TIME } else { Duration::MAX }
+    }
+
+    /// What its `preStop` hook takes, before anybody tells it to end.
+    pub(super) fn pre_stop_time(&self) -> Duration {
+        let Some(hook) = self.spec.rest.get("lifecycle").and_then(|l| l.get("preStop")) else {
+            return Duration::ZERO;
+        };
+        if let Some(seconds) = hook.pointer("/sleep/seconds").and_then(serde_json::Value::as_u64) {
+            return Duration::from_secs(seconds);
+        }
+        let command: Option<Vec<String>> =
+            hook.pointer("/exec/command").and_then(|c| serde_json::from_value(c.clone()).ok());
+        let Some(command) = command else { return Duration::ZERO };
+        let line = Container { command, ..Container::default() };
+        let program = program::of_container(&line, &self.image).ok();
+        program.and_then(|p| p.ends).map_or(Duration::ZERO, |(time, _)| time)
     }
 
     /// Ends its processes.
@@ -117,51 +156,26 @@ impl ContainerRun {
     fn end(&mut self, code: i32, reason: &'static str, message: String, now: SimTime, hands: &mut Hands<'_>) {
         let started = if let State::Running { since } = self.state { since } else { now };
         self.stop(hands);
+        self.stopping = false;
+        self.probers.clear();
         let id = self.id.clone();
         self.state = State::Ended(Ended { code, reason, message, started, finished: now, id });
     }
 }
 
 impl Kubelet {
-    /// Fetches a container's image if it is not there, or may be old.
-    pub(super) fn pull(&mut self, key: &(String, String), i: usize, hands: &mut Hands<'_>) {
-        let Some(run) = self.pods.get(key) else { return };
-        let Some(c) = run.containers.get(i) else { return };
-        let full = c.reference.full();
-        let there = self.images.contains(&full);
-        let always = match c.spec.image_pull_policy {
-            Some(policy) => policy == ImagePullPolicy::Always,
-            None => c.reference.tag == "latest",
-        };
-        let about = reference(&run.spec, &format!("spec.containers{{{}}}", c.spec.name));
-        let given = c.spec.image.clone();
-        let delay = if there && !always {
-            let message = format!("Container image \"{given}\" already present on machine");
-            self.event(&about, EventType::Normal, "Pulled", &message, hands);
-            Duration::from_millis(20)
-        } else {
-            let time = pull_time(&full, there);
-            let size = c.image.size;
-            self.event(&about, EventType::Normal, "Pulling", &format!("Pulling image \"{given}\""), hands);
-            let secs = format_time(time);
-            let message = format!(
-                "Successfully pulled image \"{given}\" in {secs} ({secs} including waiting). Image size: {size} bytes."
-            );
-            let (now, at) = (hands.now(), hands.now() + time);
-            debug_assert!(at >= now);
-            hands.store.event(&about, EventType::Normal, "Pulled", "kubelet", &message, at);
-            self.images.insert(full);
-            time
-        };
-        self.later(key, Step::Pulled(i), delay + CREATE_TIME, true, hands.now());
-    }
-
     /// Starts a container, then turns to the next.
     pub(super) fn start_container(&mut self, key: &(String, String), i: usize, hands: &mut Hands<'_>) {
         let Some(run) = self.pods.get(key) else { return };
         let Some(c) = run.containers.get(i) else { return };
         let (spec, name) = (run.spec.clone(), c.spec.name.clone());
         let about = reference(&spec, &format!("spec.containers{{{name}}}"));
+        if let Some(why) = env::missing(&spec, &c.spec, hands.store) {
+            self.event(&about, EventType::Warning, "Failed", &format!("Error: {why}"), hands);
+            self.set_waiting(key, i, "CreateContainerConfigError", why, hands);
+            self.later(key, Step::Remake(i), CONFIG_RETRY, false, hands.now());
+            return;
+        }
         self.event(&about, EventType::Normal, "Created", &format!("Created container: {name}"), hands);
         let program = program::of_container(&c.spec, &c.image);
         let again = c.restarts > 0 || c.last.is_some();
@@ -176,6 +190,7 @@ impl Kubelet {
                     hands.remark(guessed(unknown, &c.spec.image));
                 }
                 c.state = State::Running { since: now };
+                c.probers = probes::of_container(&c.spec);
                 c.obeys = !program.serves.is_empty();
                 let place = Place::Container {
                     namespace: key.0.clone(),
@@ -211,6 +226,56 @@ impl Kubelet {
             self.pull(key, i + 1, hands);
         }
         self.report(key, hands);
+        self.begin_probes(key, i, hands);
+        self.started_sidecar(key, i, hands);
+    }
+
+    fn set_waiting(
+        &mut self,
+        key: &(String, String),
+        i: usize,
+        reason: &'static str,
+        message: String,
+        hands: &mut Hands<'_>,
+    ) {
+        if let Some(c) = self.pods.get_mut(key).and_then(|run| run.containers.get_mut(i)) {
+            c.state = State::Waiting { reason, message };
+        }
+        self.report(key, hands);
+    }
+
+    /// A sidecar that has come up makes way for the next container.
+    pub(super) fn started_sidecar(&mut self, key: &(String, String), i: usize, hands: &mut Hands<'_>) {
+        let now = hands.now();
+        let Some(run) = self.pods.get_mut(key) else { return };
+        let c = &run.containers[i];
+        if !c.sidecar || c.restarts > 0 || !c.has_started() {
+            return;
+        }
+        if i + 1 == run.init {
+            run.initialized_at = Some(now);
+        }
+        self.report(key, hands);
+        self.pull(key, i + 1, hands);
+    }
+
+    /// A container that was told to end has done so, or was killed.
+    pub(super) fn container_stopped(
+        &mut self,
+        key: &(String, String),
+        (i, number): (usize, u32),
+        killed: bool,
+        hands: &mut Hands<'_>,
+    ) {
+        let now = hands.now();
+        let Some(c) = self.pods.get_mut(key).and_then(|run| run.containers.get_mut(i)) else { return };
+        if c.restarts != number || !c.stopping {
+            return;
+        }
+        // 128 and the number of SIGKILL.
+        let (code, reason) = if killed { (137, "Error") } else { (0, "Completed") };
+        c.end(code, reason, String::new(), now, hands);
+        self.ended(key, i, hands);
     }
 
     /// A container's process has ended by itself.
@@ -262,6 +327,7 @@ impl Kubelet {
         let init = i < run.init;
         let succeeded = run.containers[i].succeeded();
         let restart = match policy {
+            _ if run.containers[i].sidecar => true,
             RestartPolicy::Always if init => !succeeded,
             RestartPolicy::Always => true,
             RestartPolicy::OnFailure => !succeeded,
@@ -275,8 +341,12 @@ impl Kubelet {
             }
             self.pull(key, i + 1, hands);
         } else if run.containers[run.init..].iter().all(|c| matches!(c.state, State::Ended(_))) || init {
-            // The sandbox goes with the last container; the status keeps the address.
+            // Sidecars and the sandbox go with the last container; the status keeps the address.
+            self.drop_attempts(key, hands);
             if let Some(mut run) = self.pods.remove(key) {
+                for c in run.containers.iter_mut().filter(|c| c.is_running()) {
+                    c.end(0, "Completed", String::new(), now, hands);
+                }
                 self.remove_sandbox(&mut run, hands);
                 self.pods.insert(key.clone(), run);
             }
@@ -322,18 +392,8 @@ impl Kubelet {
     }
 }
 
-/// What the runtime takes to make and start a container.
-const CREATE_TIME: Duration = Duration::from_millis(150);
-
-/// One to two seconds, always the same for an image; a look at the registry if the image is there.
-fn pull_time(image: &str, there: bool) -> Duration {
-    let hash = Sha256::digest(image);
-    let millis = u64::from(u16::from_be_bytes([hash[0], hash[1]]) % 1000);
-    Duration::from_millis(if there { 500 + millis / 4 } else { 1000 + millis })
-}
-
 /// A duration as Go prints it: `1.234s`, `20s`, `1m20s`, `500ms`.
-fn format_time(time: Duration) -> String {
+pub(super) fn format_time(time: Duration) -> String {
     let (secs, millis) = (time.as_secs(), time.subsec_millis());
     let fraction =
         if millis == 0 { String::new() } else { format!(".{millis:03}").trim_end_matches('0').to_owned() };

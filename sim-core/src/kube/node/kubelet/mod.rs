@@ -8,15 +8,19 @@
 //! [`Kubelet`] decides; `container` is one container's life, `sandbox` the namespace, `etc` the files it writes into containers, [`dns`] their resolv.conf,
 //! [`env`] their environment, `status` what it reports.
 
+mod attempt;
 mod calico;
 mod container;
 pub mod dns;
 mod env;
 mod etc;
+mod probes;
+mod pull;
 mod sandbox;
 mod status;
 mod volumes;
 
+pub use probes::ProbeKind;
 pub use sandbox::NO_NETWORK;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +38,7 @@ use crate::kube::dns::server::release_of;
 use crate::kube::objects::{Kind, Object, ObjectReference, Pod};
 use crate::kube::store::{ChangeKind, DeleteOptions, EventType};
 use crate::time::SimTime;
-use crate::trace::NsId;
+use crate::trace::{NsId, SockId};
 
 use container::ContainerRun;
 
@@ -49,6 +53,20 @@ pub enum Step {
     Exit(usize, u32),
     /// Starts a container again.
     Restart(usize),
+    /// Tries again to make a container whose environment could not be had.
+    Remake(usize),
+    /// Finds that an image, by the place of its container, cannot be had.
+    PullFailed(usize),
+    /// Begins to wait for another try.
+    PullBackOff(usize),
+    /// Tries again.
+    PullAgain(usize),
+    /// Probes a container in a run of it.
+    Probe(usize, u32, ProbeKind),
+    /// Gives up a probe that has had no answer.
+    ProbeDeadline(SockId),
+    /// Finds that a container has ended as it was told, or had to be killed; the run that it belongs to.
+    Stopped(usize, u32, bool),
     /// Kills what is left after the grace period.
     Kill,
 }
@@ -64,9 +82,17 @@ pub struct Kubelet {
     pods: BTreeMap<(String, String), PodRun>,
     /// Images on the node, by full name.
     images: BTreeSet<String>,
+    /// Probes under way, by socket of the node.
+    attempts: BTreeMap<SockId, attempt::Attempt>,
+    /// Those of them that the cluster is not at rest before.
+    awaited_attempts: usize,
+    /// Whether its process is stopped, and what it would have done since.
+    stopped: Option<Vec<(Key, String, Step)>>,
     timers: Vec<(SimTime, Timer)>,
     namespaces: Vec<(NsId, Option<(String, String)>)>,
 }
+
+type Key = (String, String);
 
 /// How long after a failure the sandbox is tried again.
 const SANDBOX_RETRY: Duration = Duration::from_secs(12);
@@ -111,6 +137,9 @@ impl Kubelet {
                 "registry.k8s.io/coredns/coredns:v{}",
                 release_of(config.kubernetes_version).version
             )]),
+            attempts: BTreeMap::new(),
+            awaited_attempts: 0,
+            stopped: None,
             timers: Vec::new(),
             namespaces: Vec::new(),
         }
@@ -132,8 +161,42 @@ impl Kubelet {
         std::mem::take(&mut self.namespaces)
     }
 
+    /// Stops the kubelet's process: containers go on running, and nobody looks after them. Whether it ran.
+    pub fn halt(&mut self) -> bool {
+        let ran = self.stopped.is_none();
+        self.stopped.get_or_insert_default();
+        ran
+    }
+
+    /// Starts the kubelet's process again: it looks at all pods of its node, and does what is overdue. Whether it was stopped.
+    pub fn resume(&mut self, hands: &mut Hands<'_>) -> bool {
+        let Some(overdue) = self.stopped.take() else { return false };
+        let mine: Vec<Pod> =
+            hands.store.all::<Pod>(None).filter(|p| p.spec.node_name == self.node).cloned().collect();
+        let lost = |key: &&Key| {
+            let uid = &self.pods[*key].spec.metadata.uid;
+            mine.iter().all(|p| p.metadata.uid != *uid)
+        };
+        for key in self.pods.keys().filter(lost).cloned().collect::<Vec<_>>() {
+            self.tear_down(&key, hands);
+        }
+        for pod in &mine {
+            self.pod_changed(pod, ChangeKind::Modified, hands);
+        }
+        for (key, uid, step) in overdue {
+            self.on_timer(&key, &uid, step, hands);
+        }
+        for key in self.pods.keys().cloned().collect::<Vec<_>>() {
+            self.report(&key, hands);
+        }
+        true
+    }
+
     /// A pod of this node is different.
     pub fn pod_changed(&mut self, pod: &Pod, what: ChangeKind, hands: &mut Hands<'_>) {
+        if self.stopped.is_some() {
+            return;
+        }
         let key = (pod.metadata.namespace.clone(), pod.metadata.name.clone());
         let known = self.pods.get(&key).filter(|run| run.spec.metadata.uid == pod.metadata.uid);
         match (what, known) {
@@ -150,6 +213,10 @@ impl Kubelet {
 
     /// Goes on with a pod.
     pub fn on_timer(&mut self, key: &(String, String), uid: &str, step: Step, hands: &mut Hands<'_>) {
+        if let Some(overdue) = &mut self.stopped {
+            overdue.push((key.clone(), uid.to_owned(), step));
+            return;
+        }
         let Some(run) = self.pods.get(key).filter(|run| run.spec.metadata.uid == uid) else { return };
         match step {
             Step::Kill => {
@@ -161,6 +228,16 @@ impl Kubelet {
             Step::Pulled(i) => self.start_container(key, i, hands),
             Step::Exit(i, number) => self.container_ended(key, i, number, hands),
             Step::Restart(i) => self.start_again(key, i, hands),
+            Step::Remake(i) => {
+                self.remake(key, i, hands);
+                self.start_container(key, i, hands);
+            }
+            Step::PullFailed(i) => self.pull_failed(key, i, hands),
+            Step::PullBackOff(i) => self.pull_back_off(key, i, hands),
+            Step::PullAgain(i) => self.pull(key, i, hands),
+            Step::Probe(i, number, kind) => self.probe(key, (i, number), kind, hands),
+            Step::ProbeDeadline(sock) => self.probe_deadline(sock, hands),
+            Step::Stopped(i, number, killed) => self.container_stopped(key, (i, number), killed, hands),
         }
     }
 
@@ -169,16 +246,10 @@ impl Kubelet {
             return;
         }
         let init = pod.spec.init_containers.len();
-        let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
-        let containers = all.map(|c| ContainerRun::new(c, hands.config)).collect();
+        let first = pod.spec.init_containers.iter().map(|c| (c, true));
+        let all = first.chain(pod.spec.containers.iter().map(|c| (c, false)));
+        let containers = all.map(|(c, init)| ContainerRun::new(c, init, hands.config)).collect();
         for c in &pod.spec.containers {
-            let probes = [&c.readiness_probe, &c.liveness_probe, &c.startup_probe];
-            if probes.iter().any(|p| p.is_some()) {
-                hands.remark(format!(
-                    "pod {}/{}: probes are not modelled yet and always succeed",
-                    key.0, key.1
-                ));
-            }
             if !pod.spec.host_network && c.ports.iter().any(|p| p.host_port.is_some()) {
                 hands.remark(format!("pod {}/{}: hostPort is not modelled yet", key.0, key.1));
             }
@@ -248,6 +319,14 @@ impl Kubelet {
         }
     }
 
+    /// Makes a container's machine anew: what its environment needs may be there by now.
+    fn remake(&mut self, key: &Key, i: usize, hands: &mut Hands<'_>) {
+        let Some(run) = self.pods.get(key) else { return };
+        let (Some(sandbox), Some(c)) = (&run.sandbox, run.containers.get(i)) else { return };
+        let dns = dns::form(&run.spec.metadata.namespace, &run.spec.spec, &etc::node_dns(&run.spec, hands));
+        sandbox::add_machine(&run.spec, c, sandbox, &dns.lines.text(), hands);
+    }
+
     fn event(
         &self,
         about: &ObjectReference,
@@ -268,7 +347,8 @@ impl Kubelet {
         run.spec = Arc::new(pod.clone());
         let running: Vec<&ContainerRun> = run.containers.iter().filter(|c| c.is_running()).collect();
         let grace = run.grace;
-        let needed = running.iter().map(|c| c.stop_time()).max().unwrap_or(Duration::ZERO);
+        let time = |c: &&ContainerRun| c.pre_stop_time().saturating_add(c.stop_time());
+        let needed = running.iter().map(time).max().unwrap_or(Duration::ZERO);
         let names: Vec<String> = running.iter().map(|c| c.spec.name.clone()).collect();
         let spec = run.spec.clone();
         for name in names.into_iter().filter(|_| !told) {
@@ -280,6 +360,7 @@ impl Kubelet {
 
     /// Removes everything of a pod from the node.
     fn tear_down(&mut self, key: &(String, String), hands: &mut Hands<'_>) {
+        self.drop_attempts(key, hands);
         let Some(mut run) = self.pods.remove(key) else { return };
         for c in &mut run.containers {
             c.stop(hands);
@@ -287,6 +368,20 @@ impl Kubelet {
         self.remove_sandbox(&mut run, hands);
         hands.machines.remove_pod(&key.0, &key.1);
         hands.apps.logs_mut().forget(key);
+    }
+
+    /// Ends all probes of a pod that are under way.
+    fn drop_attempts(&mut self, key: &Key, hands: &mut Hands<'_>) {
+        let own = self.attempts.iter().filter(|(_, a)| a.key == *key).map(|(sock, _)| *sock);
+        for sock in own.collect::<Vec<_>>() {
+            self.drop_attempt(sock, hands);
+        }
+    }
+
+    /// Probes under way that the cluster is not at rest before.
+    #[must_use]
+    pub const fn awaited_attempts(&self) -> usize {
+        self.awaited_attempts
     }
 
     fn remove_sandbox(&mut self, run: &mut PodRun, hands: &mut Hands<'_>) {
@@ -316,8 +411,9 @@ impl Kubelet {
     fn report(&mut self, key: &(String, String), hands: &mut Hands<'_>) {
         let Some(run) = self.pods.get_mut(key) else { return };
         let now = hands.now();
-        let all_ready = run.containers.len() > run.init
-            && run.containers[run.init..].iter().all(ContainerRun::is_running);
+        let counted = |(i, c): &(usize, &ContainerRun)| *i >= run.init || c.sidecar;
+        let mut counted = run.containers.iter().enumerate().filter(counted);
+        let all_ready = run.containers.len() > run.init && counted.all(|(_, c)| c.is_ready());
         run.ready_since = if all_ready { run.ready_since.or(Some(now)) } else { None };
         let run = &*run;
         let node_ips = &self.node_ips;

@@ -154,8 +154,10 @@ pub(super) fn add_machine(
         .with("/etc/hosts", etc::hosts(pod, &hostname, &sandbox.ips, hands).into_bytes())
         .with("/etc/resolv.conf", resolv_conf.as_bytes());
     let files = volumes::mount(files, pod, &c.spec, hands);
+    let (env, links) = env::of_container(pod, &c.spec, &hostname, &sandbox.ips, hands);
     let machine = Machine {
-        env: env::of_container(pod, &c.spec, &hostname, &sandbox.ips, hands),
+        env,
+        links,
         hostname,
         ns: sandbox.ns,
         files,

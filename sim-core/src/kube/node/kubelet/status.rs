@@ -25,8 +25,9 @@ pub(super) fn fill(status: &mut PodStatus, run: &PodRun, node_ips: &[IpAddr], no
         status.pod_ips = entries(&sandbox.ips);
     }
     let (init, main) = run.containers.split_at(run.init);
-    status.init_container_statuses = init.iter().map(|c| container(c, c.succeeded())).collect();
-    status.container_statuses = main.iter().map(|c| container(c, c.is_running())).collect();
+    status.init_container_statuses =
+        init.iter().map(|c| container(c, if c.sidecar { c.is_ready() } else { c.succeeded() })).collect();
+    status.container_statuses = main.iter().map(|c| container(c, c.is_ready())).collect();
     status.phase = phase(run);
     let scheduled = status.conditions.iter().find(|c| c.kind == "PodScheduled").cloned();
     let new = conditions(run, status.phase, now);
@@ -49,10 +50,10 @@ fn phase(run: &PodRun) -> PodPhase {
     let (init, main) = run.containers.split_at(run.init);
     let policy = run.spec.spec.restart_policy.unwrap_or_default();
     let ended = |c: &ContainerRun| matches!(c.state, State::Ended(_));
-    if init.iter().any(|c| ended(c) && !c.succeeded()) && policy == RestartPolicy::Never {
+    if init.iter().any(|c| !c.sidecar && ended(c) && !c.succeeded()) && policy == RestartPolicy::Never {
         return PodPhase::Failed;
     }
-    if init.iter().any(|c| !c.succeeded()) {
+    if run.initialized_at.is_none() && init.iter().any(|c| !c.has_initialized()) {
         return PodPhase::Pending;
     }
     let begun = |c: &ContainerRun| c.is_running() || ended(c) || c.last.is_some();
@@ -86,18 +87,15 @@ fn conditions(run: &PodRun, phase: PodPhase, now: SimTime) -> Vec<PodCondition> 
     let names = |of: &[ContainerRun], bad: fn(&ContainerRun) -> bool| {
         of.iter().filter(|c| bad(c)).map(|c| c.spec.name.clone()).collect::<Vec<_>>().join(" ")
     };
-    let (init, main) = run.containers.split_at(run.init);
+    let (init, _) = run.containers.split_at(run.init);
     let why = match phase {
         PodPhase::Succeeded => ("PodCompleted", String::new()),
         PodPhase::Failed => ("PodFailed", String::new()),
-        _ => (
-            "ContainersNotReady",
-            format!("containers with unready status: [{}]", names(main, |c| !c.is_running())),
-        ),
+        _ => ("ContainersNotReady", format!("containers with unready status: [{}]", unready(run))),
     };
     let incomplete = (
         "ContainersNotInitialized",
-        format!("containers with incomplete status: [{}]", names(init, |c| !c.succeeded())),
+        format!("containers with incomplete status: [{}]", names(init, |c| !c.has_initialized())),
     );
     vec![
         condition("PodReadyToStartContainers", run.sandbox.is_some(), None, None),
@@ -112,8 +110,14 @@ fn conditions(run: &PodRun, phase: PodPhase, now: SimTime) -> Vec<PodCondition> 
     ]
 }
 
+/// Names of the containers that keep the pod from being ready.
+fn unready(run: &PodRun) -> String {
+    let counted = run.containers.iter().enumerate().filter(|(i, c)| *i >= run.init || c.sidecar);
+    let names = counted.filter(|(_, c)| !c.is_ready()).map(|(_, c)| c.spec.name.clone());
+    names.collect::<Vec<_>>().join(" ")
+}
+
 fn container(c: &ContainerRun, ready: bool) -> ContainerStatus {
-    let running = c.is_running();
     let pulled = !c.id.is_empty();
     ContainerStatus {
         container_id: if pulled { format!("containerd://{}", c.id) } else { String::new() },
@@ -127,7 +131,7 @@ fn container(c: &ContainerRun, ready: bool) -> ContainerStatus {
         name: c.spec.name.clone(),
         ready,
         restart_count: c.restarts,
-        started: Some(running),
+        started: Some(c.has_started()),
         state: state(c),
         ..ContainerStatus::default()
     }

@@ -1,7 +1,7 @@
-//! Volumes that are made of objects: a `ConfigMap` becomes files in the containers that mount it.
+//! Volumes as far as a container sees files in them: `ConfigMap`s, Secrets, empty folders, and what is projected of the service account.
 //!
-//! A running container sees a change at once; the real kubelet takes up to a minute longer. Volumes of other kinds are made
-//! elsewhere or hold nothing.
+//! A running container sees a change of a `ConfigMap` at once; the real kubelet takes up to a minute longer. A volume that several
+//! containers write to is a folder of each.
 
 use serde_json::Value;
 
@@ -9,47 +9,60 @@ use super::Kubelet;
 use crate::kube::node::agents::Hands;
 use crate::kube::node::files::Files;
 use crate::kube::node::machine::Place;
-use crate::kube::objects::{ConfigMap, Container, Kind, Object, Pod};
+use crate::kube::objects::{ConfigMap, Container, Kind, Object, Pod, Secret};
+use crate::kube::store::Store;
 
-/// Puts the files of a container's `ConfigMap` volumes in.
+/// A file in a volume: its path there, and its bytes.
+type Entry = (String, Vec<u8>);
+
+/// What the kubelet says of the first volume that cannot be mounted yet.
+pub(super) fn missing(pod: &Pod, hands: &Hands<'_>) -> Option<String> {
+    let namespace = &pod.metadata.namespace;
+    pod.spec.volumes.iter().find_map(|volume| {
+        let absent = |source: &Value, field: &str, kind: &str| {
+            let object = source[field].as_str().unwrap_or_default();
+            let there = match kind {
+                "secret" => hands.store.read::<Secret>(namespace, object).is_some(),
+                _ => hands.store.read::<ConfigMap>(namespace, object).is_some(),
+            };
+            (!there && source["optional"] != true).then(|| format!("{kind} {object:?} not found"))
+        };
+        let map = volume.get("configMap").and_then(|s| absent(s, "name", "configmap"));
+        let secret = || volume.get("secret").and_then(|s| absent(s, "secretName", "secret"));
+        let why = map.or_else(secret)?;
+        Some(format!("MountVolume.SetUp failed for volume {} : {why}", volume["name"]))
+    })
+}
+
+/// A container's files with those of its volumes.
 pub(super) fn mount(mut files: Files, pod: &Pod, container: &Container, hands: &Hands<'_>) -> Files {
     for mount in &container.volume_mounts {
-        let (Some(name), Some(path)) = (text(mount, "name"), text(mount, "mountPath")) else { continue };
-        let Some(source) = config_map_of(pod, name) else { continue };
-        let map =
-            text(source, "name").and_then(|n| hands.store.read::<ConfigMap>(&pod.metadata.namespace, n));
-        let all = map.map(|m| items(source, m)).unwrap_or_default();
-        let path = path.trim_end_matches('/');
-        if let Some(sub) = text(mount, "subPath") {
-            if let Some((_, content)) = all.into_iter().find(|(file, _)| file == sub) {
-                files = files.with(path, content.into_bytes());
+        let text = |field: &str| mount[field].as_str().unwrap_or_default();
+        let (name, path) = (text("name"), text("mountPath").trim_end_matches('/'));
+        let Some(volume) = pod.spec.volumes.iter().find(|v| v["name"] == name) else { continue };
+        let entries = entries(pod, volume, hands.store);
+        let sub = text("subPath");
+        if sub.is_empty() {
+            // What the image has there is hidden by the volume.
+            if files.kind(path).is_some() && !path.is_empty() {
+                let _ = files.remove_all(path);
             }
-            continue;
-        }
-        files = files.with_dir(path);
-        // What is no longer in the map is no longer in the folder.
-        let old: Vec<String> =
-            files.list(path).unwrap_or_default().iter().map(|(n, _)| (*n).to_owned()).collect();
-        for name in old.into_iter().filter(|n| all.iter().all(|(file, _)| file != n)) {
-            let _ = files.remove_all(&format!("{path}/{name}"));
-        }
-        for (file, content) in all {
-            files = files.with(&format!("{path}/{file}"), content.into_bytes());
+            files = files.with_dir(if path.is_empty() { "/" } else { path });
+            for (name, bytes) in entries {
+                files = files.with(&format!("{path}/{name}"), bytes);
+            }
+        } else {
+            let below = format!("{sub}/");
+            for (name, bytes) in entries {
+                if name == sub {
+                    files = files.with(path, bytes);
+                } else if let Some(rest) = name.strip_prefix(&below) {
+                    files = files.with(&format!("{path}/{rest}"), bytes);
+                }
+            }
         }
     }
     files
-}
-
-/// The first `ConfigMap` that the pod needs and that is not there: the kubelet's message.
-pub(super) fn missing(pod: &Pod, hands: &Hands<'_>) -> Option<String> {
-    pod.spec.volumes.iter().find_map(|volume| {
-        let source = volume.get("configMap")?;
-        let (volume, name) = (text(volume, "name")?, text(source, "name")?);
-        let optional = source.get("optional").and_then(Value::as_bool).unwrap_or(false);
-        let there = hands.store.read::<ConfigMap>(&pod.metadata.namespace, name).is_some();
-        (!there && !optional)
-            .then(|| format!("MountVolume.SetUp failed for volume {volume:?} : configmap {name:?} not found"))
-    })
 }
 
 impl Kubelet {
@@ -63,7 +76,11 @@ impl Kubelet {
             }
             for c in &run.containers {
                 let mut spec = c.spec.clone();
-                spec.volume_mounts.retain(|m| text(m, "subPath").is_none());
+                let mine = |m: &Value| {
+                    let mut volumes = run.spec.spec.volumes.iter();
+                    text(m, "subPath").is_none() && volumes.any(|v| v["name"] == m["name"] && uses(v))
+                };
+                spec.volume_mounts.retain(mine);
                 let place = Place::Container {
                     namespace: key.0.clone(),
                     pod: key.1.clone(),
@@ -83,22 +100,78 @@ impl Kubelet {
     }
 }
 
-fn config_map_of<'p>(pod: &'p Pod, volume: &str) -> Option<&'p Value> {
-    pod.spec.volumes.iter().find(|v| text(v, "name") == Some(volume))?.get("configMap")
+fn entries(pod: &Pod, volume: &Value, store: &Store) -> Vec<Entry> {
+    let namespace = &pod.metadata.namespace;
+    if let Some(source) = volume.get("configMap") {
+        return of_map(source, "name", namespace, store);
+    }
+    if let Some(source) = volume.get("secret") {
+        return of_secret(source, "secretName", namespace, store);
+    }
+    let projected = volume.get("projected").and_then(|p| p.get("sources")).and_then(Value::as_array);
+    let one = |source: &Value| -> Vec<Entry> {
+        if let Some(map) = source.get("configMap") {
+            of_map(map, "name", namespace, store)
+        } else if let Some(secret) = source.get("secret") {
+            of_secret(secret, "name", namespace, store)
+        } else if let Some(api) = source.get("downwardAPI") {
+            downward(pod, api)
+        } else {
+            Vec::new()
+        }
+    };
+    match (projected, volume.get("downwardAPI")) {
+        (Some(sources), _) => sources.iter().flat_map(one).collect(),
+        (None, Some(api)) => downward(pod, api),
+        (None, None) => Vec::new(),
+    }
 }
 
-/// Files of a volume with their contents: the keys of the map, or those that are named and as they are called.
-fn items(source: &Value, map: &ConfigMap) -> Vec<(String, String)> {
-    match source.get("items").and_then(Value::as_array) {
-        None => map.data.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-        Some(items) => {
-            let one = |item: &Value| {
-                let content = map.data.get(text(item, "key")?)?;
-                Some((text(item, "path")?.to_owned(), content.clone()))
-            };
-            items.iter().filter_map(one).collect()
-        }
-    }
+fn of_map(source: &Value, field: &str, namespace: &str, store: &Store) -> Vec<Entry> {
+    let name = source[field].as_str().unwrap_or_default();
+    let Some(map) = store.read::<ConfigMap>(namespace, name) else { return Vec::new() };
+    let texts = map.data.iter().map(|(k, v)| (k.clone(), v.clone().into_bytes()));
+    let binary = map
+        .binary_data
+        .iter()
+        .filter_map(|(k, v)| Some((k.clone(), data_encoding::BASE64.decode(v.as_bytes()).ok()?)));
+    chosen(source, texts.chain(binary).collect())
+}
+
+fn of_secret(source: &Value, field: &str, namespace: &str, store: &Store) -> Vec<Entry> {
+    let name = source[field].as_str().unwrap_or_default();
+    let Some(secret) = store.read::<Secret>(namespace, name) else { return Vec::new() };
+    let all = secret.data.keys().filter_map(|k| Some((k.clone(), secret.bytes(k)?))).collect();
+    chosen(source, all)
+}
+
+/// `items`: only these keys, under other names.
+fn chosen(source: &Value, all: Vec<Entry>) -> Vec<Entry> {
+    let Some(items) = source.get("items").and_then(Value::as_array) else { return all };
+    let one = |item: &Value| {
+        let (_, bytes) = all.iter().find(|(key, _)| item["key"] == key.as_str())?;
+        Some((item["path"].as_str()?.to_owned(), bytes.clone()))
+    };
+    items.iter().filter_map(one).collect()
+}
+
+/// Fields of the pod as files.
+fn downward(pod: &Pod, api: &Value) -> Vec<Entry> {
+    let lines = |map: &std::collections::BTreeMap<String, String>| {
+        map.iter().map(|(k, v)| format!("{k}={v:?}")).collect::<Vec<_>>().join("\n")
+    };
+    let one = |item: &Value| {
+        let text = match item.pointer("/fieldRef/fieldPath")?.as_str()? {
+            "metadata.name" => pod.metadata.name.clone(),
+            "metadata.namespace" => pod.metadata.namespace.clone(),
+            "metadata.uid" => pod.metadata.uid.clone(),
+            "metadata.labels" => lines(&pod.metadata.labels),
+            "metadata.annotations" => lines(&pod.metadata.annotations),
+            _ => return None,
+        };
+        Some((item["path"].as_str()?.to_owned(), text.into_bytes()))
+    };
+    api.get("items").and_then(Value::as_array).into_iter().flatten().filter_map(one).collect()
 }
 
 fn text<'v>(value: &'v Value, field: &str) -> Option<&'v str> {
