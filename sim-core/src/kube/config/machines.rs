@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use super::check::{Marks, NodeMarks};
-use super::read::{is_dns_name, sysctl};
+use super::read::{is_dns_name, proxy_mode, sysctl};
 use super::reader::{Reader, set, set_pair};
 use super::yaml::{self, Node};
 use super::{ClusterConfig, HostConfig, Listen, NodeConfig, Role, Taint, net};
@@ -47,7 +47,8 @@ fn after(ip: IpAddr) -> IpAddr {
 }
 
 fn one_node(r: &mut Reader<'_>, item: &Node, next_ip: IpAddr) -> Option<(NodeConfig, NodeMarks)> {
-    const FIELDS: [&str; 8] = ["name", "role", "ip", "podCIDR", "labels", "taints", "addresses", "sysctl"];
+    const FIELDS: [&str; 9] =
+        ["name", "role", "ip", "podCIDR", "labels", "taints", "addresses", "sysctl", "kubeProxyMode"];
     let mut node = NodeConfig::worker("", next_ip, net([0, 0, 0, 0], 0));
     let mut mark = NodeMarks { name: item.at, ip: item.at, ..NodeMarks::default() };
     for field in r.fields(item, "a node", &FIELDS) {
@@ -92,6 +93,7 @@ fn one_node(r: &mut Reader<'_>, item: &Node, next_ip: IpAddr) -> Option<(NodeCon
                 }
             }
             "sysctl" => node.sysctl = sysctl(r, value),
+            "kubeProxyMode" => node.proxy_mode = proxy_mode(r, value),
             _ => {}
         }
     }

@@ -183,6 +183,8 @@ pub struct NodeConfig {
     pub addresses: IndexMap<String, IpNet>,
     /// Kernel settings.
     pub sysctl: IndexMap<String, String>,
+    /// How its kube-proxy programs it, if not as that of the others does.
+    pub proxy_mode: Option<ProxyMode>,
 }
 
 /// What a node does.
@@ -363,6 +365,7 @@ impl NodeConfig {
             taints: Vec::new(),
             addresses: IndexMap::new(),
             sysctl: IndexMap::new(),
+            proxy_mode: None,
         }
     }
 }

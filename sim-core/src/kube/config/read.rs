@@ -177,7 +177,7 @@ fn cni(r: &mut Reader<'_>, node: &Node) -> Option<Cni> {
     r.choice(node, "cni", &words)
 }
 
-fn proxy_mode(r: &mut Reader<'_>, node: &Node) -> Option<ProxyMode> {
+pub(super) fn proxy_mode(r: &mut Reader<'_>, node: &Node) -> Option<ProxyMode> {
     let words = [
         ("iptables", ProxyMode::Iptables),
         ("nftables", ProxyMode::Nftables),

@@ -34,7 +34,7 @@ settle: false
 networking: {ipFamily: ipv4, podSubnet: 10.10.0.0/16, serviceSubnet: 10.20.0.0/16, dnsDomain: k8s.test, cni: bridge, kubeProxyMode: none, kubeProxyDialect: "1.34", mtu: 9000}
 nodes:
 - {name: m, role: control-plane, ip: 10.32.1.147}
-- {name: n1, ip: 10.32.1.148, podCIDR: 10.10.0.0/24, labels: {disktype: ssd}, taints: ["a=b:NoSchedule", {key: c, effect: NoExecute}], addresses: {docker0: 172.17.0.1/16}, sysctl: {net.ipv4.ip_forward: 0}}
+- {name: n1, ip: 10.32.1.148, podCIDR: 10.10.0.0/24, labels: {disktype: ssd}, taints: ["a=b:NoSchedule", {key: c, effect: NoExecute}], addresses: {docker0: 172.17.0.1/16}, sysctl: {net.ipv4.ip_forward: 0}, kubeProxyMode: ipvs}
 hosts:
 - {name: client, ip: 10.32.1.9}
 - {name: db, ip: 10.99.1.149, listen: ["3306/tcp"]}

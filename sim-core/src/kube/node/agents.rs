@@ -92,7 +92,6 @@ pub struct NodeAgents {
     kubelets: IndexMap<String, Kubelet>,
     /// kube-proxy's instances: one per address family of the cluster.
     families: Vec<ProxyFamily>,
-    proxy_mode: ProxyMode,
     proxy_armed: bool,
     period_armed: bool,
     proxy_last: Option<SimTime>,
@@ -156,7 +155,6 @@ impl NodeAgents {
         Self {
             kubelets,
             families,
-            proxy_mode: config.networking.proxy_mode,
             proxy_armed: false,
             period_armed: false,
             proxy_last: None,
@@ -238,9 +236,12 @@ impl NodeAgents {
         settings: &Settings,
         hands: &mut Hands<'_>,
     ) -> Result<(), String> {
-        let networking = &hands.config.networking;
+        let config = hands.config;
+        let networking = &config.networking;
         let sets = cni::sets(nodes, networking);
-        let base = base_rules(settings, self.proxy_mode == ProxyMode::Iptables);
+        let modes: FxHashMap<&str, ProxyMode> =
+            config.nodes.iter().map(|n| (n.name.as_str(), proxy_mode(config, n))).collect();
+        let (with, without) = (base_rules(settings, true), base_rules(settings, false));
         for node in nodes {
             let Some(kubelet) = self.kubelets.get(node.name) else { continue };
             let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", node.name);
@@ -254,6 +255,8 @@ impl NodeAgents {
                 let ns = hands.world.ns_mut(kubelet.ns());
                 ns.ipset(&["restore".to_owned()], &sets, now).map_err(|e| wrong(&e.message))?;
             }
+            let mode = modes.get(node.name);
+            let base = if mode == Some(&ProxyMode::Iptables) { &with } else { &without };
             let text = format!("{base}{}", cni::rules(*node, networking));
             restore(hands.world, kubelet.ns(), settings.family, &text).map_err(|e| wrong(&e))?;
         }
@@ -373,7 +376,7 @@ impl NodeAgents {
     }
 
     fn arm_proxy(&mut self, hands: &mut Hands<'_>) {
-        if self.proxy_mode == ProxyMode::None || self.proxy_armed {
+        if self.proxy_armed || self.families.iter().all(|f| f.proxies.is_empty()) {
             return;
         }
         let soon = hands.now() + PROXY_DELAY;
@@ -444,10 +447,15 @@ impl NodeAgents {
     }
 }
 
+/// How a node's kube-proxy programs it.
+fn proxy_mode(config: &ClusterConfig, node: &NodeConfig) -> ProxyMode {
+    node.proxy_mode.unwrap_or(config.networking.proxy_mode)
+}
+
 /// kube-proxy's mode on a node for the address family number `i`, before it has written anything.
 fn mode(config: &ClusterConfig, node: &NodeConfig, i: usize, settings: &Settings) -> Option<Mode> {
     let node_ip = node.ips().nth(i);
-    match config.networking.proxy_mode {
+    match proxy_mode(config, node) {
         ProxyMode::None => None,
         ProxyMode::Ipvs => Some(Mode::Ipvs(Box::new(Ipvs::new(ipvs::Settings {
             family: settings.family,

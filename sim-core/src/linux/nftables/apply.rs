@@ -10,6 +10,7 @@ use super::expr::{Expr, SetRef};
 use super::links::{Links, set_refs};
 use super::model::{
     BaseChain, Chain, ChainType, Family, NatTo, Object, ObjectKind, Rule, Set, SetData, Statement, Table,
+    Text,
 };
 use super::named::Named;
 use super::parse::{
@@ -478,8 +479,8 @@ fn rule(table: &mut Table, spec: &mut RuleSpec, now: SimTime, interfaces: &Inter
         }
     }
     let handle = table.next_handle();
-    let mut rule = Rule { handle, statements, comment: spec.comment.clone(), text: "".into() };
-    rule.text = print::rule_text(&rule, table.family, interfaces).into();
+    let mut rule = Rule { handle, statements, comment: spec.comment.clone(), text: Text::default() };
+    rule.text = print::new_text(&rule, table.family, interfaces);
     rule
 }
 

@@ -98,7 +98,9 @@ impl Journal {
                 table.links.find_bases(&table.chains);
                 table.links.reach = None;
             }
-            table.sets.compact();
+            if table.sets.compact() {
+                table.links.reach = None;
+            }
         }
     }
 
@@ -262,7 +264,7 @@ impl Edit<'_> {
         for slot in chains {
             for rule in self.chain(slot).into_iter().flat_map(|c| &mut c.rules) {
                 rule.statements.iter_mut().for_each(|s| redirect(s, &from, to));
-                rule.text = print::rule_text(rule, family, interfaces).into();
+                rule.text = print::new_text(rule, family, interfaces);
             }
         }
         let sets: Vec<usize> =

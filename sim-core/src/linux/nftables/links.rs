@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::elements::{Data, Element};
-use super::expr::{Expr, SetRef, Test};
+use super::expr::{Expr, Meta, SetRef, Test};
 use super::model::{Chain, NatTo, Rule, Set, SetData, Statement, Verdict};
 use super::named::Named;
 use super::run::asks_conntrack;
@@ -52,7 +52,7 @@ impl Links {
     /// A rule comes or goes.
     pub(super) fn rule(&mut self, rule: &Rule, comes: bool) {
         for statement in &rule.statements {
-            targets(statement).into_iter().for_each(|chain| count(&mut self.chains, chain, comes));
+            targets(statement).for_each(|chain| count(&mut self.chains, chain, comes));
             named_sets(statement).for_each(|set| count(&mut self.sets, set, comes));
             if asks_conntrack(statement) {
                 self.conntrack = if comes { self.conntrack + 1 } else { self.conntrack.saturating_sub(1) };
@@ -142,6 +142,32 @@ fn expr_sets<'e>(expr: &'e Expr, refs: &mut Vec<&'e SetRef>) {
     }
 }
 
+/// Whether a statement is about an interface by its number.
+pub(super) fn names_interface(statement: &Statement) -> bool {
+    match statement {
+        Statement::Match(e, _)
+        | Statement::Vmap(e, _)
+        | Statement::SetMark(e)
+        | Statement::SetCtMark(e) => has_interface(e),
+        Statement::Nat(nat) => match &nat.to {
+            NatTo::Map(e) | NatTo::MapWithPort(e) => has_interface(e),
+            NatTo::None | NatTo::Addresses(..) => false,
+        },
+        Statement::Dynamic(d) => has_interface(&d.key) || d.data.as_ref().is_some_and(has_interface),
+        _ => false,
+    }
+}
+
+fn has_interface(expr: &Expr) -> bool {
+    match expr {
+        Expr::Meta(meta) => matches!(meta, Meta::Iif | Meta::Oif),
+        Expr::Fib(_) => true,
+        Expr::Map(left, _) | Expr::Op(left, ..) | Expr::Jhash { of: left, .. } => has_interface(left),
+        Expr::Concat(parts) => parts.iter().any(has_interface),
+        _ => false,
+    }
+}
+
 /// The named ones among them, and the one that it changes.
 fn named_sets(statement: &Statement) -> impl Iterator<Item = &Arc<str>> {
     let changed = match statement {
@@ -156,12 +182,13 @@ fn named_sets(statement: &Statement) -> impl Iterator<Item = &Arc<str>> {
 }
 
 /// The chains that a statement leads to by itself or by a set that is written into it.
-pub(super) fn targets(statement: &Statement) -> Vec<&Arc<str>> {
-    match statement {
-        Statement::Verdict(verdict) => verdict.chain().into_iter().collect(),
-        Statement::Vmap(_, SetRef::Anonymous(set)) => set_targets(set).collect(),
-        _ => Vec::new(),
-    }
+pub(super) fn targets(statement: &Statement) -> impl Iterator<Item = &Arc<str>> {
+    let (own, set) = match statement {
+        Statement::Verdict(verdict) => (verdict.chain(), None),
+        Statement::Vmap(_, SetRef::Anonymous(set)) => (None, Some(&**set)),
+        _ => (None, None),
+    };
+    own.into_iter().chain(set.into_iter().flat_map(set_targets))
 }
 
 /// The chains that a verdict map leads to.
@@ -178,7 +205,7 @@ pub(super) const fn target(element: &Element) -> Option<&Arc<str>> {
 }
 
 pub(super) fn leads_to(statement: &Statement, chain: &str) -> bool {
-    targets(statement).into_iter().any(|t| **t == *chain)
+    targets(statement).any(|t| **t == *chain)
 }
 
 pub(super) fn set_leads_to(set: &Set, chain: &str) -> bool {

@@ -205,7 +205,19 @@ pub struct Rule {
     /// `comment`.
     pub comment: Option<Arc<str>>,
     /// Its text without counters, for the record.
-    pub(super) text: Arc<str>,
+    pub(super) text: Text,
+}
+
+/// The text of a rule, which is written when a packet first meets the rule. That of a rule that names interfaces is written with it: they
+/// may get other names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Text(pub(super) Option<Arc<str>>);
+
+/// It says nothing that the rule does not say.
+impl PartialEq for Text {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// Where the walk goes on.

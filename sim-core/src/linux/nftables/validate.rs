@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use super::apply::errno;
 use super::edit::Changed;
 use super::expr::SetRef;
@@ -21,12 +19,29 @@ pub(super) type Wrong = (Arc<str>, &'static str);
 /// What can be reached from each base chain, by its slot.
 pub(super) type Reach = Vec<(usize, Deepest)>;
 
-/// The depth at which things are met, at most: less deep need not be looked at again.
+/// The depth at which things are met, at most, and one more; 0 for what is not. Less deep need not be looked at again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deepest {
-    chains: FxHashMap<Arc<str>, usize>,
-    /// Verdict maps that are looked into.
-    maps: FxHashMap<Arc<str>, usize>,
+    /// By slot.
+    chains: Vec<u8>,
+    /// Verdict maps that are looked into, by slot.
+    maps: Vec<u8>,
+}
+
+fn depth(of: &[u8], slot: Option<usize>) -> Option<usize> {
+    of.get(slot?).filter(|d| **d > 0).map(|d| usize::from(d - 1))
+}
+
+/// Notes a depth; whether it is more than before.
+fn deeper(of: &mut Vec<u8>, slot: usize, depth: usize) -> bool {
+    if of.len() <= slot {
+        of.resize(slot + 1, 0);
+    }
+    let more = usize::from(of[slot]) <= depth;
+    if more {
+        of[slot] = depth as u8 + 1;
+    }
+    more
 }
 
 /// Checks what can be reached from a table's base chains. `known` is what the last check found, if it and the changes since are known.
@@ -53,12 +68,13 @@ fn follow(table: &Table, slot: usize, deepest: &mut Deepest, changed: &Changed) 
     let Some(base) = table.chains.at(slot).and_then(|c| c.base.as_ref()) else { return Ok(()) };
     let mut visit = Visit { table, base, deepest };
     for chain in &changed.chains {
-        if let Some(depth) = visit.deepest.chains.get(chain) {
-            visit.rules(chain, *depth)?;
+        let slot = table.chains.slot(chain);
+        if let Some((slot, depth)) = slot.zip(depth(&visit.deepest.chains, slot)) {
+            visit.rules(slot, depth)?;
         }
     }
     for (map, chain) in &changed.elements {
-        if let Some(depth) = visit.deepest.maps.get(map) {
+        if let Some(depth) = depth(&visit.deepest.maps, table.sets.slot(map)) {
             visit.chain(chain, depth + 1)?;
         }
     }
@@ -76,18 +92,17 @@ impl Visit<'_> {
         if depth >= MAX_DEPTH {
             return Err((name.clone(), errno::EMLINK));
         }
-        if self.deepest.chains.get(name).is_some_and(|d| *d >= depth) {
-            return Ok(());
+        match self.table.chains.slot(name) {
+            Some(slot) if deeper(&mut self.deepest.chains, slot, depth) => self.rules(slot, depth),
+            _ => Ok(()),
         }
-        self.deepest.chains.insert(name.clone(), depth);
-        self.rules(name, depth)
     }
 
-    fn rules(&mut self, name: &Arc<str>, depth: usize) -> Result<(), Wrong> {
-        let Some(chain) = self.table.chains.get(name) else { return Ok(()) };
+    fn rules(&mut self, slot: usize, depth: usize) -> Result<(), Wrong> {
+        let Some(chain) = self.table.chains.at(slot) else { return Ok(()) };
         for statement in chain.rules.iter().flat_map(|r| &r.statements) {
             if !allowed(statement, self.base) {
-                return Err((name.clone(), errno::EOPNOTSUPP));
+                return Err((chain.name.clone(), errno::EOPNOTSUPP));
             }
             for target in targets(statement) {
                 self.chain(target, depth + 1)?;
@@ -101,13 +116,11 @@ impl Visit<'_> {
 
     /// A verdict map that a rule of this depth looks into.
     fn map(&mut self, name: &Arc<str>, depth: usize) -> Result<(), Wrong> {
-        let Some(map) = self.table.sets.get(name) else { return Ok(()) };
-        if self.deepest.maps.get(name).is_some_and(|d| *d >= depth) {
-            return Ok(());
-        }
-        self.deepest.maps.insert(name.clone(), depth);
-        for target in set_targets(map) {
-            self.chain(target, depth + 1)?;
+        let Some(slot) = self.table.sets.slot(name) else { return Ok(()) };
+        if deeper(&mut self.deepest.maps, slot, depth) {
+            for target in self.table.sets.at(slot).into_iter().flat_map(set_targets) {
+                self.chain(target, depth + 1)?;
+            }
         }
         Ok(())
     }

@@ -105,7 +105,11 @@ impl<R: Recorder> Walk<'_, '_, R> {
     /// Tries one rule; none behind the last.
     fn rule(&mut self, chain: usize, at: usize) -> Option<After> {
         // The rule is taken out while its sets are looked into, which are the same table's.
+        let family = self.table.family;
         let slot = self.chain_mut(chain)?.rules.get_mut(at)?;
+        if slot.text.0.is_none() {
+            slot.text = print::late_text(slot, family);
+        }
         let mut statements = std::mem::take(&mut slot.statements);
         let after = self.statements(&mut statements, chain, at);
         if let Some(rule) = self.chain_mut(chain).and_then(|c| c.rules.get_mut(at)) {
@@ -337,9 +341,9 @@ impl<R: Recorder> Walk<'_, '_, R> {
             Some(chain) => (chain.name.clone(), chain.rules.get(at)),
             None => ("".into(), None),
         };
-        let text = match (rule, &self.element) {
-            (Some(rule), Some(element)) => format!("{} → {element}", rule.text).into(),
-            (Some(rule), None) => rule.text.clone(),
+        let text = match (rule.and_then(|r| r.text.0.as_ref()), &self.element) {
+            (Some(text), Some(element)) => format!("{text} → {element}").into(),
+            (Some(text), None) => text.clone(),
             (None, _) => "".into(),
         };
         RuleRef {

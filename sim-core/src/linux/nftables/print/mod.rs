@@ -11,7 +11,10 @@ use std::sync::Arc;
 use crate::linux::nftables::elements::Element;
 use crate::linux::nftables::expr::{Expr, SetRef};
 use crate::linux::nftables::listing::priority_text;
-use crate::linux::nftables::model::{Chain, Family, Object, ObjectKind, ObjectState, Rule, Table, hook_name};
+use crate::linux::nftables::links::names_interface;
+use crate::linux::nftables::model::{
+    Chain, Family, Object, ObjectKind, ObjectState, Rule, Table, Text, hook_name,
+};
 use crate::time::SimTime;
 
 /// How a listing looks.
@@ -71,11 +74,22 @@ pub(super) struct Printer<'a> {
 }
 
 /// The rule's text without counters, for the record.
-pub(super) fn rule_text(rule: &Rule, family: Family, interfaces: &Interfaces) -> String {
+fn rule_text(rule: &Rule, family: Family, interfaces: &Interfaces) -> String {
     let style = Style { stateless: true, ..Style::default() };
     let mut printer = Printer::new(style, interfaces);
     printer.rule(rule, family);
     printer.out
+}
+
+/// The text of a new rule, if it has to be written now.
+pub(super) fn new_text(rule: &Rule, family: Family, interfaces: &Interfaces) -> Text {
+    let now = rule.statements.iter().any(names_interface);
+    Text(now.then(|| rule_text(rule, family, interfaces).into()))
+}
+
+/// The text of a rule that names no interface.
+pub(super) fn late_text(rule: &Rule, family: Family) -> Text {
+    Text(Some(rule_text(rule, family, &NO_INTERFACES).into()))
 }
 
 /// An element of a map, as `10.0.0.1 . tcp . 80 : goto x`.
