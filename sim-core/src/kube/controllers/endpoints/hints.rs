@@ -1,8 +1,8 @@
 //! Which zones and nodes should use which endpoint: `trafficDistribution`, and the annotation that came before it.
 //!
 //! With `trafficDistribution` every ready endpoint is for its own zone (and node). With `topology-mode: Auto` zones get endpoints in
-//! proportion to their CPUs (`topologycache`): each at least what keeps its overload below a fifth. Of the endpoints that then serve
-//! another zone than their own the real controller may pick others; the numbers per zone are the same.
+//! proportion to their CPUs (`topologycache`): each at least what keeps its overload below a fifth. Where zones are equal the real
+//! controller takes any, this one the first by name. Slices that need no change otherwise are shared out anew, too.
 
 use std::collections::BTreeMap;
 
@@ -66,56 +66,94 @@ fn cpus_by_zone(store: &Store) -> BTreeMap<String, f64> {
     zones
 }
 
-/// What a zone should have.
-struct Share {
-    desired: f64,
-    minimum: usize,
-    has: usize,
-}
-
 /// Hints by CPUs; none at all where they would not be fair.
 fn by_cpus(cpus: &BTreeMap<String, f64>, mut endpoints: Vec<&mut Endpoint>) {
-    let total: f64 = cpus.values().sum();
-    let zoned = endpoints.iter().all(|e| e.zone.as_ref().is_some_and(|zone| cpus.contains_key(zone)));
-    if cpus.len() < 2 || cpus.len() > endpoints.len() || total <= 0.0 || !zoned {
-        return;
-    }
     let count = endpoints.len();
-    let share = |cpus: f64| {
-        #[expect(clippy::cast_precision_loss, reason = "endpoints of one Service are few")]
-        let desired = cpus / total * count as f64;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and few")]
-        let minimum = (desired / (1.0 + OVERLOAD)).ceil() as usize;
-        Share { desired, minimum, has: 0 }
-    };
-    let mut shares: BTreeMap<String, Share> =
-        cpus.iter().map(|(zone, cpus)| (zone.clone(), share(*cpus))).collect();
-    if shares.values().map(|s| s.minimum).sum::<usize>() > count {
+    let zone_of = |e: &Endpoint| e.zone.clone().filter(|zone| !zone.is_empty());
+    if cpus.len() < 2 || cpus.len() > count || endpoints.iter().any(|e| zone_of(e).is_none()) {
         return;
     }
+    let Some(desired) = desired(cpus, count) else { return };
+    let mut has: BTreeMap<String, usize> = BTreeMap::new();
     for endpoint in &mut endpoints {
         endpoint.hints = own(endpoint, false);
-        if let Some(share) = endpoint.zone.as_ref().and_then(|zone| shares.get_mut(zone)) {
-            share.has += 1;
-        }
+        *has.entry(zone_of(endpoint).unwrap_or_default()).or_default() += 1;
     }
-    while let Some(poor) = shares.iter().find(|(_, s)| s.has < s.minimum).map(|(zone, _)| zone.clone()) {
-        #[expect(clippy::cast_precision_loss, reason = "endpoints of one Service are few")]
-        let surplus = |s: &Share| s.has as f64 - s.desired;
-        let rich = shares.iter().filter(|(_, s)| s.has > s.minimum);
-        let Some(rich) = rich.max_by(|a, b| surplus(a.1).total_cmp(&surplus(b.1))).map(|(z, _)| z.clone())
-        else {
-            return;
-        };
-        let serves =
-            |e: &Endpoint| e.hints.as_ref().is_some_and(|h| h.for_zones.iter().any(|z| z.name == rich));
-        let Some(endpoint) = endpoints.iter_mut().rev().find(|e| serves(e)) else { return };
-        endpoint.hints =
-            Some(EndpointHints { for_nodes: Vec::new(), for_zones: vec![NamedHint { name: poor.clone() }] });
-        for (zone, one) in [(&rich, false), (&poor, true)] {
-            if let Some(share) = shares.get_mut(zone) {
-                share.has = if one { share.has + 1 } else { share.has - 1 };
+    let (mut giving, mut receiving) = moves(&desired, &has);
+    for endpoint in endpoints {
+        let zone = zone_of(endpoint).unwrap_or_default();
+        let Some(left) = giving.get_mut(&zone).filter(|n| **n > 0) else { continue };
+        let Some((to, wanted)) = receiving.iter_mut().find(|(_, n)| **n > 0) else { return };
+        (*left, *wanted) = (*left - 1, *wanted - 1);
+        let for_zones = vec![NamedHint { name: to.clone() }];
+        endpoint.hints = Some(EndpointHints { for_nodes: Vec::new(), for_zones });
+    }
+}
+
+/// How many endpoints each zone should have (`getAllocations`); none if there are too few for all.
+fn desired(cpus: &BTreeMap<String, f64>, count: usize) -> Option<BTreeMap<String, f64>> {
+    let total: f64 = cpus.values().sum();
+    if total <= 0.0 {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "endpoints of one Service are few")]
+    let count = count as f64;
+    let minimum = |share: f64| (share / total * count * (1.0 / (1.0 + OVERLOAD))).ceil();
+    let enough = cpus.values().map(|share| minimum(*share)).sum::<f64>() <= count;
+    let wanted = |share: f64| (share / total * count).max(minimum(share));
+    enough.then(|| cpus.iter().map(|(zone, share)| (zone.clone(), wanted(*share))).collect())
+}
+
+type Moves = BTreeMap<String, usize>;
+
+/// How many endpoints zones give to others and receive from others (`getGivingAndReceivingZones`).
+fn moves(desired: &BTreeMap<String, f64>, has: &BTreeMap<String, usize>) -> (Moves, Moves) {
+    #[expect(clippy::cast_precision_loss, reason = "endpoints of one Service are few")]
+    let surplus = |zone: &String, wanted: &f64| has.get(zone).copied().unwrap_or(0) as f64 - wanted;
+    let mut rich: BTreeMap<&String, f64> = desired.iter().map(|(z, wanted)| (z, surplus(z, wanted))).collect();
+    let mut poor: BTreeMap<&String, f64> = rich.iter().map(|(z, n)| (*z, -n)).collect();
+    let most = |zones: &BTreeMap<&String, f64>| {
+        let positive = zones.iter().filter(|(_, n)| **n > 0.0).map(|(zone, n)| ((*zone).clone(), *n));
+        positive.reduce(|best, other| if other.1 > best.1 { other } else { best })
+    };
+    let (mut giving, mut receiving) = (Moves::new(), Moves::new());
+    while let (Some((from, give)), Some((to, receive))) = (most(&rich), most(&poor)) {
+        if (give < 1.0 && receive < 1.0) || give < 0.5 || receive < 0.5 {
+            break;
+        }
+        for (zone, moved, left) in [(&from, &mut giving, &mut rich), (&to, &mut receiving, &mut poor)] {
+            *moved.entry(zone.clone()).or_default() += 1;
+            if let Some(n) = left.get_mut(zone) {
+                *n -= 1.0;
             }
         }
+    }
+    (giving, receiving)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zones<T: Copy>(of: &[(&str, T)]) -> BTreeMap<String, T> {
+        of.iter().map(|(zone, n)| ((*zone).to_owned(), *n)).collect()
+    }
+
+    #[test]
+    fn zones_give_what_they_have_too_much_of() {
+        // Six are wanted in each; five would be enough, and all the same two go.
+        let wanted = desired(&zones(&[("a", 4.0), ("b", 4.0)]), 12).unwrap();
+        assert_eq!(wanted, zones(&[("a", 6.0), ("b", 6.0)]));
+        let (giving, receiving) = moves(&wanted, &zones(&[("a", 8), ("b", 4)]));
+        assert_eq!((giving, receiving), (zones(&[("a", 2)]), zones(&[("b", 2)])));
+        // Half an endpoint is not moved for half an endpoint.
+        let wanted = desired(&zones(&[("a", 1.0), ("b", 1.0)]), 7).unwrap();
+        assert_eq!(wanted, zones(&[("a", 3.5), ("b", 3.5)]));
+        assert_eq!(moves(&wanted, &zones(&[("a", 4), ("b", 3)])).0, Moves::new());
+        assert_eq!(moves(&wanted, &zones(&[("a", 5), ("b", 2)])).1, zones(&[("b", 1)]));
+        // A zone that no node is in keeps what it has.
+        assert_eq!(moves(&wanted, &zones(&[("a", 3), ("b", 3), ("d", 1)])).0, Moves::new());
+        // Two in each zone would be needed.
+        assert_eq!(desired(&zones(&[("a", 1.0), ("b", 1.0)]), 3), None);
     }
 }
