@@ -145,10 +145,9 @@ fn expr_sets<'e>(expr: &'e Expr, refs: &mut Vec<&'e SetRef>) {
 /// Whether a statement is about an interface by its number.
 pub(super) fn names_interface(statement: &Statement) -> bool {
     match statement {
-        Statement::Match(e, _)
-        | Statement::Vmap(e, _)
-        | Statement::SetMark(e)
-        | Statement::SetCtMark(e) => has_interface(e),
+        Statement::Match(e, _) | Statement::Vmap(e, _) | Statement::SetMark(e) | Statement::SetCtMark(e) => {
+            has_interface(e)
+        }
         Statement::Nat(nat) => match &nat.to {
             NatTo::Map(e) | NatTo::MapWithPort(e) => has_interface(e),
             NatTo::None | NatTo::Addresses(..) => false,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::linux::nftables::elements::Element;
 use crate::linux::nftables::expr::{Expr, SetRef};
-use crate::linux::nftables::listing::priority_text;
 use crate::linux::nftables::links::names_interface;
+use crate::linux::nftables::listing::priority_text;
 use crate::linux::nftables::model::{
     Chain, Family, Object, ObjectKind, ObjectState, Rule, Table, Text, hook_name,
 };
