@@ -139,6 +139,12 @@ pub struct PodSpec {
 }
 
 impl PodSpec {
+    /// Containers that were added while the pod runs, as they were written.
+    #[must_use]
+    pub fn ephemeral_containers(&self) -> &[Value] {
+        self.rest.get("ephemeralContainers").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
     /// The service account that it asks for, `default` if it names none.
     #[must_use]
     pub fn account(&self) -> &str {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{ApiError, Cause, Store, defaults, service, validate};
 use crate::kube::objects::meta::Condition;
 use crate::kube::objects::{Kind, Object, ObjectMeta, Pod, PodCondition, Resource, Timestamp};
@@ -97,6 +99,35 @@ impl Store {
             self.read::<T>(namespace, name).cloned().ok_or_else(|| ApiError::not_found(T::KIND, name))?;
         edit(&mut copy);
         self.update_status(copy, now)
+    }
+
+    /// Adds an ephemeral container to a pod (`PATCH …/ephemeralcontainers`).
+    ///
+    /// # Errors
+    /// The pod is not there, or has a container of that name.
+    pub fn add_ephemeral_container(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        container: Value,
+        now: SimTime,
+    ) -> Result<Arc<Object>, ApiError> {
+        let old = self.get(Kind::Pod, namespace, name)?;
+        let mut new = (*old).clone();
+        if let Object::Pod(pod) = &mut new {
+            let own = container["name"].as_str().unwrap_or("");
+            let others = pod.spec.containers.iter().chain(&pod.spec.init_containers).map(|c| c.name.as_str());
+            let known = pod.spec.ephemeral_containers();
+            if others.chain(known.iter().filter_map(|c| c["name"].as_str())).any(|n| n == own) {
+                let message = format!("Duplicate value: {own:?}");
+                let field = format!("spec.ephemeralContainers[{}].name", known.len());
+                return Err(self.invalid(Kind::Pod, name, vec![Cause { field, message }]));
+            }
+            let mut all = known.to_vec();
+            all.push(container);
+            Arc::make_mut(&mut pod.spec).rest.insert("ephemeralContainers".to_owned(), Value::Array(all));
+        }
+        Ok(self.write(new, &old, now))
     }
 
     /// Binds a pod to a node (`POST …/binding`), as the scheduler does.

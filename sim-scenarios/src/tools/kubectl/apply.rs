@@ -62,7 +62,7 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     }
     let dry_run = ctl.dry_run()?;
     let output = get::output(ctl)?;
-    let (documents, mut failures) = manifest::read(ctl)?;
+    let (documents, mut failures) = manifest::read_to_send(ctl)?;
     if documents.is_empty() && failures.is_empty() {
         return Err(Failure::plain("no objects passed to apply"));
     }

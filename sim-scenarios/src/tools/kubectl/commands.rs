@@ -5,8 +5,8 @@ use super::ctl::Ctl;
 use super::failure::Failure;
 use super::flags::{CHANGE, CREATE, FILES, PRINT, SELECT};
 use super::{
-    apply, auth, cluster_info, config, cp, create, delete, describe, events, exec, explain, expose, get,
-    logs, metadata, nodes, patch, port_forward, replace, rollout, run as run_verb, scale, set, small,
+    apply, auth, cluster_info, config, cp, create, debug, delete, describe, events, exec, explain, expose,
+    get, logs, metadata, nodes, patch, port_forward, replace, rollout, run as run_verb, scale, set, small,
     version, wait,
 };
 use crate::tools::Cx;
@@ -28,6 +28,7 @@ static VERBS: &[Verb] = &[
     Verb { name: "api-versions", flags: &[], run: cluster_info::api_versions },
     Verb { name: "apply", flags: &[apply::FLAGS], run: apply::run },
     Verb { name: "cluster-info", flags: &[], run: cluster_info::cluster_info },
+    Verb { name: "debug", flags: &[debug::FLAGS], run: debug::run },
     Verb { name: "delete", flags: &[delete::FLAGS], run: delete::run },
     Verb { name: "describe", flags: &[describe::verb::FLAGS], run: describe::verb::run },
     Verb { name: "completion", flags: &[], run: small::completion },

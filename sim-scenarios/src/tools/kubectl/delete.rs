@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sim_core::kube::objects::Kind;
-use sim_core::kube::store::{DeleteOptions, Deleted};
+use sim_core::kube::store::{DeleteOptions, Deleted, Propagation};
 use sim_core::kube::version::Version;
 
 use super::args::{Flag, Kind as F, flag, short};
@@ -57,6 +57,7 @@ struct Victim {
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["raw", "interactive"])?;
     let grace = grace(ctl)?;
+    let propagation = propagation(ctl)?;
     let dry_run = ctl.dry_run()?;
     let (victims, mut failures) = victims(ctl)?;
     let selects =
@@ -68,7 +69,7 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     }
     let mut gone = Vec::new();
     for victim in victims {
-        match one(ctl, &victim, grace, dry_run) {
+        match one(ctl, &victim, grace, propagation, dry_run) {
             Ok(None) => {}
             Ok(Some(uid)) => gone.push((victim, uid)),
             Err(failure) => failures.push(failure),
@@ -114,6 +115,29 @@ fn grace(ctl: &mut Ctl<'_, '_>) -> Result<Option<i64>, Failure> {
         return Err(Failure::plain(format!("unexpected -o output mode: {other}. We only support '-o name'")));
     }
     Ok(grace)
+}
+
+/// `--cascade`.
+fn propagation(ctl: &mut Ctl<'_, '_>) -> Result<Propagation, Failure> {
+    match ctl.args.text("cascade").unwrap_or("background") {
+        "background" => Ok(Propagation::Background),
+        "foreground" => Ok(Propagation::Foreground),
+        "orphan" => Ok(Propagation::Orphan),
+        word @ ("true" | "false") => {
+            let (new, what) = match word {
+                "true" => (Propagation::Background, "background"),
+                _ => (Propagation::Orphan, "orphan"),
+            };
+            let stamp = super::clock::klog(ctl.now());
+            ctl.err(format!(
+                "W{stamp}       1 helpers.go:755] --cascade={word} is deprecated (boolean value) and can be replaced with --cascade={what}."
+            ));
+            Ok(new)
+        }
+        other => Err(Failure::plain(format!(
+            "invalid cascade value ({other}). Must be \"background\", \"foreground\", or \"orphan\""
+        ))),
+    }
 }
 
 fn victims(ctl: &mut Ctl<'_, '_>) -> Result<(Vec<Victim>, Vec<Failure>), Failure> {
@@ -196,6 +220,7 @@ fn one(
     ctl: &mut Ctl<'_, '_>,
     victim: &Victim,
     grace: Option<i64>,
+    propagation: Propagation,
     dry_run: DryRun,
 ) -> Result<Option<String>, Failure> {
     let failed = |e: sim_core::kube::store::ApiError| match &victim.source {
@@ -207,7 +232,7 @@ fn one(
     }
     let mut uid = None;
     if dry_run == DryRun::None {
-        let options = DeleteOptions { grace_seconds: grace, ..DeleteOptions::default() };
+        let options = DeleteOptions { grace_seconds: grace, propagation };
         let (store, now) = ctl.store_mut();
         let deleted =
             store.delete(victim.kind, &victim.namespace, &victim.name, options, now).map_err(failed)?;

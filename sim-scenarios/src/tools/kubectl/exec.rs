@@ -170,6 +170,21 @@ pub(crate) fn no_program(uid: &str, program: &str, now: u64) -> Failure {
     ))
 }
 
+/// Five letters as Kubernetes' tools draw them for names, derived from whose name it is and when, so that they are the same in every
+/// run.
+pub(crate) fn random_suffix(uid: &str, now: u64) -> String {
+    const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+    let id = exec_id(uid, "suffix", now);
+    id.as_bytes()
+        .chunks(2)
+        .take(5)
+        .map(|pair| {
+            let n = pair.iter().fold(0_usize, |n, b| n * 31 + usize::from(*b));
+            char::from(LETTERS[n % LETTERS.len()])
+        })
+        .collect()
+}
+
 /// containerd's name for one exec, 64 hex digits; here derived from what and when, so that it is the same in every run.
 fn exec_id(uid: &str, program: &str, now: u64) -> String {
     let mut state = now;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sim_core::kube::objects::Kind;
+use sim_core::kube::objects::decode::{self, FaultKind, Step};
 use sim_core::kube::objects::manifest;
 
 use super::ctl::Ctl;
@@ -31,6 +32,68 @@ impl Document {
     pub(crate) fn label(&self, name: &str) -> String {
         format!("{}/{name}", self.kind.qualified_singular())
     }
+}
+
+/// What becomes of fields that the API does not have (`--validate`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    Refused,
+    Warned,
+    Ignored,
+}
+
+/// The value of `--validate`.
+fn unknown_fields(ctl: &Ctl<'_, '_>) -> Result<Unknown, Failure> {
+    match ctl.args.text("validate").unwrap_or("strict") {
+        "strict" | "true" | "" => Ok(Unknown::Refused),
+        "warn" => Ok(Unknown::Warned),
+        "ignore" | "false" => Ok(Unknown::Ignored),
+        other => Err(Failure::plain(format!(
+            "invalid - validate option {other:?}; must be one of: strict (or true), warn, ignore (or false)"
+        ))),
+    }
+}
+
+/// Takes the fields that the API does not have out of a document; the server's warnings about them.
+fn without_unknown(document: &mut Document) -> Vec<String> {
+    let Ok(decoded) = decode::decode(document.kind, &document.value) else { return Vec::new() };
+    let unknown = decoded.faults.into_iter().filter(|f| matches!(f.what, FaultKind::Unknown { .. }));
+    unknown
+        .map(|fault| {
+            remove(&mut document.value, &fault.path.0);
+            format!("unknown field \"{}\"", fault.path)
+        })
+        .collect()
+}
+
+fn remove(value: &mut Value, path: &[Step]) {
+    let Some((last, way)) = path.split_last() else { return };
+    let parent = way.iter().try_fold(value, |value, step| match step {
+        Step::Field(name) => value.get_mut(name),
+        Step::Index(i) => value.get_mut(i),
+    });
+    if let (Some(Value::Object(map)), Step::Field(name)) = (parent, last) {
+        map.remove(name);
+    }
+}
+
+/// The objects of all files, in order, without the fields that `--validate` lets pass; the server's warnings about those are told.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_to_send(ctl: &mut Ctl<'_, '_>) -> Result<(Vec<Document>, Vec<Failure>), Failure> {
+    let unknown = unknown_fields(ctl)?;
+    let (mut documents, failures) = read(ctl)?;
+    if unknown != Unknown::Refused {
+        for document in &mut documents {
+            for warning in without_unknown(document) {
+                if unknown == Unknown::Warned {
+                    ctl.warn(&warning);
+                }
+            }
+        }
+    }
+    Ok((documents, failures))
 }
 
 /// The objects of all files, in order, and what is wrong with the others.

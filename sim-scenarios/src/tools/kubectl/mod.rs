@@ -14,6 +14,7 @@ mod config;
 mod cp;
 mod create;
 mod ctl;
+mod debug;
 mod delete;
 mod describe;
 mod edit;

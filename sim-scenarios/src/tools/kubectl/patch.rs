@@ -5,12 +5,12 @@ use sim_core::kube::objects::manifest;
 use sim_core::kube::store::PatchType;
 
 use super::args::{Flag, Kind as F, flag, short};
-use super::ctl::{Ctl, DryRun};
+use super::ctl::Ctl;
+use super::edit;
 use super::failure::Failure;
+use super::files;
 use super::get;
-use super::manifest as files;
-use super::resource::Resource;
-use super::target::{Found, Scope, Wanted};
+use super::target::Found;
 use super::value::{name, text};
 
 pub(crate) static FLAGS: &[Flag] = &[
@@ -35,7 +35,7 @@ pub(crate) static FLAGS: &[Flag] = &[
 /// # Errors
 /// What kubectl reports at the end.
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
-    ctl.refuse(&["local", "subresource", "patch-file"])?;
+    ctl.refuse(&["local", "subresource"])?;
     let how = match ctl.args.text("type").unwrap_or("strategic").to_lowercase().as_str() {
         "strategic" => PatchType::Strategic,
         "merge" => PatchType::Merge,
@@ -45,34 +45,19 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
             return Err(Failure::plain(words));
         }
     };
-    let Some(patch) = ctl.args.text("patch").map(str::to_owned) else {
+    let of_file = ctl.args.text("patch-file").map(|path| files::read_text(ctl, path)).transpose()?;
+    if of_file.is_some() && ctl.args.given("patch") {
+        return Err(Failure::plain("cannot specify --patch and --patch-file together"));
+    }
+    let Some(patch) = of_file.or_else(|| ctl.args.text("patch").map(str::to_owned)) else {
         return Err(Failure::plain(
             "must specify --patch or --patch-file containing the contents of the patch",
         ));
     };
-    let wanted = if ctl.args.texts("filename").is_empty() && !ctl.args.given("kustomize") {
-        Wanted::parse(&ctl.args.words)?
-    } else {
-        Wanted::Named(files::names(ctl)?)
-    };
-    if matches!(wanted, Wanted::All(_)) {
-        return Err(Failure::plain(if ctl.args.words.is_empty() {
-            "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   \
-             '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'"
-        } else {
-            "resource(s) were provided, but no name was specified"
-        }));
-    }
     let patch = read(&patch)?;
-    let namespace = ctl.namespace();
-    let scope = Scope { namespace: Some(&namespace), ..Scope::default() };
-    let (found, mut failures) = wanted.find(ctl.store(), &scope);
-    for found in &found {
-        if let Err(failure) = one(ctl, found, how, &patch) {
-            failures.push(failure);
-        }
-    }
-    Failure::from_many(failures).map(|()| 0)
+    let words = ctl.args.words.clone();
+    let (found, failures) = edit::objects(ctl, &words)?;
+    edit::each(ctl, &found, failures, |ctl, found| one(ctl, found, how, &patch))
 }
 
 /// A patch may be written in YAML too.
@@ -82,31 +67,16 @@ fn read(patch: &str) -> Result<Value, Failure> {
 }
 
 fn one(ctl: &mut Ctl<'_, '_>, found: &Found, how: PatchType, patch: &Value) -> Result<(), Failure> {
-    let Resource::Kind(kind) = found.resource else {
-        return Err(Failure::not_modelled(format!("patching {}", found.resource.plural())));
-    };
     let output = get::output(ctl)?;
-    let dry_run = ctl.dry_run()?;
-    let (namespace, own) =
-        (text(&found.value, "/metadata/namespace").to_owned(), name(&found.value).to_owned());
-    let object = match dry_run {
-        DryRun::None => {
-            let (store, now) = ctl.store_mut();
-            store.patch(kind, &namespace, &own, how, patch, now)?
-        }
-        DryRun::Server | DryRun::Client => {
-            let now = ctl.now();
-            ctl.store().clone().patch(kind, &namespace, &own, how, patch, now)?
-        }
-    };
-    let value = object.to_value();
+    let value = edit::patch(ctl, found, how, patch)?;
     if !output.is_human() {
-        let text = output.one(&value, &kind.qualified_singular())?;
+        let text = output.one(&value, &found.resource.prefix())?;
         ctl.print(text);
         return Ok(());
     }
+    let dry_run = ctl.dry_run()?;
     let version = |v: &Value| text(v, "/metadata/resourceVersion").to_owned();
     let same = if version(&value) == version(&found.value) { " (no change)" } else { "" };
-    ctl.line(format!("{}/{own} patched{}{same}", kind.qualified_singular(), dry_run.suffix()));
+    ctl.line(format!("{}/{} patched{}{same}", found.resource.prefix(), name(&found.value), dry_run.suffix()));
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(crate) static FLAGS: &[Flag] = &[
 /// What kubectl reports at the end.
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["raw", "subresource", "save-config"])?;
-    let (documents, mut failures) = manifest::read(ctl)?;
+    let (documents, mut failures) = manifest::read_to_send(ctl)?;
     if documents.is_empty() && failures.is_empty() {
         return Err(Failure::plain("no objects passed to replace"));
     }

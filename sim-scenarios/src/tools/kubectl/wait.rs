@@ -116,16 +116,18 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
 type Named = (Resource, String, String);
 
 fn objects(ctl: &Ctl<'_, '_>, goal: &Goal) -> Result<Vec<Named>, Failure> {
-    let wanted = if ctl.args.texts("filename").is_empty() && !ctl.args.given("kustomize") {
-        if ctl.args.words.is_empty() {
-            return Err(Failure::plain(
-                "arguments in resource/name form must have a single resource and name",
-            ));
-        }
-        Wanted::parse(&ctl.args.words)?
-    } else {
-        Wanted::Named(manifest::names(ctl)?)
-    };
+    let named = |f: &Found| (f.resource, namespace(&f.value).to_owned(), name(&f.value).to_owned());
+    if !ctl.args.texts("filename").is_empty() || ctl.args.given("kustomize") {
+        let (documents, failures) = manifest::read(ctl)?;
+        Failure::from_many(failures)?;
+        let named =
+            |d: manifest::Document| (Resource::Kind(d.kind), d.namespace.clone(), d.name().to_owned());
+        return Ok(documents.into_iter().map(named).collect());
+    }
+    if ctl.args.words.is_empty() {
+        return Err(Failure::plain("arguments in resource/name form must have a single resource and name"));
+    }
+    let wanted = Wanted::parse(&ctl.args.words)?;
     let everywhere = ctl.args.bool("all-namespaces", false);
     let space = ctl.namespace();
     let scope = Scope {
@@ -149,7 +151,6 @@ fn objects(ctl: &Ctl<'_, '_>, goal: &Goal) -> Result<Vec<Named>, Failure> {
     if found.is_empty() && !matches!(goal, Goal::Deleted) {
         return Err(Failure::plain("no matching resources found"));
     }
-    let named = |f: &Found| (f.resource, namespace(&f.value).to_owned(), name(&f.value).to_owned());
     Ok(found.iter().map(named).collect())
 }
 

@@ -13,6 +13,7 @@ mod calico;
 mod container;
 pub mod dns;
 mod env;
+mod ephemeral;
 mod etc;
 mod probes;
 mod pull;
@@ -205,7 +206,7 @@ impl Kubelet {
             (_, Some(run)) if pod.metadata.is_terminating() && grace(pod) < run.grace => {
                 self.terminate(&key, pod, hands)
             }
-            (_, Some(_)) => {}
+            (_, Some(_)) => self.ephemeral(&key, pod, hands),
             (_, None) if pod.metadata.is_terminating() => self.forget(&key, hands),
             (_, None) => self.admit(key, pod, hands),
         }

@@ -102,7 +102,7 @@ fn small(ctl: &mut Ctl<'_, '_>, make: fn(&mut Ctl<'_, '_>) -> Result<New, Failur
 }
 
 fn from_files(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
-    let (documents, mut failures) = manifest::read(ctl)?;
+    let (documents, mut failures) = manifest::read_to_send(ctl)?;
     if documents.is_empty() && failures.is_empty() {
         return Err(Failure::plain("no objects passed to create"));
     }

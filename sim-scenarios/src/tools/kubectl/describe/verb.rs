@@ -38,7 +38,8 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         Wanted::Named(manifest::names(ctl)?)
     };
     wanted.resources().into_iter().for_each(|r| ctl.warn_deprecated(r));
-    let (found, mut failures) = find(ctl, &wanted);
+    let of_files = !ctl.args.texts("filename").is_empty();
+    let (found, mut failures) = if of_files { manifest::found(ctl)? } else { find(ctl, &wanted) };
     // Since 1.36 several descriptions at once come without events, for speed.
     let few = found.len() < 2 || ctl.version() < Version::new(1, 36, 0);
     let look = Look {

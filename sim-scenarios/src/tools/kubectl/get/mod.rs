@@ -46,7 +46,10 @@ pub(crate) static FLAGS: &[Flag] = &[
 /// # Errors
 /// What kubectl reports at the end; objects that were found are printed before.
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
-    ctl.refuse(&["raw", "subresource"])?;
+    ctl.refuse(&["subresource"])?;
+    if let Some(path) = ctl.args.text("raw") {
+        return raw(ctl, &path.to_owned());
+    }
     let output = output(ctl)?;
     let wanted = wanted(ctl)?;
     for resource in wanted.resources() {
@@ -55,7 +58,8 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     if ctl.args.bool("watch", false) || ctl.args.bool("watch-only", false) {
         return watch::run(ctl, &wanted, &output);
     }
-    let (mut found, mut failures) = find(ctl, &wanted);
+    let of_files = !ctl.args.texts("filename").is_empty();
+    let (mut found, mut failures) = if of_files { manifest::found(ctl)? } else { find(ctl, &wanted) };
     if ctl.args.bool("ignore-not-found", false) {
         failures.retain(|f| !f.is_not_found());
     }
@@ -68,6 +72,17 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         generic(ctl, &wanted, &found, &output)?;
     }
     Failure::from_many(failures).map(|()| 0)
+}
+
+/// `--raw`: the health checks, which a server that answers passes.
+fn raw(ctl: &mut Ctl<'_, '_>, path: &str) -> Result<i32, Failure> {
+    match path {
+        "/healthz" | "/livez" | "/readyz" => {
+            ctl.print("ok");
+            Ok(0)
+        }
+        _ => Err(Failure::not_modelled(format!("the path {path} of the API server"))),
+    }
 }
 
 /// The printer that `-o` names, for this and other verbs.

@@ -22,15 +22,13 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>, wanted: &Wanted, output: &Output) -> Re
     let (&[resource], true) = (types.as_slice(), is_watchable(wanted)) else {
         return Err(Failure::plain("you may only specify a single resource type"));
     };
-    let Output::Human { wide } = *output else {
-        return Err(Failure::not_modelled("watching with this output format"));
-    };
+    let wide = matches!(output, Output::Human { wide: true });
     let (initial, failures) = super::find(ctl, wanted);
     Failure::from_many(failures)?;
-    let mut printer = Printer::new(ctl, resource, wide);
+    let mut printer = Printer::new(ctl, resource, wide, output);
     let mut cursor = ctl.store().changes().cursor();
     if !ctl.args.bool("watch-only", false) {
-        initial.iter().for_each(|f| printer.row(ctl, "ADDED", f));
+        initial.iter().try_for_each(|f| printer.row(ctl, "ADDED", f))?;
     }
     let filter = Filter::new(ctl, wanted, resource)?;
     while !ctl.cx.interrupted() {
@@ -45,7 +43,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>, wanted: &Wanted, output: &Output) -> Re
                 ChangeKind::Modified => "MODIFIED",
                 ChangeKind::Deleted => "DELETED",
             };
-            printer.row(ctl, event, &found(&change.object));
+            printer.row(ctl, event, &found(&change.object))?;
             if ctl.cx.out.interrupted() {
                 break;
             }
@@ -95,7 +93,8 @@ impl Filter {
 }
 
 /// Prints rows one by one; columns keep the widths they had.
-struct Printer {
+struct Printer<'a> {
+    output: &'a Output,
     table: TabWriter,
     resource: Resource,
     wide: bool,
@@ -103,9 +102,10 @@ struct Printer {
     events: bool,
 }
 
-impl Printer {
-    fn new(ctl: &Ctl<'_, '_>, resource: Resource, wide: bool) -> Self {
+impl<'a> Printer<'a> {
+    fn new(ctl: &Ctl<'_, '_>, resource: Resource, wide: bool, output: &'a Output) -> Self {
         Self {
+            output,
             table: TabWriter::get(),
             resource,
             wide,
@@ -114,7 +114,12 @@ impl Printer {
         }
     }
 
-    fn row(&mut self, ctl: &mut Ctl<'_, '_>, event: &str, found: &Found) {
+    fn row(&mut self, ctl: &mut Ctl<'_, '_>, event: &str, found: &Found) -> Result<(), Failure> {
+        if !self.output.is_human() {
+            let text = self.output.one(&found.value, &found.resource.prefix())?;
+            ctl.print(text);
+            return Ok(());
+        }
         let layout = layout(self.resource.kind_name(), ctl.version());
         let options = super::table_options(ctl, self.resource, self.wide, false);
         let view = View { now: ctl.now(), wide: self.wide };
@@ -125,5 +130,6 @@ impl Printer {
         self.table.write(&(first(event) + &table::row(&layout, &options, &found.value, view)));
         let text = self.table.flush();
         ctl.print(text);
+        Ok(())
     }
 }

@@ -38,9 +38,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>, name: &str, words: &[String]) -> Result
     let place = Place::pod(&namespace, name);
     let command = if words.is_empty() { vec![default_command(ctl, &place)?] } else { words.to_vec() };
     if !ctl.args.bool("quiet", false) {
-        if ctl.version() >= Version::new(1, 34, 0) {
-            ctl.err(RECORDED);
-        }
+        say_recorded(ctl);
         ctl.err(NO_PROMPT);
     }
     let tty = ctl.args.bool("tty", false);
@@ -63,15 +61,26 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>, name: &str, words: &[String]) -> Result
     }
 }
 
-fn has_started(pod: &Value) -> bool {
+/// Whether all containers of a pod have come to run, or to their end.
+pub(crate) fn has_started(pod: &Value) -> bool {
     matches!(text(pod, "/status/phase"), "Running" | "Succeeded" | "Failed")
         && list(pod, "/status/containerStatuses")
             .iter()
             .all(|s| s.pointer("/state/waiting").is_none_or(Value::is_null))
 }
 
+/// Since 1.34 kubectl says who hears what is typed.
+pub(crate) fn say_recorded(ctl: &mut Ctl<'_, '_>) {
+    if ctl.version() >= Version::new(1, 34, 0) {
+        ctl.err(RECORDED);
+    }
+}
+
 /// What the image starts: a shell, in the images that have nothing else to do.
-fn default_command(ctl: &Ctl<'_, '_>, place: &Place) -> Result<String, Failure> {
+///
+/// # Errors
+/// The image starts something to which nobody can talk.
+pub(crate) fn default_command(ctl: &Ctl<'_, '_>, place: &Place) -> Result<String, Failure> {
     let base = ctl.cx.cluster.machine(place).map(|m| m.tools.base);
     match base {
         Some(Base::Busybox | Base::Alpine) => Ok("sh".to_owned()),

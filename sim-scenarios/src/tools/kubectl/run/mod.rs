@@ -8,7 +8,7 @@ use super::create;
 use super::ctl::{Ctl, DryRun};
 use super::failure::Failure;
 
-mod attach;
+pub(crate) mod attach;
 
 pub(crate) static FLAGS: &[Flag] = &[
     short("output", 'o', F::Text),
