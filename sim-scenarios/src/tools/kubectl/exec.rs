@@ -99,7 +99,8 @@ pub(crate) fn container(ctl: &mut Ctl<'_, '_>, pod: &Value) -> Result<String, Fa
     let names: Vec<&str> = list(pod, "/spec/containers").iter().map(|c| text(c, "/name")).collect();
     let others = list(pod, "/spec/initContainers").iter().map(|c| text(c, "/name"));
     if let Some(given) = ctl.args.text("container").filter(|c| !c.is_empty()) {
-        if names.contains(&given) || others.clone().any(|n| n == given) {
+        let added = list(pod, "/spec/ephemeralContainers").iter().map(|c| text(c, "/name"));
+        if names.contains(&given) || others.clone().chain(added).any(|n| n == given) {
             return Ok(given.to_owned());
         }
         let message = format!("container {given} is not valid for pod {}", name(pod));
@@ -135,8 +136,8 @@ pub(crate) fn running(pod: &Value, container: &str) -> Result<(), Failure> {
     if text(pod, "/spec/nodeName").is_empty() {
         return Err(ApiError::bad_request(format!("pod {} does not have a host assigned", name(pod))).into());
     }
-    let statuses =
-        list(pod, "/status/containerStatuses").iter().chain(list(pod, "/status/initContainerStatuses"));
+    let statuses = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
+    let statuses = statuses.iter().flat_map(|s| list(pod, &format!("/status/{s}")));
     let runs = statuses
         .filter(|s| text(s, "/name") == container)
         .any(|s| s.pointer("/state/running").is_some_and(Value::is_object));

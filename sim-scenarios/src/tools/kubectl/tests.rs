@@ -212,7 +212,7 @@ fn small_create_commands_make_what_kubectl_makes() {
             "kubectl create secret",
             "kubectl create secret foo x",
             "kubectl create sa robot",
-            "kubectl get sa",
+            "kubectl get sa -o name",
             "kubectl describe sa robot",
             "kubectl create role reader --verb=get,list --resource=pods,deployments.apps",
             "kubectl create role reader --verb=get --resource=foo",
