@@ -187,7 +187,7 @@ pub(crate) fn random_suffix(uid: &str, now: u64) -> String {
 }
 
 /// containerd's name for one exec, 64 hex digits; here derived from what and when, so that it is the same in every run.
-fn exec_id(uid: &str, program: &str, now: u64) -> String {
+pub(crate) fn exec_id(uid: &str, program: &str, now: u64) -> String {
     let mut state = now;
     let mut id = String::with_capacity(64);
     for salt in 0..4_u8 {

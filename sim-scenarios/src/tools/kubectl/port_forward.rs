@@ -205,6 +205,7 @@ struct Pair {
     /// Which side has said that it is done.
     outer_done: bool,
     inner_done: bool,
+    local: u16,
     remote: u16,
 }
 
@@ -224,17 +225,8 @@ fn serve(ctl: &mut Ctl<'_, '_>, pod: &Value, inside: NsId, listeners: &[Listener
             lost.extend(pump(cluster, outside, inside, &mut pairs));
             !came.is_empty() || !lost.is_empty()
         });
-        for pair in lost {
-            let own = name(pod).to_owned();
-            let remote = pair.remote;
-            let stamp = super::clock::klog(ctl.now());
-            let uid = text(pod, "/metadata/uid").to_owned();
-            ctl.err(format!(
-                "E{stamp}       1 portforward.go:424] \"Unhandled Error\" err=\"an error occurred forwarding {remote} -> {remote}: error \
-                 forwarding port {remote} to pod {own}, uid : failed to execute portforward in network namespace: failed to connect to \
-                 localhost:{remote} inside namespace {uid:?}: dial tcp4 127.0.0.1:{remote}: connect: connection refused\""
-            ));
-            ctl.err("error: lost connection to pod");
+        if let Some(pair) = lost.first() {
+            tell_lost(ctl, pod, pair);
             close(ctl, outside, inside, listeners, &pairs);
             return 1;
         }
@@ -250,6 +242,7 @@ fn serve(ctl: &mut Ctl<'_, '_>, pod: &Value, inside: NsId, listeners: &[Listener
                     outward: Vec::new(),
                     outer_done: false,
                     inner_done: false,
+                    local: listener.local,
                     remote: listener.remote,
                 }),
                 Err(_) => ctl.cx.cluster.world.close(outside, outer),
@@ -258,6 +251,24 @@ fn serve(ctl: &mut Ctl<'_, '_>, pod: &Value, inside: NsId, listeners: &[Listener
     }
     close(ctl, outside, inside, listeners, &pairs);
     SIGINT_STATUS
+}
+
+/// The words of kubectl's, the kubelet's and containerd's about a port on which nobody listens.
+fn tell_lost(ctl: &mut Ctl<'_, '_>, pod: &Value, pair: &Pair) {
+    let (local, remote) = (pair.local, pair.remote);
+    let uid = text(pod, "/metadata/uid");
+    let sandbox = exec::exec_id(uid, "sandbox", 0);
+    let stamp = super::clock::klog(ctl.now());
+    let refused = format!(
+        "failed to connect to localhost:{remote} inside namespace \\\"{sandbox}\\\", IPv4: dial tcp4 127.0.0.1:{remote}: connect: \
+         connection refused IPv6 dial tcp6: address localhost: no suitable address found "
+    );
+    ctl.err(format!(
+        "E{stamp}       1 portforward.go:424] \"Unhandled Error\" err=\"an error occurred forwarding {local} -> {remote}: error forwarding \
+         port {remote} to pod {sandbox}, uid : failed to execute portforward in network namespace \\\"/var/run/netns/cni-{uid}\\\": {refused}\" \
+         logger=\"UnhandledError\""
+    ));
+    ctl.err("error: lost connection to pod");
 }
 
 fn close(ctl: &mut Ctl<'_, '_>, outside: NsId, inside: NsId, listeners: &[Listener], pairs: &[Pair]) {

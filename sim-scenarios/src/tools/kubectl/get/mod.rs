@@ -47,8 +47,8 @@ pub(crate) static FLAGS: &[Flag] = &[
 /// What kubectl reports at the end; objects that were found are printed before.
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["subresource"])?;
-    if let Some(path) = ctl.args.text("raw") {
-        return raw(ctl, &path.to_owned());
+    if let Some(path) = ctl.args.text("raw").map(str::to_owned) {
+        return raw(ctl, &path);
     }
     let output = output(ctl)?;
     let wanted = wanted(ctl)?;
