@@ -98,7 +98,7 @@ impl Cluster {
     /// # Errors
     /// What is wrong with the text, or what the API server refuses; in the latter case the manifests before it are applied.
     pub fn apply(&mut self, yaml: &str) -> Result<Vec<AppliedObject>, Vec<Diagnostic>> {
-        let manifests = manifest::parse(yaml, "manifest", 1)?;
+        let manifests = manifest::parse(yaml, "manifest", 1, self.config.kubernetes_version)?;
         let mut done = Vec::with_capacity(manifests.len());
         for manifest in manifests {
             let namespace = match manifest.object.meta().namespace.as_str() {

@@ -157,6 +157,10 @@ const COREDNS_HASH: &str = "66bc5c9577";
 fn coredns(config: &ClusterConfig) -> Value {
     let release = release_of(config.kubernetes_version);
     let image = format!("registry.k8s.io/coredns/coredns:v{}", release.version);
+    let mut tolerations = vec![json!({"key": "CriticalAddonsOnly", "operator": "Exists"})];
+    tolerations.extend(
+        role_taints(config.kubernetes_version.minor).map(|key| json!({"key": key, "effect": "NoSchedule"})),
+    );
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "coredns", "labels": {"k8s-app": "kube-dns"}},
@@ -171,10 +175,7 @@ fn coredns(config: &ClusterConfig) -> Value {
                     "priorityClassName": "system-cluster-critical",
                     "serviceAccountName": "coredns",
                     "nodeSelector": {"kubernetes.io/os": "linux"},
-                    "tolerations": [
-                        {"key": "CriticalAddonsOnly", "operator": "Exists"},
-                        {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
-                    ],
+                    "tolerations": tolerations,
                     "containers": [{
                         "name": "coredns",
                         "image": image,
@@ -199,6 +200,25 @@ fn coredns(config: &ClusterConfig) -> Value {
     })
 }
 
+const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+const MASTER: &str = "node-role.kubernetes.io/master";
+
+/// The labels that kubeadm gives control-plane nodes: the new name since 1.20, the old one until 1.23 (KEP 2067).
+fn role_labels(minor: u16) -> impl Iterator<Item = &'static str> {
+    [(CONTROL_PLANE, minor >= 20), (MASTER, minor < 24)]
+        .into_iter()
+        .filter(|(_, there)| *there)
+        .map(|(label, _)| label)
+}
+
+/// The taints that kubeadm gives them: the new name since 1.24, the old one until 1.24.
+fn role_taints(minor: u16) -> impl Iterator<Item = &'static str> {
+    [(MASTER, minor < 25), (CONTROL_PLANE, minor >= 24)]
+        .into_iter()
+        .filter(|(_, there)| *there)
+        .map(|(key, _)| key)
+}
+
 fn node_object(node: &NodeConfig, config: &ClusterConfig) -> Node {
     let mut labels: BTreeMap<String, String> = [
         ("beta.kubernetes.io/arch", "amd64"),
@@ -211,9 +231,13 @@ fn node_object(node: &NodeConfig, config: &ClusterConfig) -> Node {
     .into();
     let mut taints: Vec<Taint> = Vec::new();
     if node.role == Role::ControlPlane {
-        labels.insert("node-role.kubernetes.io/control-plane".to_owned(), String::new());
-        labels.insert("node.kubernetes.io/exclude-from-external-load-balancers".to_owned(), String::new());
-        taints.push(Taint { key: "node-role.kubernetes.io/control-plane".to_owned(), ..Taint::default() });
+        let minor = config.kubernetes_version.minor;
+        labels.extend(role_labels(minor).map(|label| (label.to_owned(), String::new())));
+        if minor >= 20 {
+            labels
+                .insert("node.kubernetes.io/exclude-from-external-load-balancers".to_owned(), String::new());
+        }
+        taints.extend(role_taints(minor).map(|key| Taint { key: key.to_owned(), ..Taint::default() }));
     }
     if config.networking.cni == Cni::None {
         // What the node lifecycle controller puts on a node that is not ready.

@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use sim_core::diagnostic::{Diagnostic, Severity};
+use sim_core::kube::config::ClusterConfig;
 use sim_core::kube::store::check_manifest;
 
 use super::parse::Lab;
@@ -11,12 +12,14 @@ use super::setup;
 #[must_use]
 pub fn check(name: &str, text: &str) -> Vec<Diagnostic> {
     if std::path::Path::new(name).extension().is_none_or(|e| e != "md") {
-        return check_manifest(text, name, 1);
+        return check_manifest(text, name, 1, ClusterConfig::default().kubernetes_version);
     }
     match Lab::parse(name, text) {
         Err(mistakes) => mistakes,
         Ok(lab) => {
-            let mut all = setup::mistakes_as(&lab, check_manifest);
+            let mut all = setup::mistakes(&lab);
+            all.extend(setup::manifest_mistakes(&lab, check_manifest));
+            all.sort_by_key(|d| (d.line, d.column));
             if !setup::is_fatal(&all)
                 && let Err(more) = setup::cluster(&lab, None)
             {

@@ -3,7 +3,7 @@
 use sim_core::cluster::Cluster;
 use sim_core::diagnostic::{Diagnostic, Severity};
 use sim_core::kube::config::{self, ClusterConfig};
-use sim_core::kube::objects::manifest;
+use sim_core::kube::version::Version;
 
 use super::parse::{Excerpt, Lab};
 
@@ -34,25 +34,28 @@ pub fn cluster(lab: &Lab, seed: Option<u64>) -> Result<Cluster, Vec<Diagnostic>>
     })
 }
 
-/// Everything that keeps a lab from running: mistakes in its cluster block, manifests that cannot be read. What the API server
-/// refuses is for the transcript to show.
+/// Everything that keeps a lab from running: mistakes in its cluster block. What is wrong with a manifest is for the transcript to
+/// show, in kubectl's words.
 #[must_use]
 pub fn mistakes(lab: &Lab) -> Vec<Diagnostic> {
-    mistakes_as(lab, |text, source, line| manifest::read(text, source, line).diagnostics())
+    let mut all = lab.warnings.clone();
+    all.extend(configuration(lab).err().unwrap_or_default());
+    all.sort_by_key(|d| (d.line, d.column));
+    all
 }
 
-/// Everything that is wrong with a lab's cluster block, and with its manifests as `read` finds it (text, source, first line).
+/// Reads a manifest: its text, the name of its source, the number of its first line, the Kubernetes that it is for.
+pub type ReadManifest = fn(&str, &str, u32, Version) -> Vec<Diagnostic>;
+
+/// Everything that is wrong with a lab's manifests as `read` finds it.
 #[must_use]
-pub fn mistakes_as(lab: &Lab, read: fn(&str, &str, u32) -> Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut all = lab.warnings.clone();
-    if let Err(found) = configuration(lab) {
-        all.extend(found);
-    }
+pub fn manifest_mistakes(lab: &Lab, read: ReadManifest) -> Vec<Diagnostic> {
+    let release = configuration(lab).unwrap_or_default().kubernetes_version;
+    let mut all = Vec::new();
     for file in lab.files().filter(|f| is_manifest(&f.name, &f.body.text)) {
-        let found = read(&file.body.text, &lab.source, file.body.line);
+        let found = read(&file.body.text, &lab.source, file.body.line, release);
         all.extend(indented(found, &file.body));
     }
-    all.sort_by_key(|d| (d.line, d.column));
     all
 }
 

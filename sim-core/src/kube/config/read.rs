@@ -87,7 +87,7 @@ fn block(r: &mut Reader<'_>, root: &Node, config: &mut ClusterConfig) {
 
 fn kubernetes_version(r: &mut Reader<'_>, node: &Node) -> Option<Version> {
     let version = minor_version(r, node, "kubernetesVersion")?;
-    if !(30..=37).contains(&version.minor) {
+    if !(14..=37).contains(&version.minor) {
         r.not_modelled(node.at, format!("Kubernetes {}.{}", version.major, version.minor));
         return None;
     }

@@ -11,9 +11,11 @@ use super::json_text;
 use super::kind::Kind;
 use super::nearest::nearest;
 use super::object::Object;
+use super::older::{self, Older};
 use super::served;
 use super::yaml::{self, Node, Position};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::kube::version::Version;
 
 /// What kubectl makes of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +33,8 @@ pub struct Document {
     pub value: Value,
     /// Its kind, or kubectl's words for why it has none.
     pub kind: Result<Kind, String>,
+    /// The earlier API version that it is written in; `value` is of today's all the same.
+    pub older: Option<Older>,
     /// Where its first field is written.
     pub position: Position,
     /// Mistakes in it.
@@ -68,12 +72,17 @@ pub fn value(text: &str) -> Option<Value> {
 }
 
 /// Reads a file into objects. `source` names it in mistakes, `first_line` is the number of its first line (1, or the line
-/// in the enclosing document).
+/// in the enclosing document), `release` the Kubernetes that it is for.
 ///
 /// # Errors
 /// Every mistake in the file that can be seen without a cluster.
-pub fn parse(text: &str, source: &str, first_line: u32) -> Result<Vec<Manifest>, Vec<Diagnostic>> {
-    let file = read(text, source, first_line);
+pub fn parse(
+    text: &str,
+    source: &str,
+    first_line: u32,
+    release: Version,
+) -> Result<Vec<Manifest>, Vec<Diagnostic>> {
+    let file = read(text, source, first_line, release);
     let mistakes = file.diagnostics();
     if mistakes.iter().any(|d| d.severity == Severity::Error) {
         return Err(mistakes);
@@ -86,16 +95,24 @@ pub fn parse(text: &str, source: &str, first_line: u32) -> Result<Vec<Manifest>,
     Ok(file.documents.into_iter().filter_map(typed).collect())
 }
 
-/// Reads a file as kubectl does. `source` is the file's name as given to `-f`.
+/// Reads a file as kubectl does. `source` is the file's name as given to `-f`, `release` the server's, which decides on API versions.
 #[must_use]
-pub fn read(text: &str, source: &str, first_line: u32) -> File {
+pub fn read(text: &str, source: &str, first_line: u32, release: Version) -> File {
     let mut file = File::default();
+    let from = From { source, release };
     if json_text::looks_like_json(text) {
-        file.read_json(text, source, first_line)
+        file.read_json(text, from, first_line)
     } else {
-        file.read_yaml(text, source, first_line)
+        file.read_yaml(text, from, first_line)
     }
     file
+}
+
+/// Where documents come from and what for.
+#[derive(Clone, Copy)]
+struct From<'a> {
+    source: &'a str,
+    release: Version,
 }
 
 impl File {
@@ -106,12 +123,13 @@ impl File {
         in_documents.chain(self.broken.iter().map(|b| b.diagnostic.clone())).collect()
     }
 
-    fn read_yaml(&mut self, text: &str, source: &str, first_line: u32) {
+    fn read_yaml(&mut self, text: &str, from: From<'_>, first_line: u32) {
+        let source = from.source;
         for piece in yaml::documents(text) {
             match yaml::parse(piece.text, first_line + piece.line) {
                 Ok(None) => {}
                 Ok(Some(node)) => {
-                    if !self.document(node, source) {
+                    if !self.document(node, from) {
                         return;
                     }
                 }
@@ -133,7 +151,8 @@ impl File {
         }
     }
 
-    fn read_json(&mut self, text: &str, source: &str, first_line: u32) {
+    fn read_json(&mut self, text: &str, from: From<'_>, first_line: u32) {
+        let source = from.source;
         let (values, error) = json_text::values(text);
         for (start, piece) in values {
             // JSON may be indented with tabs, YAML may not; a blank in place of each tab keeps every place.
@@ -143,7 +162,7 @@ impl File {
             let padded = format!("{}{}", " ".repeat(indent), piece.replace('\t', " "));
             match yaml::parse(&padded, line) {
                 Ok(Some(node)) => {
-                    if !self.document(node, source) {
+                    if !self.document(node, from) {
                         return;
                     }
                 }
@@ -166,12 +185,12 @@ impl File {
     }
 
     /// Takes a document in; false if kubectl stops here.
-    fn document(&mut self, node: Node, source: &str) -> bool {
+    fn document(&mut self, node: Node, from: From<'_>) -> bool {
         let value = node.to_value();
         if value.is_null() {
             return true;
         }
-        if let Some(broken) = unidentified(&node, &value, source) {
+        if let Some(broken) = unidentified(&node, &value, from.source) {
             self.broken = Some(broken);
             return false;
         }
@@ -179,25 +198,34 @@ impl File {
         match (is_list, node.entry("items").map(|e| &e.value)) {
             (true, Some(Node { data: yaml::Data::List(items), .. })) => {
                 for item in items {
-                    self.documents.push(Document::new(item.clone(), source, true));
+                    self.documents.push(Document::new(item.clone(), from, true));
                 }
             }
             (true, _) => {}
-            (false, _) => self.documents.push(Document::new(node, source, false)),
+            (false, _) => self.documents.push(Document::new(node, from, false)),
         }
         true
     }
 }
 
 impl Document {
-    fn new(node: Node, source: &str, in_list: bool) -> Self {
-        let value = node.to_value();
+    fn new(node: Node, from: From<'_>, in_list: bool) -> Self {
+        let From { source, release } = from;
+        let mut value = node.to_value();
         let mut diagnostics: Vec<Diagnostic> =
             node.duplicates().iter().map(|d| duplicate(source, d)).collect();
-        let kind = find_kind(&node, &value, source, in_list).map_err(|(kubectl, diagnostic)| {
-            diagnostics.push(diagnostic);
-            kubectl
-        });
+        let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or("");
+        let older = older::find(text("apiVersion"), text("kind"), release);
+        let kind = match older {
+            Some(older) => {
+                value = older.to_today(value);
+                Ok(older.kind())
+            }
+            None => find_kind(&node, &value, from, in_list).map_err(|(kubectl, diagnostic)| {
+                diagnostics.push(diagnostic);
+                kubectl
+            }),
+        };
         if let Ok(kind) = kind {
             let faults = match decode::decode(kind, &value) {
                 Ok(decoded) => decoded.faults,
@@ -207,7 +235,7 @@ impl Document {
         }
         let position = node.at;
         diagnostics.sort_by_key(|d| (d.line, d.column));
-        Self { value, kind, position, diagnostics, node, source: source.to_owned() }
+        Self { value, kind, older, position, diagnostics, node, source: source.to_owned() }
     }
 
     /// The file's name as it was given.
@@ -263,10 +291,17 @@ fn not_validated(words: &str, diagnostic: Diagnostic, source: &str) -> Broken {
     }
 }
 
-fn find_kind(node: &Node, value: &Value, source: &str, in_list: bool) -> Result<Kind, (String, Diagnostic)> {
+fn find_kind(
+    node: &Node,
+    value: &Value,
+    from: From<'_>,
+    in_list: bool,
+) -> Result<Kind, (String, Diagnostic)> {
+    let From { source, release } = from;
     let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or("");
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    if let Some(known) = Kind::from_manifest(api_version, kind) {
+    let known = Kind::from_manifest(api_version, kind);
+    if let Some(known) = known.filter(|k| older::serves_today(*k, release)) {
         return Ok(known);
     }
     let field = |name: &str| FieldPath(vec![Step::Field(name.to_owned())]);
@@ -286,6 +321,8 @@ fn find_kind(node: &Node, value: &Value, source: &str, in_list: bool) -> Result<
     let words = if in_list {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         format!("unable to recognize [{group}/{version}, Kind={kind}]: {no_match}")
+    } else if release.minor < 24 {
+        format!("unable to recognize {source:?}: {no_match}")
     } else {
         let (name, namespace) = (metadata("name"), metadata("namespace"));
         let place = format!("for name: {name:?} namespace: {namespace:?} from {source:?}");

@@ -3,9 +3,11 @@ use serde_json::json;
 
 use super::*;
 
+const NOW: Version = Version::new(1, 34, 0);
+
 /// Every mistake as `line:column: message (help)`.
 fn mistakes(text: &str) -> String {
-    let lines: Vec<String> = read(text, "f.yaml", 1)
+    let lines: Vec<String> = read(text, "f.yaml", 1, NOW)
         .diagnostics()
         .iter()
         .map(|d| {
@@ -18,7 +20,7 @@ fn mistakes(text: &str) -> String {
 
 /// What kubectl says before it sends anything.
 fn kubectl(text: &str) -> String {
-    let file = read(text, "f.yaml", 1);
+    let file = read(text, "f.yaml", 1, NOW);
     let documents = file.documents.into_iter().filter_map(|d| d.kind.err());
     documents.chain(file.broken.map(|b| b.kubectl)).collect::<Vec<_>>().join("\n")
 }
@@ -96,24 +98,24 @@ fn an_object_says_what_it_is() {
 fn a_name_that_stands_twice_is_told_although_kubectl_does_not_mind() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  name: b\n";
     assert_eq!(kubectl(text), "");
-    assert_eq!(read(text, "f.yaml", 1).documents[0].value["metadata"]["name"], json!("b"));
+    assert_eq!(read(text, "f.yaml", 1, NOW).documents[0].value["metadata"]["name"], json!("b"));
     insta::assert_snapshot!(mistakes(text), @r#"5:3+4: "metadata.name" stands here a second time (it was set in line 4, and kubectl silently takes the last one: delete one)"#);
 }
 
 #[test]
 fn documents_before_a_broken_one_count() {
     let text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n# nothing\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: a: b\n---\nx";
-    let file = read(text, "f.yaml", 1);
+    let file = read(text, "f.yaml", 1, NOW);
     assert_eq!(file.documents.len(), 1);
     insta::assert_snapshot!(kubectl(text), @"error parsing f.yaml: error converting YAML to JSON: yaml: line 4: mapping values are not allowed in this context");
     assert_eq!(file.broken.unwrap().diagnostic.line, 10);
-    assert_eq!(parse(text, "lab.md", 41).unwrap_err()[0].line, 50);
+    assert_eq!(parse(text, "lab.md", 41, NOW).unwrap_err()[0].line, 50);
 }
 
 #[test]
 fn lists_are_taken_apart() {
     let text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n- apiVersion: v1\n  kind: Foo\n";
-    let file = read(text, "f.yaml", 1);
+    let file = read(text, "f.yaml", 1, NOW);
     assert_eq!(file.documents[0].kind, Ok(Kind::Namespace));
     assert_eq!(file.documents[1].position.line, 7);
     insta::assert_snapshot!(kubectl(text), @r#"unable to recognize [/v1, Kind=Foo]: no matches for kind "Foo" in version "v1""#);
@@ -130,7 +132,7 @@ fn json_is_read_too() {
 #[test]
 fn objects_come_out_typed() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: i}]}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
-    let manifests = parse(text, "f.yaml", 1).unwrap();
+    let manifests = parse(text, "f.yaml", 1, NOW).unwrap();
     assert_eq!(manifests.len(), 2);
     let Object::Pod(pod) = &manifests[0].object else { panic!("a Pod was written") };
     assert_eq!(pod.spec.containers[0].image, "i");
@@ -141,17 +143,30 @@ fn objects_come_out_typed() {
 #[test]
 fn big_files_are_read() {
     let one = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  ports:\n  - port: 80\n---\n";
-    assert_eq!(parse(&one.repeat(2000), "f.yaml", 1).unwrap().len(), 2000);
+    assert_eq!(parse(&one.repeat(2000), "f.yaml", 1, NOW).unwrap().len(), 2000);
 }
 
 proptest! {
     #[test]
     fn no_manifest_panics(text in "(apiVersion: v1\n|kind: (Pod|List|Service|Node)\n|items:\n|spec:\n|  ports:\n|  - port: [0-9a-]{1,6}\n|  containers: [\\[\\]{}a,:]{0,6}\n|metadata: \\{\\}\n|---\n| *[a-z]{1,4}: ?[a-z\"'*&!]{0,4}\n){0,12}") {
-        let _ = parse(&text, "f.yaml", 1);
+        let _ = parse(&text, "f.yaml", 1, NOW);
     }
 
     #[test]
     fn no_text_panics(text in ".*") {
-        let _ = parse(&text, "f.yaml", 1);
+        let _ = parse(&text, "f.yaml", 1, NOW);
     }
+}
+
+#[test]
+fn earlier_versions_are_read_under_the_releases_that_served_them() {
+    let text = "apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: {name: i}\nspec: {backend: {serviceName: a, servicePort: 80}}\n";
+    let old = read(text, "f.yaml", 1, Version::new(1, 21, 0));
+    assert_eq!(old.documents[0].kind, Ok(Kind::Ingress));
+    assert!(old.diagnostics().is_empty());
+    assert_eq!(old.documents[0].value["spec"]["defaultBackend"]["service"]["name"], json!("a"));
+    let words = read(text, "f.yaml", 1, NOW).documents[0].kind.clone().unwrap_err();
+    assert!(words.contains("no matches for kind \"Ingress\" in version \"extensions/v1beta1\""), "{words}");
+    let today = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\n";
+    assert!(read(today, "f.yaml", 1, Version::new(1, 18, 0)).documents[0].kind.is_err());
 }

@@ -24,6 +24,7 @@ pub mod namespace;
 pub mod nearest;
 pub mod node;
 pub mod object;
+pub mod older;
 pub mod pod;
 pub mod port;
 pub mod quantity;

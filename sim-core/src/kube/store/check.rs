@@ -9,12 +9,13 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::kube::objects::decode;
 use crate::kube::objects::manifest::{self, Document};
 use crate::kube::objects::{Object, ObjectKey};
+use crate::kube::version::Version;
 
 /// Every mistake in a file of manifests: what kubectl cannot read, what the server refuses, and, as warnings, what it takes
-/// although it cannot be meant. `first_line` is the number of the text's first line.
+/// although it cannot be meant. `first_line` is the number of the text's first line, `release` the Kubernetes that it is for.
 #[must_use]
-pub fn check_manifest(text: &str, source: &str, first_line: u32) -> Vec<Diagnostic> {
-    let file = manifest::read(text, source, first_line);
+pub fn check_manifest(text: &str, source: &str, first_line: u32, release: Version) -> Vec<Diagnostic> {
+    let file = manifest::read(text, source, first_line, release);
     let mut found: Vec<Diagnostic> = Vec::new();
     let mut objects = Vec::new();
     for document in &file.documents {
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> String {
-        let lines = check_manifest(text, "f.yaml", 1).into_iter().map(|d| {
+        let lines = check_manifest(text, "f.yaml", 1, Version::new(1, 34, 0)).into_iter().map(|d| {
             let help = d.help.map(|h| format!(" ({h})")).unwrap_or_default();
             format!("{:?} {}:{} {}{help}", d.severity, d.line, d.column, d.message)
         });

@@ -5,6 +5,7 @@ mod session;
 use rayon::prelude::*;
 use serde::Serialize;
 use sim_core::diagnostic::Diagnostic;
+use sim_core::kube::objects::manifest;
 
 use super::compare::{Pattern, diff};
 use super::parse::{Command, Lab, LabFile, Step};
@@ -105,7 +106,7 @@ impl LabResult {
 /// Runs a lab. `seed` takes the place of its own.
 ///
 /// # Errors
-/// What is wrong with the cluster block or a manifest; then nothing ran.
+/// What is wrong with the cluster block; then nothing ran.
 pub fn run(lab: &Lab, seed: Option<u64>) -> Result<LabResult, Vec<Diagnostic>> {
     run_one(lab, seed, false)
 }
@@ -122,9 +123,22 @@ fn run_one(lab: &Lab, seed: Option<u64>, digest: bool) -> Result<LabResult, Vec<
     let mut session = Session::new(cluster);
     let commands = play(lab, &mut session, |_| {});
     let seed = session.cluster().config().seed;
-    let remarks = session.take_remarks();
+    let mut remarks = session.take_remarks();
+    remarks.extend(remarks_on_manifests(lab));
     let digest = digest.then(|| session.into_cluster().take_trace().digest());
     Ok(LabResult { source: lab.source.clone(), seed, commands, remarks, digest })
+}
+
+/// What a person wants to know of manifests that kubectl cannot read, beside kubectl's own words in the transcript.
+fn remarks_on_manifests(lab: &Lab) -> Vec<String> {
+    let read =
+        |text: &str, source: &str, line, release| manifest::read(text, source, line, release).diagnostics();
+    let mistakes = setup::manifest_mistakes(lab, read).into_iter();
+    let told = mistakes.map(|d| {
+        let help = d.help.map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{}:{}:{}: {}{help}", d.source, d.line, d.column, d.message)
+    });
+    told.collect()
 }
 
 /// Runs labs, each under its own seed or all seeds of a range, on all cores. The order of the results is that of the arguments.

@@ -10,7 +10,6 @@ use super::get;
 use super::manifest::{self, Document};
 use super::printers::json;
 use super::printers::output::Output;
-use super::resource::Resource;
 use super::value;
 
 pub(crate) static FLAGS: &[Flag] = &[
@@ -75,7 +74,7 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
 }
 
 fn one(ctl: &mut Ctl<'_, '_>, document: &Document, dry_run: DryRun, output: &Output) -> Result<(), Failure> {
-    ctl.warn_deprecated(Resource::Kind(document.kind));
+    ctl.warn_of(document);
     let generated = value::text(&document.value, "/metadata/generateName");
     if document.name().is_empty() && !generated.is_empty() {
         return Err(Failure::plain(format!("from {generated}: cannot use generate name with apply")));

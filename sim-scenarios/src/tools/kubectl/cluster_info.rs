@@ -45,7 +45,8 @@ pub(crate) fn server(ctl: &Ctl<'_, '_>) -> String {
     let nodes: Vec<_> = ctl.store().iter(Kind::Node, None).map(|n| n.to_value()).collect();
     let first = nodes.iter().find(|n| {
         let labels = n.pointer("/metadata/labels");
-        labels.is_some_and(|l| l.get("node-role.kubernetes.io/control-plane").is_some())
+        let roles = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
+        labels.is_some_and(|l| roles.iter().any(|role| l.get(role).is_some()))
     });
     let address = first
         .and_then(|n| list(n, "/status/addresses").iter().find(|a| text(a, "/type") == "InternalIP"))

@@ -11,6 +11,7 @@ use super::args::Args;
 use super::clock;
 use super::failure::Failure;
 use super::kube_config::KubeConfig;
+use super::manifest::Document;
 use super::resource::Resource;
 use crate::tools::{Cluster, Cx};
 
@@ -117,6 +118,14 @@ impl<'a, 'c> Ctl<'a, 'c> {
     pub(crate) fn warn_deprecated(&mut self, resource: Resource) {
         if resource == Resource::Kind(Kind::Endpoints) && self.version() >= Version::new(1, 33, 0) {
             self.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+        }
+    }
+
+    /// The warnings that come with every answer about an object of a manifest.
+    pub(crate) fn warn_of(&mut self, document: &Document) {
+        self.warn_deprecated(Resource::Kind(document.kind));
+        if let Some(words) = document.older.and_then(|older| older.warning(self.version())) {
+            self.warn(&words);
         }
     }
 

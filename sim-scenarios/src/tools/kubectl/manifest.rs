@@ -4,6 +4,7 @@ use serde_json::Value;
 use sim_core::kube::objects::Kind;
 use sim_core::kube::objects::decode::{self, FaultKind, Step};
 use sim_core::kube::objects::manifest;
+use sim_core::kube::objects::older::Older;
 
 use super::ctl::Ctl;
 use super::failure::Failure;
@@ -16,6 +17,8 @@ use super::value;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Document {
     pub(crate) kind: Kind,
+    /// The earlier API version that it was written in.
+    pub(crate) older: Option<Older>,
     pub(crate) value: Value,
     /// The file, for messages.
     pub(crate) source: String,
@@ -30,7 +33,8 @@ impl Document {
 
     /// `pod/pod-a`: how results name it.
     pub(crate) fn label(&self, name: &str) -> String {
-        format!("{}/{name}", self.kind.qualified_singular())
+        let resource = self.older.map_or_else(|| self.kind.qualified_singular(), Older::qualified_singular);
+        format!("{resource}/{name}")
     }
 }
 
@@ -107,9 +111,9 @@ pub(crate) fn read(ctl: &Ctl<'_, '_>) -> Result<(Vec<Document>, Vec<Failure>), F
     }
     let (mut documents, mut failures) = (Vec::new(), Vec::new());
     for source in files::read_all(ctl)? {
-        let file = manifest::read(&source.text, &source.name, 1);
+        let file = manifest::read(&source.text, &source.name, 1, ctl.version());
         for document in file.documents {
-            match placed(ctl, &source.name, document.kind, document.value) {
+            match placed(ctl, &source.name, document) {
                 Ok(document) => documents.push(document),
                 Err(failure) => failures.push(failure),
             }
@@ -119,16 +123,12 @@ pub(crate) fn read(ctl: &Ctl<'_, '_>) -> Result<(Vec<Document>, Vec<Failure>), F
     Ok((documents, failures))
 }
 
-fn placed(
-    ctl: &Ctl<'_, '_>,
-    source: &str,
-    kind: Result<Kind, String>,
-    mut value: Value,
-) -> Result<Document, Failure> {
+fn placed(ctl: &Ctl<'_, '_>, source: &str, document: manifest::Document) -> Result<Document, Failure> {
+    let manifest::Document { kind, mut value, older, .. } = document;
     let kind = kind.map_err(Failure::plain)?;
     let written = value::namespace(&value).to_owned();
     if !kind.namespaced() {
-        return Ok(Document { kind, value, source: source.to_owned(), namespace: String::new() });
+        return Ok(Document { kind, older, value, source: source.to_owned(), namespace: String::new() });
     }
     let namespace = match ctl.args.text("namespace") {
         Some(given) if !written.is_empty() && written != given => {
@@ -143,7 +143,7 @@ fn placed(
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("namespace".to_owned(), Value::String(namespace.clone()));
     }
-    Ok(Document { kind, value, source: source.to_owned(), namespace })
+    Ok(Document { kind, older, value, source: source.to_owned(), namespace })
 }
 
 /// What `-f` names, for verbs that act on objects that are there.

@@ -51,7 +51,7 @@ fn one(ctl: &mut Ctl<'_, '_>, d: &Document, force: bool) -> Result<(), Failure> 
         let made = create::make(ctl, d.kind, &d.namespace, &d.value)?.map_err(Failure::from)?;
         return edit::tell(ctl, resource, &made, "replaced");
     }
-    ctl.warn_deprecated(resource);
+    ctl.warn_of(d);
     let failed = |failure: Failure| failure.when("replacing", &d.source);
     let old = ctl.store().get(d.kind, &d.namespace, d.name()).map_err(|e| failed(e.into()))?;
     let found = Found { resource, value: old.to_value() };

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::kube::objects::decode::{FieldPath, Step};
+use crate::kube::version::Version;
 
 fn value(text: &str) -> Value {
     parse(text, 1).unwrap().unwrap().to_value()
@@ -68,7 +69,12 @@ fn texts_are_read_and_refused_as_by_kubectl() {
     let cases: Vec<Value> = serde_json::from_str(include_str!("answers.json")).unwrap();
     assert!(cases.len() > 70);
     for case in cases {
-        let file = crate::kube::objects::manifest::read(case["yaml"].as_str().unwrap(), "f.yaml", 1);
+        let file = crate::kube::objects::manifest::read(
+            case["yaml"].as_str().unwrap(),
+            "f.yaml",
+            1,
+            Version::new(1, 32, 0),
+        );
         let error = file.broken.map(|b| b.kubectl);
         match case["error"].as_str() {
             Some(words) => {

@@ -107,6 +107,7 @@ fn from_files(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         return Err(Failure::plain("no objects passed to create"));
     }
     for d in &documents {
+        ctl.warn_of(d);
         let failed = |e| Failure::from(e).when("creating", &d.source);
         if let Err(failure) = send(ctl, d.kind, &d.namespace, &d.value, "created", failed) {
             failures.push(failure);
