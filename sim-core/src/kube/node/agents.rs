@@ -11,7 +11,7 @@ use super::kubelet::{Kubelet, Step};
 use super::machine::{Machines, Place};
 use super::proxy::agent::NodeProxy;
 use super::proxy::health::{self, HealthServers};
-use super::proxy::iptables::{Settings, base_rules};
+use super::proxy::iptables::{Detector, Settings, base_rules};
 use super::proxy::ipvs;
 use super::proxy::mode::{Iptables, Ipvs, Mode, Nftables, Shared};
 use super::proxy::nftables;
@@ -140,6 +140,7 @@ impl NodeAgents {
             ProxyFamily { services: ServiceMap::new(settings.family), proxies: IndexMap::new(), settings }
         });
         let mut families: Vec<ProxyFamily> = families.collect();
+        families.extend(other_family(config));
         let blocks = config::blocks::of_config(config);
         for (n, node) in config.nodes.iter().enumerate() {
             let ns = machines.get(&Place::Node(node.name.clone())).map_or(NsId(0), |m| m.ns);
@@ -200,6 +201,14 @@ impl NodeAgents {
                 })
                 .collect();
             self.set_up_family(&nodes, &self.families[i].settings, hands)?;
+        }
+        for family in self.families.iter().skip(config.networking.pod_subnets().count()) {
+            for node in &config.nodes {
+                let Some(kubelet) = self.kubelets.get(&node.name) else { continue };
+                let base = base_rules(&family.settings, proxy_mode(config, node) == ProxyMode::Iptables);
+                restore(hands.world, kubelet.ns(), family.settings.family, &base)
+                    .map_err(|e| format!("{}: {e}", node.name))?;
+            }
         }
         self.plan_faults(hands);
         Ok(())
@@ -445,6 +454,22 @@ impl NodeAgents {
         self.take_notes(node, hands);
         changed
     }
+}
+
+/// The family that a cluster of one family does not speak: the kubelet and kube-proxy have their fixed chains there all the same, since
+/// they know both.
+fn other_family(config: &ClusterConfig) -> Option<ProxyFamily> {
+    const BOTH_SINCE: u16 = 23;
+    let minor = config.networking.proxy_dialect.minor;
+    let mut subnets = config.networking.pod_subnets();
+    let pods = subnets.next().filter(|_| subnets.next().is_none())?;
+    let family = if pods.addr().is_ipv4() { Family::V6 } else { Family::V4 };
+    let settings = Settings { family, detector: Detector::None, ..Settings::kubeadm(pods).in_dialect(minor) };
+    (minor >= BOTH_SINCE).then(|| ProxyFamily {
+        services: ServiceMap::new(family),
+        proxies: IndexMap::new(),
+        settings,
+    })
 }
 
 /// How a node's kube-proxy programs it.
