@@ -29,7 +29,7 @@ impl Kubelet {
             if hands.machines.get(&place).is_some() {
                 continue;
             }
-            let own = ContainerRun::new(&spec, hands.config);
+            let own = ContainerRun::new(&spec, false, hands.config);
             let lines =
                 dns::form(&pod.metadata.namespace, &pod.spec, &etc::node_dns(pod, hands)).lines.text();
             sandbox::add_machine(pod, &own, sandbox, &lines, hands);
