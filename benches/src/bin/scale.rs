@@ -55,7 +55,7 @@ fn run(nodes: u32, deployments: u32, pods: u32) -> Result<(), Failure> {
 
 fn cluster(nodes: u32) -> Result<Cluster, Failure> {
     let node = |i: u32| {
-        let ip = Ipv4Addr::from_bits(Ipv4Addr::new(172, 16, 1, 0).to_bits() + i);
+        let ip = Ipv4Addr::from_bits(Ipv4Addr::new(172, 16, 0, 20).to_bits() + i);
         let first = Ipv4Addr::from_bits(Ipv4Addr::new(10, 128, 0, 0).to_bits() + (i << 8));
         let name = if i == 0 { "master".to_owned() } else { format!("node{i}") };
         NodeConfig::worker(&name, IpAddr::V4(ip), IpNet::V4(Ipv4Net::new_assert(first, 24)))

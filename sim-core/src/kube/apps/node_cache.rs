@@ -63,7 +63,7 @@ impl Arguments {
 fn corefile(machine: &Machine, arguments: &Arguments) -> Option<String> {
     let template = machine.files.read_text(TEMPLATE).ok()?;
     let variable = format!("{}_SERVICE_HOST", arguments.upstream.to_uppercase().replace('-', "_"));
-    let cluster = machine.env.get(&variable).cloned().unwrap_or_default();
+    let cluster = machine.variable(&variable).cloned().unwrap_or_default();
     let text = template.replace("__PILLAR__CLUSTER__DNS__", &cluster);
     Some(text.replace("__PILLAR__UPSTREAM__SERVERS__", "/etc/resolv.conf"))
 }

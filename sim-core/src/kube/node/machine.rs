@@ -89,6 +89,12 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// A variable of its environment.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&String> {
+        self.env.get(name).or_else(|| self.links.get(name))
+    }
+
     /// The whole environment of a new shell. A variable of the manifest comes before a Service's.
     pub fn environment(&self) -> impl Iterator<Item = (&String, &String)> {
         let links = self.links.iter().filter(|(name, _)| !self.env.contains_key(*name));
