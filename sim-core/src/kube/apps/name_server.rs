@@ -74,7 +74,7 @@ struct Disk<'a>(&'a Machine);
 
 impl Surroundings for Disk<'_> {
     fn env(&self, name: &str) -> Option<String> {
-        self.0.env.get(name).cloned()
+        self.0.variable(name).cloned()
     }
 
     fn read(&self, path: &str) -> Option<String> {

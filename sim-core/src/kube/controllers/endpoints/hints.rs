@@ -110,7 +110,8 @@ type Moves = BTreeMap<String, usize>;
 fn moves(desired: &BTreeMap<String, f64>, has: &BTreeMap<String, usize>) -> (Moves, Moves) {
     #[expect(clippy::cast_precision_loss, reason = "endpoints of one Service are few")]
     let surplus = |zone: &String, wanted: &f64| has.get(zone).copied().unwrap_or(0) as f64 - wanted;
-    let mut rich: BTreeMap<&String, f64> = desired.iter().map(|(z, wanted)| (z, surplus(z, wanted))).collect();
+    let mut rich: BTreeMap<&String, f64> =
+        desired.iter().map(|(z, wanted)| (z, surplus(z, wanted))).collect();
     let mut poor: BTreeMap<&String, f64> = rich.iter().map(|(z, n)| (*z, -n)).collect();
     let most = |zones: &BTreeMap<&String, f64>| {
         let positive = zones.iter().filter(|(_, n)| **n > 0.0).map(|(zone, n)| ((*zone).clone(), *n));
