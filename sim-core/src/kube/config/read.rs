@@ -401,7 +401,7 @@ fn faults(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig) {
                     }
                     Some(_) => {
                         let words = [("conntrack-race", FaultKind::ConntrackRace)];
-                        kind = r.choice(at, "a fault's name", &words);
+                        kind = r.choice(at, "fault", &words);
                     }
                     None => {}
                 },

@@ -1,6 +1,7 @@
 //! What a cluster block says when it is right, and when it is wrong.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::*;
 
@@ -73,7 +74,7 @@ fn values_out_of_range_are_refused() {
 #[test]
 fn what_is_not_modelled_yet_is_named() {
     insta::assert_snapshot!(mistakes(
-        "networking: {cni: calico, kubeProxyDialect: \"1.9\", ipFamily: dual}\nloadBalancer: {mode: l2, pool: 203.0.113.0/28}\nfaults: [{name: x}]\npins:\n  svc/default/x: {nodePort: 30080}\n"
+        "networking: {cni: calico, kubeProxyDialect: \"1.9\", ipFamily: dual}\nloadBalancer: {mode: l2, pool: 203.0.113.0/28}\nfaults: [{name: link-loss}, {name: x}, {name: conntrack-race, end: soon}]\npins:\n  svc/default/x: {nodePort: 30080}\n"
     ));
 }
 
@@ -118,6 +119,31 @@ fn an_ipv4_cluster_has_no_ipv6_addresses() {
     1:25+16: fd00:10:244:: is not an IPv4 address, and ipFamily is ipv4
     2:23+7: fd00::1 is not an IPv4 address, and ipFamily is ipv4
     ");
+}
+
+#[test]
+fn faults_have_a_time_and_a_place() {
+    let config =
+        parse("faults:\n- {name: conntrack-race, nodes: [node1], start: 90s, end: 2m}\n", "lab.md", 1)
+            .unwrap();
+    assert_eq!(
+        config.faults,
+        [Fault {
+            kind: FaultKind::ConntrackRace,
+            nodes: vec!["node1".to_owned()],
+            start: Duration::from_secs(90),
+            end: Some(Duration::from_secs(120)),
+        }]
+    );
+}
+
+#[test]
+fn the_node_s_own_dns_cache_leaves_the_service_where_it_is() {
+    let config =
+        parse("networking: {clusterDNS: 169.254.20.10, kubeProxyMode: ipvs}\n", "lab.md", 1).unwrap();
+    assert!(config.networking.node_local_dns);
+    assert_eq!(config.networking.cluster_dns.to_string(), "10.96.0.10");
+    assert_eq!(config.networking.kubelet_dns().to_string(), "169.254.20.10");
 }
 
 #[test]

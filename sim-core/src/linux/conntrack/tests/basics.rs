@@ -200,6 +200,23 @@ fn flows_with_one_original_tuple_and_different_replies_clash() {
     }
 }
 
+/// As on several processors: the second packet of one instant does not find the flow of the first.
+#[test]
+fn packets_of_one_instant_can_be_made_to_race() {
+    for (second_backend, lost) in [("10.244.2.21", false), ("10.244.2.22", true)] {
+        let mut r = Router::new().dnat("10.244.2.21", 80);
+        r.ct.set_race(true);
+        r.forward(udp(A, B)).unwrap();
+        r.dnat = Some(to(second_backend, Some(80)));
+        let result = r.forward(udp(A, B));
+        assert_eq!(result.err(), lost.then_some(DropReason::ConntrackInsertFailed));
+        assert_eq!(r.ct.stats().insert_failed, u64::from(lost));
+        // Later packets find the flow that was inserted.
+        r.wait(1);
+        assert!(r.forward(udp(A, B)).is_ok());
+    }
+}
+
 #[test]
 fn a_packet_that_comes_back_by_the_loopback_device_keeps_its_flow() {
     let mut r = Router::new();
