@@ -20,7 +20,7 @@ pub(super) fn attach(
     hands: &mut Hands<'_>,
 ) -> Result<Sandbox, String> {
     let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
-    let pin = hands.config.pins.pods.get(&format!("{namespace}/{name}"));
+    let pin = hands.store.pod_pin(namespace, name);
     // A pin for another node does not hold here.
     let pinned = pin.and_then(|p| p.ip).filter(|ip| ipam.contain(*ip));
     let ip = match ipam.allocate(pinned) {
