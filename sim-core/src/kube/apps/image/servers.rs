@@ -234,7 +234,7 @@ fn simple_test_http() -> Image {
         entrypoint: cmd,
         cmd: Vec::new(),
         server: Some(server),
-        ..shell(ToolSet::busybox("latest"), 1_130_000)
+        ..shell(ToolSet { extra: &["curl"], ..ToolSet::busybox("latest") }, 1_130_000)
     }
 }
 
@@ -264,11 +264,16 @@ fn multitool() -> Image {
 }
 
 fn tomcat(tag: &str) -> Image {
-    let version = match tag.split(['-', '.']).next() {
-        Some("8") => "8.5.100",
-        Some("9") => "9.0.98",
-        Some("10") => "10.1.34",
-        _ => "11.0.2",
+    // A tag with all three numbers names one release, a shorter one its line's latest.
+    let whole = tag.split('-').next().is_some_and(|number| number.split('.').count() == 3);
+    let version = match Version::parse(tag) {
+        Some(version) if whole => version,
+        Some(Version { major: 7, .. }) => Version::new(7, 0, 109),
+        Some(Version { major: 8, minor: 0, .. }) if tag.starts_with("8.0") => Version::new(8, 0, 53),
+        Some(Version { major: 8, .. }) => Version::new(8, 5, 100),
+        Some(Version { major: 9, .. }) => Version::new(9, 0, 98),
+        Some(Version { major: 10, .. }) => Version::new(10, 1, 34),
+        _ => Version::new(11, 0, 2),
     };
     let programs = &["catalina.sh", "curl", "java"];
     let server =

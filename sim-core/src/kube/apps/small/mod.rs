@@ -14,6 +14,7 @@ mod whoami;
 
 use super::http::{Response, date};
 use super::site::Visit;
+use crate::kube::version::Version;
 
 pub use talk::Talk;
 
@@ -74,10 +75,10 @@ pub enum Small {
         /// Version of nginx.
         version: &'static str,
     },
-    /// Tomcat without any application, as its image comes.
+    /// Tomcat as its image comes.
     Tomcat {
         /// `10.1.34`.
-        version: &'static str,
+        version: Version,
     },
 }
 
@@ -104,7 +105,7 @@ impl Small {
             Self::Node { page, kind } => pages::node(page, *kind, visit),
             Self::Hello => pages::hello(visit),
             Self::Multitool { version } => pages::multitool(version, visit),
-            Self::Tomcat { version } => tomcat::answer(version, visit),
+            Self::Tomcat { version } => tomcat::answer(*version, visit),
         }
     }
 }

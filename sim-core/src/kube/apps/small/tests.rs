@@ -57,6 +57,15 @@ fn servers_that_tell_of_the_request() {
 
 #[test]
 fn tomcat_without_an_application_knows_no_path() {
-    let answer = ask(&Small::Tomcat { version: "10.1.34" }, "/");
+    let answer = ask(&Small::Tomcat { version: Version::new(10, 1, 34) }, "/");
     assert!(answer.starts_with("HTTP/1.1 404 \nContent-Type: text/html;charset=utf-8\n"), "{answer}");
+}
+
+#[test]
+fn the_image_of_earlier_tomcats_has_a_welcome_page() {
+    let answer = |version| ask(&Small::Tomcat { version }, "/");
+    assert!(answer(Version::new(8, 5, 34)).contains("<title>Apache Tomcat/8.5.34</title>"));
+    assert!(answer(Version::new(8, 5, 50)).starts_with("HTTP/1.1 404"));
+    assert!(answer(Version::new(9, 0, 29)).starts_with("HTTP/1.1 200 \n"));
+    assert!(answer(Version::new(10, 0, 0)).starts_with("HTTP/1.1 404"));
 }
