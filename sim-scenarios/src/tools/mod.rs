@@ -47,6 +47,7 @@ mod ssh;
 mod sysctl;
 mod systemctl;
 mod tcpdump;
+mod telnet;
 mod text;
 mod traceroute;
 mod wget;

@@ -8,7 +8,7 @@ use super::text::{
 use super::{
     arping, bind, brctl, bridge, busybox, conntrack, containers, curl, dmesg, getent, ip, ipset, iptables,
     ipvsadm, kubectl, nc, nettools, nft, nsenter, nslookup, ping, sh, ss, ssh, sysctl, systemctl, tcpdump,
-    traceroute, wget,
+    telnet, traceroute, wget,
 };
 
 /// Kinds of machines, as a set.
@@ -145,6 +145,8 @@ static TABLE: &[Entry] = &[
     row("tail",     On::ALL, tail::run),
     row("tcpdump",  On::MACHINES, tcpdump::run),
     row("tee",      On::ALL, tee::run),
+    row("telnet",   On::MACHINES, telnet::run_inetutils),
+    row("telnet",   On::BUSYBOX, telnet::run_busybox),
     row("test",     On::ALL, test::run),
     row("timeout",  On::ALL, timeout::run),
     row("touch",    On::ALL, touch::run),

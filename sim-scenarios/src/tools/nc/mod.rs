@@ -57,5 +57,10 @@ fn talk(cx: &mut Cx<'_>, stream: net::Stream, input: &[u8], idle: Option<Duratio
     }
 }
 
+/// The TCP port of a service by its name.
+pub(super) fn port_of(service: &str) -> Option<u16> {
+    services::port(service, false)
+}
+
 #[cfg(test)]
 mod tests;
