@@ -29,6 +29,8 @@ pub struct ResolvConf {
     pub edns0: bool,
     /// Ask over TCP.
     pub use_vc: bool,
+    /// Ask for no AAAA where both families are wanted (glibc since 2.36).
+    pub no_aaaa: bool,
 }
 
 impl Default for ResolvConf {
@@ -44,6 +46,7 @@ impl Default for ResolvConf {
             single_request_reopen: false,
             edns0: false,
             use_vc: false,
+            no_aaaa: false,
         }
     }
 }
@@ -88,6 +91,7 @@ impl ResolvConf {
             ("single-request-reopen", _) => self.single_request_reopen = true,
             ("edns0", _) => self.edns0 = true,
             ("use-vc", _) => self.use_vc = true,
+            ("no-aaaa", _) => self.no_aaaa = true,
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::name;
-use super::super::wire::{Edns, Message, Rcode};
+use super::super::wire::{Edns, Message, Rcode, RecordType};
 use super::{Action, Errors, Found, Ids, LookupError, Plan, ResolvConf, Send, Transport, found};
 use crate::linux::Errno;
 use crate::time::SimTime;
@@ -84,7 +84,10 @@ enum Outcome {
 }
 
 impl Glibc {
-    pub(super) fn new(conf: ResolvConf, plan: Plan, seed: u32) -> Self {
+    pub(super) fn new(conf: ResolvConf, mut plan: Plan, seed: u32) -> Self {
+        if conf.no_aaaa && plan.types.len() > 1 {
+            plan.types.retain(|t| *t != RecordType::AAAA);
+        }
         let absolute = name::is_absolute(&plan.name);
         let mut candidates = VecDeque::new();
         if !plan.search || absolute || plan.dots() >= conf.ndots {

@@ -75,7 +75,8 @@ impl Nslookup {
             answered: vec![false; queries.len()],
             queries,
             timeout,
-            interval: timeout / retries.max(1),
+            // In whole milliseconds, so that three tries in five seconds leave room for the beginning of a fourth.
+            interval: Duration::from_millis(timeout.as_millis() as u64 / u64::from(retries.max(1))),
             server: 0,
             round: None,
             out: VecDeque::new(),

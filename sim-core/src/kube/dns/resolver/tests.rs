@@ -1,5 +1,7 @@
 //! Resolvers against a server that answers from a table: what they ask, when, and what they make of it.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::super::wire::{Rcode, Record};
@@ -9,7 +11,7 @@ const POD: &str =
     "search shop.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n";
 
 /// What the table says about a question.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Say {
     Address(&'static str),
     Empty,
@@ -61,6 +63,49 @@ fn run(libc: Libc, conf: &str, name: &str, table: Table) -> Run {
             Action::Done => {
                 return Run { asked, took: now, result: resolver.result().unwrap().clone() };
             }
+        }
+    }
+    panic!("it never ends");
+}
+
+/// Lets a look-up run against servers that answer by type only: how many queries, and how long.
+fn play(libc: Libc, conf: &ResolvConf, name: &str, say: impl Fn(RecordType) -> Say) -> (usize, Duration) {
+    let request = Request::Addresses { name: name.to_owned(), family: Family::Any };
+    drive(&mut Resolver::new(libc, conf.clone(), &request, 99), say)
+}
+
+/// The same for any client.
+fn drive(client: &mut impl Client, say: impl Fn(RecordType) -> Say) -> (usize, Duration) {
+    let (mut now, mut inbox, mut asked) = (SimTime::ZERO, std::collections::VecDeque::new(), 0);
+    for _ in 0..100_000 {
+        match client.poll(now) {
+            Action::Send(send) => {
+                asked += 1;
+                let query = Message::parse(&send.query).unwrap();
+                let question = query.question.clone().unwrap();
+                let mut reply = match say(question.rtype) {
+                    // Over TCP the kernel tells of a silent server in the end.
+                    Say::Nothing if send.transport == Transport::Tcp => {
+                        inbox.push_back((send.socket, send.server, None));
+                        continue;
+                    }
+                    Say::Nothing => continue,
+                    Say::Code(rcode) => query.reply(rcode),
+                    Say::Empty | Say::Address(_) => query.reply(Rcode::NOERROR),
+                };
+                if let (Say::Address(addr), RecordType::A) = (say(question.rtype), question.rtype) {
+                    let data = RecordData::of_address(addr.parse().unwrap());
+                    reply.answers.push(Record::new(question.name, 30, data));
+                }
+                inbox.push_back((send.socket, send.server, Some(reply.to_bytes().unwrap())));
+            }
+            Action::Close(_) => {}
+            Action::Wait(until) => match inbox.pop_front() {
+                Some((socket, from, Some(bytes))) => client.on_reply(socket, from, &bytes, now),
+                Some((socket, _, None)) => client.on_error(socket, Errno::ETIMEDOUT, false, now),
+                None => now = until,
+            },
+            Action::Done => return (asked, now.since(SimTime::ZERO)),
         }
     }
     panic!("it never ends");
@@ -169,11 +214,58 @@ fn pointers_are_asked_without_search() {
     assert_eq!(found.names, ["kube-dns.kube-system.svc.cluster.local."]);
 }
 
-/// The most that the options allow: per candidate and round over the servers both types; musl may also re-ask after SERVFAIL.
-fn most(conf: &ResolvConf) -> usize {
-    let candidates = conf.search.len() + 1;
-    // glibc: two more tries one by one; musl: four re-asked per round.
-    candidates * (conf.attempts as usize + 2) * conf.servers.len() * (2 + 4)
+#[test]
+fn glibc_asks_for_no_aaaa_if_told_so() {
+    let conf = format!("{POD}options no-aaaa\n");
+    let run = run(Libc::Glibc, &conf, "web", shop);
+    assert_eq!(run.asked, ["1 web.shop.svc.cluster.local. A"]);
+    assert!(run.result.is_ok());
+}
+
+#[test]
+fn rotation_begins_with_another_server() {
+    let conf = ResolvConf::parse("nameserver 192.0.2.1\nnameserver 192.0.2.2\noptions rotate\n");
+    let request = Request::Addresses { name: "web.".to_owned(), family: Family::V4 };
+    let first = |seed| match Resolver::new(Libc::Glibc, conf.clone(), &request, seed).poll(SimTime::ZERO) {
+        Action::Send(send) => send.server.ip(),
+        other => panic!("{other:?}"),
+    };
+    assert_ne!(first(0), first(1));
+}
+
+/// The most queries that the options allow a look-up. Every candidate name is tried at every server in every round, with both types.
+/// glibc repeats one round twice more, asking one by one; musl and busybox send twice as many again after SERVFAIL in each round.
+fn most(libc: Libc, conf: &ResolvConf) -> usize {
+    let (candidates, rounds, servers) = (conf.search.len() + 1, conf.attempts as usize, conf.servers.len());
+    match libc {
+        Libc::Glibc => candidates * (rounds + 2) * servers * 2,
+        Libc::Musl => candidates * (rounds + 1) * (2 * servers + 4),
+    }
+}
+
+/// The longest that the options allow.
+fn longest(libc: Libc, conf: &ResolvConf) -> Duration {
+    let (candidates, servers) = (conf.search.len() as u32 + 1, conf.servers.len() as u32);
+    match libc {
+        // Later servers get more time of a doubled whole.
+        Libc::Glibc => conf.timeout * candidates * (conf.attempts + 2) * servers * 2,
+        Libc::Musl => conf.timeout * candidates,
+    }
+}
+
+/// What a server does, by the type that is asked for.
+fn behaviours() -> impl Strategy<Value = (Say, Say)> {
+    let say = || {
+        prop_oneof![
+            Just(Say::Nothing),
+            Just(Say::Code(Rcode::SERVFAIL)),
+            Just(Say::Code(Rcode::REFUSED)),
+            Just(Say::Code(Rcode::NXDOMAIN)),
+            Just(Say::Empty),
+            Just(Say::Address("192.0.2.1")),
+        ]
+    };
+    (say(), say())
 }
 
 proptest! {
@@ -181,26 +273,47 @@ proptest! {
     fn no_resolver_sends_more_than_its_options_allow(
         ndots in 0u32..6,
         attempts in 1u32..4,
+        timeout in 1u32..4,
         servers in 1usize..4,
         searches in 0usize..4,
+        flags in proptest::sample::subsequence(
+            vec!["rotate", "single-request", "single-request-reopen", "edns0", "use-vc", "no-aaaa", "trust-ad"], 0..4),
         name in "[a-z]{1,5}(\\.[a-z]{1,5}){0,6}\\.?",
-        behaviour in 0usize..5,
+        (a, aaaa) in behaviours(),
         musl in any::<bool>(),
     ) {
-        let tables: [Table; 5] = [
-            |_, _| Say::Nothing,
-            |_, _| Say::Code(Rcode::SERVFAIL),
-            |_, _| Say::Code(Rcode::REFUSED),
-            |_, _| Say::Empty,
-            |_, r| if r == RecordType::A { Say::Address("192.0.2.1") } else { Say::Code(Rcode::SERVFAIL) },
-        ];
         let servers: String = (0..servers).map(|i| format!("nameserver 192.0.2.{}\n", i + 1)).collect();
         let search = ["a.example", "b.example", "c.example"][..searches].join(" ");
-        let conf = format!("search {search}\n{servers}options ndots:{ndots} attempts:{attempts}\n");
+        let flags = flags.join(" ");
+        let text = format!(
+            "search {search}\n{servers}options ndots:{ndots} attempts:{attempts} timeout:{timeout} {flags}\n");
         let libc = if musl { Libc::Musl } else { Libc::Glibc };
-        let run = run(libc, &conf, &name, tables[behaviour]);
-        prop_assert!(run.asked.len() <= most(&ResolvConf::parse(&conf)));
-        prop_assert!(run.took <= SimTime::from_secs(5 * 3 * 6 * 4));
+        let conf = ResolvConf::parse(&text);
+        let (asked, took) = play(libc, &conf, &name, |rtype| if rtype == RecordType::A { a } else { aaaa });
+        prop_assert!(asked <= most(libc, &conf), "{asked} queries");
+        prop_assert!(took <= longest(libc, &conf), "{took:?}");
+    }
+
+    #[test]
+    fn busybox_nslookup_ends_and_keeps_to_its_tries(
+        retries in 1u32..4,
+        names in 1usize..4,
+        servers in 1usize..4,
+        (a, aaaa) in behaviours(),
+    ) {
+        let servers: Vec<SocketAddr> = (0..servers).map(|i| format!("192.0.2.{}:53", i + 1).parse().unwrap()).collect();
+        let queries: Vec<(String, RecordType)> = (0..names)
+            .flat_map(|i| [RecordType::A, RecordType::AAAA].map(|t| (format!("web.d{i}.example"), t)))
+            .collect();
+        let mut client = nslookup::Nslookup::new(servers.clone(), &queries, Duration::from_secs(5), retries, 7);
+        let say = |rtype| if rtype == RecordType::A { a } else { aaaa };
+        let (asked, took) = drive(&mut client, say);
+        // In each round every open query once, and twice as many again after SERVFAIL.
+        let most = servers.len() * (retries as usize + 1) * queries.len() * 3;
+        prop_assert!(asked <= most, "{asked} queries");
+        // A try that begins before the time is over is waited for.
+        let longest = Duration::from_millis(5000 + 5000 / u64::from(retries)) * servers.len() as u32;
+        prop_assert!(took <= longest, "{took:?}");
     }
 
     #[test]
