@@ -71,7 +71,7 @@ fn question(cx: &mut Cx<'_>, options: &Options, first: bool) -> i32 {
             Ok(Some(answer))
                 if i < last && answer.message.rcode == Rcode::NXDOMAIN && !options.show.search => {}
             Ok(Some(answer)) => {
-                banner(cx, options, servers.len(), first && i == 0 || !options.show.search && first);
+                banner(cx, options, servers.len(), first && (i == 0 || !options.show.search));
                 dig_print::answer(cx, options, &answer);
                 if answer.message.rcode != Rcode::NXDOMAIN {
                     break;

@@ -68,8 +68,11 @@ fn ingress_nginx() -> Image {
     }
 }
 
+/// A program's name, and how it reads its command line.
+type Named = (&'static str, fn(&Start<'_>) -> Started);
+
 /// An image without a shell.
-fn bare(entrypoint: &[&str], main: Option<(&'static str, fn(&Start<'_>) -> Started)>, size: u64) -> Image {
+fn bare(entrypoint: &[&str], main: Option<Named>, size: u64) -> Image {
     Image {
         entrypoint: words(entrypoint),
         cmd: Vec::new(),
@@ -79,7 +82,7 @@ fn bare(entrypoint: &[&str], main: Option<(&'static str, fn(&Start<'_>) -> Start
 }
 
 /// An official image: a script prepares the ground for a server.
-fn official(tag: &str, (name, read): (&'static str, fn(&Start<'_>) -> Started), size: u64) -> Image {
+fn official(tag: &str, (name, read): Named, size: u64) -> Image {
     let tools = if tag.contains("alpine") { ToolSet::alpine("latest", &[]) } else { ToolSet::debian(&[]) };
     Image {
         entrypoint: words(&["docker-entrypoint.sh"]),
