@@ -42,10 +42,12 @@ impl Common {
         let (errno, mut fatal) = errno_of(error, sent.dst.is_ipv6());
         let mut mtu = None;
         if let IcmpError::FragmentationNeeded { mtu: next } = error {
-            if self.options.pmtu == PmtuDiscovery::Dont {
+            let discovers = self.options.pmtu != PmtuDiscovery::Dont;
+            // Who discovers nothing is told nothing in IPv4, and not by force in IPv6 (`__udp6_lib_err`).
+            if !discovers && sent.dst.is_ipv4() {
                 return false;
             }
-            fatal = true;
+            fatal = discovers;
             mtu = Some(u32::from(next));
         }
         if self.options.recverr {
