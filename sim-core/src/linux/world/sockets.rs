@@ -25,9 +25,14 @@ impl World {
     /// `connect` on a UDP socket: the source address is settled by the route.
     ///
     /// # Errors
-    /// No route, or no such socket.
+    /// No route, or no such socket; `EINVAL` for an IPv6 address of a link, if none is named.
     pub fn udp_connect(&mut self, ns: NsId, sock: SockId, remote: SocketAddr) -> Result<(), Errno> {
         let remote = SocketAddr::new(meant(remote.ip()), remote.port());
+        // A link has to be named with an address that is of one only (`ip6_datagram_connect`); `sendto` takes the first there is.
+        let device = self.ns(ns).sockets.options(sock).and_then(|o| o.device);
+        if Netns::is_scoped(remote.ip()) && device.is_none() {
+            return Err(Errno::EINVAL);
+        }
         let src = self.source_for(ns, sock, remote.ip())?;
         self.stack(ns).sockets.udp_connect(sock, src, remote)
     }
@@ -254,8 +259,10 @@ fn sendable(ns: &Netns, sock: Option<SockId>, dst: IpAddr) -> Result<Path, Errno
     let path = match device {
         Some(_) if Netns::is_scoped(dst) => ns.path_on_link(dst, device),
         _ => {
-            // The address that the socket is bound to, or has got by connecting.
-            let src = sock.and_then(|s| ns.sockets.local_addr(s)).map(|a| a.ip());
+            // The address that the socket is bound to, or has got by connecting. In IPv6 the route stays the one that was looked up
+            // for connecting, without it (`ip6_sk_dst_lookup_flow`).
+            let keeps = |s: &SockId| dst.is_ipv4() || ns.sockets.peer_addr(*s).is_none();
+            let src = sock.filter(keeps).and_then(|s| ns.sockets.local_addr(s)).map(|a| a.ip());
             ns.path_of(&Flow { src: src.filter(|a| !a.is_unspecified()), ..Flow::to(dst) })
         }
     };
