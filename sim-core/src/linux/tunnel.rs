@@ -75,6 +75,11 @@ impl Vxlan {
     }
 }
 
+/// Whether a packet is a tunnel's.
+pub(super) const fn is_tunnelled(packet: &IpPacket) -> bool {
+    matches!(packet.body, Transport::Udp(Udp { payload: Payload::Vxlan { .. }, .. }))
+}
+
 /// The frame that a frame carries through a tunnel.
 fn inside(frame: &Frame) -> Option<&Frame> {
     match &frame.body {

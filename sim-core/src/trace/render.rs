@@ -302,6 +302,7 @@ impl fmt::Display for DropReason {
             Self::LinkDown { .. } => f.write_str("the link is down"),
             Self::Ipv6Off { .. } => f.write_str("the interface has no IPv6"),
             Self::TunnelLoop => f.write_str("the tunnel's own packets would go into the tunnel again"),
+            Self::NoTunnel => write!(f, "the port is a tunnel's, which has no use for it"),
             Self::NoFdbEntry { mac } => write!(f, "the tunnel has no forwarding entry for {mac}"),
             Self::BridgeNoPort => f.write_str("the bridge has no port to send it to"),
             Self::NoSocket => f.write_str("nobody listens there"),

@@ -113,6 +113,8 @@ pub enum DropReason {
     },
     /// A tunnel's packet would go into the tunnel again (`ELOOP`, "dead loop on virtual device").
     TunnelLoop,
+    /// A datagram for the port of a tunnel is none of its packets, or one of another network (VNI).
+    NoTunnel,
     /// The tunnel has no forwarding entry for the destination.
     NoFdbEntry {
         /// The destination.

@@ -37,10 +37,14 @@ pub(crate) fn observation(lines: &[String], seen: &Seen, known: &Known, places: 
     let lists =
         |map: &BTreeMap<String, Vec<String>>, keep: fn(&str) -> bool| -> BTreeMap<String, Vec<String>> {
             let list = |l: &Vec<String>| {
-                let mut list: Vec<String> =
-                    l.iter().filter(|l| keep(l)).map(|l| quotation(mask(l, known))).collect();
+                let mut list: Vec<String> = l
+                    .iter()
+                    .map(|l| plain(l))
+                    .filter(|l| keep(l))
+                    .map(|l| quotation(deep(mask(&l, known))))
+                    .collect();
                 list.sort();
-                list.dedup_by(|a, b| a == b && a.contains(SEGMENT));
+                list.dedup_by(|a, b| a == b && (a.contains(SEGMENT) || a.contains(DEEP)));
                 list
             };
             map.iter().map(|(k, l)| (place(k), list(l))).filter(|(_, l)| !l.is_empty()).collect()
@@ -66,6 +70,36 @@ fn quotation(line: String) -> String {
         }
         _ => line,
     }
+}
+
+/// Stands for what errors about errors quote.
+const DEEP: &str = " about […]";
+
+/// A tunnel that is led astray carries ICMP errors, about which others are sent, without end: they count once.
+fn deep(line: String) -> String {
+    match line.match_indices(" about [").nth(2) {
+        Some((at, _)) => format!("{}{DEEP}", &line[..at]),
+        None => line,
+    }
+}
+
+/// A datagram that is not for the port of tunnels is read as any other.
+fn plain(line: &str) -> String {
+    const INNER: &str = " udp vxlan[";
+    let mut line = line.to_owned();
+    let stray =
+        |line: &str| line.match_indices(INNER).map(|(at, _)| at).find(|at| !line[..*at].ends_with(":8472"));
+    while let Some(at) = stray(&line) {
+        let start = at + INNER.len();
+        let mut depth = 1;
+        let end = line[start..].find(|c| {
+            depth += i32::from(c == '[') - i32::from(c == ']');
+            depth == 0
+        });
+        let Some(end) = end else { break };
+        line.replace_range(at + " udp".len()..=start + end, "");
+    }
+    line
 }
 
 /// Whether a frame is looked at.

@@ -58,9 +58,10 @@ impl Conntrack {
         if self.table.events.are_heard() {
             self.table.events.set(now, None);
         }
-        let received = skb.iif.is_some();
+        // A checksum that is still to be filled in is not looked at (`nf_ip_checksum`).
+        let checked = skb.iif.is_some() && !skb.partial;
         if let Some(packet) = skb.ip() {
-            skb.ct = self.classify(packet, received, now)?;
+            skb.ct = self.classify(packet, checked, now)?;
         }
         Ok(())
     }
@@ -302,8 +303,8 @@ impl Conntrack {
         &self.stats
     }
 
-    fn classify(&mut self, packet: &IpPacket, received: bool, now: SimTime) -> Result<SkbCt, DropReason> {
-        let checksum_fails = received && packet.bad_checksum && self.settings.checksum;
+    fn classify(&mut self, packet: &IpPacket, checked: bool, now: SimTime) -> Result<SkbCt, DropReason> {
+        let checksum_fails = checked && packet.bad_checksum && self.settings.checksum;
         if let Transport::Icmp(icmp) = &packet.body
             && let Some(quote) = icmp.quote()
         {

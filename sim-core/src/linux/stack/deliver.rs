@@ -9,7 +9,8 @@ use crate::linux::link::IfKind;
 use crate::linux::socket::{Arrival, Input};
 use crate::linux::sysctl::Sysctls;
 use crate::linux::tap::{Seen, SeenKind};
-use crate::linux::{Netns, Skb};
+use crate::linux::{Iface, Netns, Skb};
+use crate::packet::bytes::{Checksums, vxlan_bytes};
 use crate::packet::{Frame, Icmp, IcmpError, IpPacket, Payload, TcpFlags, Transport, Udp, proto};
 use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, SockId, Step, Verdict};
 
@@ -31,8 +32,10 @@ impl Netns {
         if let Err(stop) = self.hook(at, &mut skb, cx) {
             return self.stopped(skb, stop, cx);
         }
+        // A checksum that is still to be filled in is not looked at (`skb_csum_unnecessary`).
+        let partial = skb.partial;
         let Some(p) = skb.ip() else { return };
-        if p.bad_checksum {
+        if p.bad_checksum && !partial {
             return self.drop(cx, skb, DropReason::BadChecksum);
         }
         if self.taps.hears() {
@@ -86,6 +89,8 @@ impl Netns {
                     with: RejectWith::TcpReset,
                 });
             }
+            // A tunnel takes all that comes by its port, and says nothing about what it cannot use (`vxlan_rcv`).
+            Input::Refused if self.is_tunnel_port(&skb) => self.drop(cx, skb, DropReason::NoTunnel),
             Input::Refused => self.refuse(skb, DropReason::NoSocket, IcmpError::PortUnreachable, cx),
             Input::Dropped { reason, .. } => self.drop(cx, skb, reason),
         }
@@ -164,6 +169,16 @@ impl Netns {
         }
     }
 
+    /// Whether a datagram is for the port of a VXLAN device that is up.
+    fn is_tunnel_port(&self, skb: &Skb) -> bool {
+        let Some(IpPacket { dst, body: Transport::Udp(udp), .. }) = skb.ip() else { return false };
+        let takes = |i: &Iface| match &i.kind {
+            IfKind::Vxlan(v) => i.up && v.port == udp.dport && v.local.is_ipv4() == dst.is_ipv4(),
+            _ => false,
+        };
+        self.ifaces().any(takes)
+    }
+
     /// A VXLAN packet: the inner frame comes in by the tunnel device, with none of the outer packet's notes.
     fn tunnel_receive<R: Recorder>(&mut self, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
         let (Some((port, vni)), Some(outer)) = (tunnel_key(&skb), skb.ip()) else { return };
@@ -173,7 +188,12 @@ impl Netns {
             _ => false,
         });
         let Some(dev) = device.map(|i| i.id) else {
-            return self.refuse(skb, DropReason::NoSocket, IcmpError::PortUnreachable, cx);
+            // To whoever else has the port it is a datagram like any other.
+            if let Some(IpPacket { body: Transport::Udp(datagram), bad_checksum, .. }) = skb.ip_mut() {
+                datagram.payload = payload_bytes(&datagram.payload);
+                *bad_checksum = false;
+            }
+            return self.socket_input(skb, cx);
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
         let (tag, from) = (skb.tag, skb.ip().map(|p| p.src));
@@ -187,6 +207,14 @@ impl Netns {
         skb.tag.snapshot = None;
         self.note(cx, &mut skb, || Step::Rx { iface: dev });
         self.receive(dev, skb, cx);
+    }
+}
+
+/// What a program reads of a datagram.
+fn payload_bytes(payload: &Payload) -> Payload {
+    match payload {
+        Payload::Vxlan { vni, frame } => vxlan_bytes(*vni, frame, Checksums::Full).into(),
+        Payload::Empty | Payload::Bytes(_) | Payload::Ip(_) => payload.clone(),
     }
 }
 

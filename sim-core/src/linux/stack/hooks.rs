@@ -10,6 +10,7 @@ use crate::linux::conntrack::{CtState, NatRange};
 use crate::linux::ipv6::is_link_local;
 use crate::linux::netfilter::{Env, NatTarget, WalkEnd};
 use crate::linux::nftables::{self, ChainAt};
+use crate::linux::tunnel::is_tunnelled;
 use crate::linux::{Iface, Netns, Skb, SkbCt};
 use crate::packet::IcmpError;
 use crate::trace::{
@@ -50,6 +51,15 @@ impl Stop {
             Self::Stolen(_) => Verdict::Consumed { what: "taken by IPVS" },
             Self::Reject { rule, with, .. } => Verdict::Rejected { rule: Some(rule), reason: None, with },
         }
+    }
+}
+
+/// NAT takes a checksum that a network card is to fill in for that of the header it changes (`inet_proto_csum_replace4`), although a
+/// tunnel's is that of the packet inside. The tunnel's own, which was none, is wrong from then on.
+fn spoil_checksum(skb: &mut Skb) {
+    let partial = skb.partial;
+    if let Some(p) = skb.ip_mut().filter(|p| partial && is_tunnelled(p)) {
+        p.bad_checksum = true;
     }
 }
 
@@ -229,6 +239,7 @@ impl Netns {
         }
         if let Some(kind) = self.conntrack.nat_apply(skb, at.hook).map_err(Stop::Drop)? {
             self.note(cx, skb, || Step::Nat { kind });
+            spoil_checksum(skb);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::linux::link::IfKind;
 use crate::linux::neigh::{Due, Resolve};
 use crate::linux::policy::Flow;
 use crate::linux::reassembly::fragment;
-use crate::linux::tunnel::VXLAN_OVERHEAD;
+use crate::linux::tunnel::{VXLAN_OVERHEAD, is_tunnelled};
 use crate::linux::{Errno, Netns, Skb};
 use crate::packet::{FrameBody, IcmpError, IpPacket, MacAddr, Payload, Transport, Udp};
 use crate::time::SimTime;
@@ -346,6 +346,7 @@ impl Netns {
             Ipip,
             Nowhere,
         }
+        let loopback = iface.is_loopback();
         let next = match iface.kind {
             IfKind::Loopback | IfKind::Veth | IfKind::Wire => Next::Away,
             IfKind::Bridge(_) => Next::Bridge,
@@ -353,6 +354,9 @@ impl Netns {
             IfKind::Ipip(_) => Next::Ipip,
             IfKind::Dummy => Next::Nowhere,
         };
+        // Only veth devices and cards fill in the checksum of a packet in a tunnel (`hw_enc_features`).
+        let fills_in = matches!(next, Next::Away) && !loopback;
+        skb.partial &= fills_in || !skb.ip().is_some_and(is_tunnelled);
         self.count_tx(dev, &mut skb, cx);
         match next {
             Next::Away => cx.fx.tx.push((dev, skb)),

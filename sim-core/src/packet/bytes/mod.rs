@@ -8,7 +8,7 @@ mod read;
 mod write;
 
 pub use read::decode;
-pub use write::{Checksums, encode, encode_packet};
+pub use write::{Checksums, encode, encode_packet, vxlan_bytes};
 
 /// UDP ports behind which VXLAN is looked for: Linux' own, and IANA's.
 pub const VXLAN_PORTS: [u16; 2] = [8472, 4789];

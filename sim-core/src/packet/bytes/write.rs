@@ -208,6 +208,15 @@ fn tcp_options(options: &TcpOptions, out: &mut Vec<u8>) {
     }
 }
 
+/// A frame behind a VXLAN header (RFC 7348).
+#[must_use]
+pub fn vxlan_bytes(vni: u32, frame: &Frame, checksums: Checksums) -> Vec<u8> {
+    let mut out = vec![0x08, 0, 0, 0];
+    out.extend((vni << 8).to_be_bytes());
+    out.extend(encode(frame, checksums));
+    out
+}
+
 fn udp_datagram(packet: &IpPacket, udp: &Udp, checksums: Checksums) -> Vec<u8> {
     let mut out = Vec::with_capacity(8 + udp.payload.len());
     out.extend(udp.sport.to_be_bytes());
@@ -216,9 +225,7 @@ fn udp_datagram(packet: &IpPacket, udp: &Udp, checksums: Checksums) -> Vec<u8> {
     out.extend([0; 2]);
     match &udp.payload {
         Payload::Vxlan { vni, frame } => {
-            out.extend([0x08, 0, 0, 0]);
-            out.extend((vni << 8).to_be_bytes());
-            out.extend(encode(frame, checksums));
+            out.extend(vxlan_bytes(*vni, frame, checksums));
             // Linux' tunnels send no checksum over IPv4 (`noudpcsum`); one that is wrong is there.
             if packet.dst.is_ipv6() || packet.bad_checksum {
                 finish(packet, proto::UDP, &mut out, 6, Checksums::Full);
