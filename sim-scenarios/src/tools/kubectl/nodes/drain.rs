@@ -1,19 +1,16 @@
 //! `kubectl drain`: closes a node and evicts what runs on it.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use sim_core::kube::objects::Kind;
-use sim_core::kube::store::DeleteOptions;
 
 use super::super::args::{Flag, Kind as F, flag};
 use super::super::ctl::{Ctl, DryRun};
 use super::super::edit;
 use super::super::failure::Failure;
 use super::super::selector::Labels;
-use super::super::target::Found;
 use super::super::value::{is_true, list, map, name, namespace, text};
-use super::cordon;
+use super::{cordon, evict};
+use crate::tools::SIGINT_STATUS;
 
 pub(super) static FLAGS: &[Flag] = &[
     flag("force", F::Bool),
@@ -27,9 +24,6 @@ pub(super) static FLAGS: &[Flag] = &[
     flag("skip-wait-for-delete-timeout", F::Int),
     flag("chunk-size", F::Int),
 ];
-
-/// How long it waits without `--timeout`.
-const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
 
 const DAEMON_SET: (&str, &str) =
     ("DaemonSet-managed Pods (use --ignore-daemonsets to ignore)", "ignoring DaemonSet-managed Pods");
@@ -45,6 +39,14 @@ enum Fate {
     Goes(Option<&'static str>),
     Stays(Option<&'static str>),
     Blocks(&'static str),
+}
+
+/// Why a node is not drained.
+pub(super) enum Stop {
+    /// What is wrong, pod by pod.
+    Faults(Vec<String>),
+    /// Somebody pressed ^C.
+    Interrupted,
 }
 
 /// Runs the verb.
@@ -65,7 +67,8 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     for node in &nodes {
         match one(ctl, name(&node.value)) {
             Ok(()) => edit::tell(ctl, node.resource, &node.value, "drained")?,
-            Err(faults) => {
+            Err(Stop::Interrupted) => return Ok(SIGINT_STATUS),
+            Err(Stop::Faults(faults)) => {
                 let own = name(&node.value);
                 let all =
                     if faults.len() == 1 { faults.concat() } else { format!("[{}]", faults.join(", ")) };
@@ -85,10 +88,10 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     Err(Failure::Many(fatal.into_iter().map(Failure::Bare).collect()))
 }
 
-fn one(ctl: &mut Ctl<'_, '_>, node: &str) -> Result<(), Vec<String>> {
-    let plain = |f: Failure| vec![f.message()];
+fn one(ctl: &mut Ctl<'_, '_>, node: &str) -> Result<(), Stop> {
+    let fault = |words: String| Stop::Faults(vec![words]);
     let only = Labels::parse(ctl.args.text("pod-selector").unwrap_or(""))
-        .map_err(|_| vec!["--pod-selector=<pod_selector> must be a valid label selector".to_owned()])?;
+        .map_err(|_| fault("--pod-selector=<pod_selector> must be a valid label selector".to_owned()))?;
     let pods = ctl.store().iter(Kind::Pod, None).map(|p| p.to_value());
     let pods: Vec<Value> = pods.filter(|p| text(p, "/spec/nodeName") == node && only.matches(p)).collect();
     let (mut going, mut said, mut faults) = (Vec::new(), Vec::new(), Vec::new());
@@ -103,24 +106,24 @@ fn one(ctl: &mut Ctl<'_, '_>, node: &str) -> Result<(), Vec<String>> {
         }
     }
     if !faults.is_empty() {
-        let fault = |(why, pods): (&str, Vec<String>)| match why.starts_with("cannot delete") {
+        let words = |(why, pods): (&str, Vec<String>)| match why.starts_with("cannot delete") {
             true => format!("{why}: {}", pods.join(", ")),
             false => format!("cannot delete {why}: {}", pods.join(", ")),
         };
-        return Err(faults.into_iter().map(fault).collect());
+        return Err(Stop::Faults(faults.into_iter().map(words).collect()));
     }
     if !said.is_empty() {
         let said: Vec<String> = said.into_iter().map(|(why, p)| format!("{why}: {}", p.join(", "))).collect();
         ctl.err(format!("Warning: {}", said.join("; ")));
     }
-    let dry_run = ctl.dry_run().map_err(plain)?;
+    let dry_run = ctl.dry_run().map_err(|f| fault(f.message()))?;
     if dry_run == DryRun::Client {
         for pod in &going {
             ctl.line(format!("evicting pod {}/{} (dry run)", namespace(pod), name(pod)));
         }
         return Ok(());
     }
-    evict(ctl, &going, dry_run)
+    evict::all(ctl, &going, dry_run)
 }
 
 /// Adds a pod to those of which the same is said.
@@ -156,54 +159,4 @@ fn fate(ctl: &Ctl<'_, '_>, pod: &Value) -> Fate {
         (false, true) => Fate::Goes(Some(BARE.1)),
         (false, false) => Fate::Blocks(BARE.0),
     }
-}
-
-fn evict(ctl: &mut Ctl<'_, '_>, pods: &[&Value], dry_run: DryRun) -> Result<(), Vec<String>> {
-    let deletes = ctl.args.bool("disable-eviction", false);
-    let options = DeleteOptions {
-        grace_seconds: ctl.args.int("grace-period").filter(|g| *g >= 0),
-        ..DeleteOptions::default()
-    };
-    let suffix = dry_run.suffix();
-    let mut left: Vec<Found> = Vec::new();
-    for pod in pods {
-        if !deletes {
-            ctl.line(format!("evicting pod {}/{}{suffix}", namespace(pod), name(pod)));
-        }
-        if dry_run == DryRun::None {
-            let (store, now) = ctl.store_mut();
-            // What is gone already is as good.
-            let _ = store.delete(Kind::Pod, namespace(pod), name(pod), options, now);
-            left.push(Found {
-                resource: super::super::resource::Resource::Kind(Kind::Pod),
-                value: (*pod).clone(),
-            });
-        }
-    }
-    let limit = ctl.args.duration("timeout").filter(|d| !d.is_zero()).unwrap_or(FOR_EVER);
-    let until = ctl.now() + limit;
-    let word = if deletes { "deleted" } else { "evicted" };
-    while !left.is_empty() {
-        let gone = |store: &sim_core::kube::store::Store, f: &Found| {
-            let uid = text(&f.value, "/metadata/uid");
-            let now = store.find(Kind::Pod, namespace(&f.value), name(&f.value));
-            now.is_none_or(|o| o.meta().uid != uid)
-        };
-        let rest = until.since(ctl.now());
-        if !ctl.wait(rest, |cluster| left.iter().any(|f| gone(&cluster.store, f))) {
-            let why = |f: &Found| {
-                let own = name(&f.value);
-                format!(
-                    "error when waiting for pod {own:?} in namespace {:?} to terminate: global timeout reached: {}",
-                    namespace(&f.value),
-                    super::super::clock::go_duration(limit)
-                )
-            };
-            return Err(left.iter().map(why).collect());
-        }
-        let (done, rest): (Vec<Found>, Vec<Found>) = left.into_iter().partition(|f| gone(ctl.store(), f));
-        done.iter().for_each(|f| ctl.line(format!("pod/{} {word}", name(&f.value))));
-        left = rest;
-    }
-    Ok(())
 }

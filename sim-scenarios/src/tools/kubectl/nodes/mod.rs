@@ -11,6 +11,7 @@ use sim_core::kube::objects::Kind;
 
 mod cordon;
 mod drain;
+mod evict;
 mod taint;
 
 static SELECTOR: &[Flag] = &[short("selector", 'l', F::Text)];
