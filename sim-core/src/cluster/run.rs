@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Cluster;
 use crate::kube::apps::runtime::View;
 use crate::kube::node::Hands;
+use crate::kube::node::kubelet::Process;
 use crate::time::SimTime;
 
 /// Changes that are kept for those who watch.
@@ -38,6 +39,12 @@ impl Cluster {
         let limit = self.now() + SETTLE_TIME_MAX;
         self.reconcile();
         while (self.agents.is_busy() || self.controllers.is_busy()) && self.step(limit) {}
+    }
+
+    /// The process of a node's kubelet; none where no such node is.
+    #[must_use]
+    pub fn kubelet_process(&self, node: &str) -> Option<Process> {
+        self.agents.kubelet_process(node)
     }
 
     /// Stops or starts a node's kubelet. A node that is not heard of becomes NotReady after 40 s, and its pods are sent away after five

@@ -1,9 +1,11 @@
-//! `systemctl` on a node: what the units of a kubeadm node are doing. Starting and stopping them is refused by name.
+//! `systemctl` on a node: what the units of a kubeadm node are doing. The kubelet can be stopped and started; the runtimes cannot,
+//! and are refused by name.
 
+use sim_core::kube::node::kubelet::Process;
 use sim_core::kube::objects::Timestamp;
 use sim_core::time::SimTime;
 
-use super::Cx;
+use super::{Cx, Place};
 
 /// A unit: name, description, folder of its file, drop-in, documentation, process number, program.
 struct Unit {
@@ -61,23 +63,35 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
     let Some((command, names)) = words.split_first() else {
         return cx.not_modelled("systemctl's list of units");
     };
+    if command == "daemon-reload" && names.is_empty() {
+        return 0;
+    }
+    if names.is_empty() {
+        return cx.not_modelled(format!("systemctl {command} without a unit"));
+    }
     let mut status = 0;
     for name in names {
         let bare = name.strip_suffix(".service").unwrap_or(name);
         let unit = UNITS.iter().find(|u| u.name == bare);
         status = status.max(match (command.as_str(), unit) {
             ("status", Some(unit)) => {
-                let text = describe(unit, cx.now());
+                let process = process(cx, unit);
+                let text = describe(unit, process, cx.now());
                 cx.out.print(text);
-                0
+                if process.stopped.is_none() { 0 } else { INACTIVE }
             }
             ("status", None) => {
                 cx.out.err(format!("Unit {bare}.service could not be found."));
-                4
+                NO_UNIT
             }
             ("is-active", unit) => {
-                cx.out.line(if unit.is_some() { "active" } else { "inactive" });
-                if unit.is_some() { 0 } else { 4 }
+                let runs = unit.map(|unit| process(cx, unit).stopped.is_none());
+                cx.out.line(if runs == Some(true) { "active" } else { "inactive" });
+                match runs {
+                    Some(true) => 0,
+                    Some(false) => INACTIVE,
+                    None => NO_UNIT,
+                }
             }
             ("is-enabled", Some(_)) => {
                 cx.out.line("enabled");
@@ -85,48 +99,103 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
             }
             ("is-enabled", None) => {
                 cx.out.line("not-found");
-                4
+                NO_UNIT
             }
+            ("start" | "stop" | "restart", unit) => switch(cx, command, bare, unit),
             (command, _) => return cx.not_modelled(format!("systemctl {command}")),
         });
-    }
-    if names.is_empty() {
-        return cx.not_modelled(format!("systemctl {command} without a unit"));
     }
     status
 }
 
+/// Exit status of `status` and `is-active` for a unit that does not run.
+const INACTIVE: i32 = 3;
+/// The same for a unit that is not there.
+const NO_UNIT: i32 = 4;
+/// Exit status of a change to a unit that is not there.
+const NOT_LOADED: i32 = 5;
+
+/// Starts or stops a unit. Only the kubelet's process can be stopped: what would follow from a stopped runtime is not modelled.
+fn switch(cx: &mut Cx<'_>, verb: &str, name: &str, unit: Option<&Unit>) -> i32 {
+    let Some(unit) = unit else {
+        let lack = if verb == "stop" { "not loaded" } else { "not found" };
+        cx.out.err(format!("Failed to {verb} {name}.service: Unit {name}.service {lack}."));
+        return NOT_LOADED;
+    };
+    match (unit.name, cx.place.clone()) {
+        ("kubelet", Place::Node(node)) => {
+            if verb != "start" {
+                cx.cluster.run_kubelet(&node, false);
+            }
+            if verb != "stop" {
+                cx.cluster.run_kubelet(&node, true);
+            }
+            0
+        }
+        // It runs already.
+        _ if verb == "start" => 0,
+        _ => cx.not_modelled(format!("systemctl {verb} {name}")),
+    }
+}
+
+/// The process of a unit; those of which nothing is known run since the machine does.
+fn process(cx: &Cx<'_>, unit: &Unit) -> Process {
+    match cx.place {
+        Place::Node(node) if unit.name == "kubelet" => cx.cluster.kubelet_process(node).unwrap_or_default(),
+        _ => Process::default(),
+    }
+}
+
 /// What `systemctl status` prints, without the resources that no model has.
-fn describe(unit: &Unit, now: SimTime) -> String {
-    let since = Timestamp::at(SimTime::ZERO);
-    let text = since.to_string();
-    let (day, clock) = (text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default());
-    let date = sim_core::kube::apps::http::date(since);
-    let weekday = date.get(..3).unwrap_or_default();
+fn describe(unit: &Unit, process: Process, now: SimTime) -> String {
+    let dot = if process.stopped.is_none() { '●' } else { '○' };
     let mut out = format!(
-        "● {0}.service - {1}\n     Loaded: loaded ({2}; enabled; preset: enabled)\n",
+        "{dot} {0}.service - {1}\n     Loaded: loaded ({2}; enabled; preset: enabled)\n",
         unit.name, unit.description, unit.file
     );
     if let Some((folder, file)) = unit.drop_in {
         out += &format!("    Drop-In: {folder}\n             └─{file}\n");
     }
+    // Somewhere after the processes that were there before it.
+    let pid = unit.pid + process.restarts.saturating_mul(RESTART_STEP);
+    let (name, program, docs) = (unit.name, unit.program, unit.docs);
+    if let Some(stopped) = process.stopped {
+        let ran = span(process.started, stopped);
+        out += &format!(
+            "     Active: inactive (dead) since {}\n   Duration: {ran}\n       Docs: {docs}\n",
+            since(stopped, now)
+        );
+        out += &format!(
+            "    Process: {pid} ExecStart={} (code=exited, status=0/SUCCESS)\n   Main PID: {pid} (code=exited, status=0/SUCCESS)\n",
+            unit.command
+        );
+        return out;
+    }
     out += &format!(
-        "     Active: active (running) since {weekday} {day} {clock} UTC; {} ago\n       Docs: {}\n   Main PID: {} ({})\n     \
-         CGroup: /system.slice/{}.service\n             └─{} {}\n",
-        running(now),
-        unit.docs,
-        unit.pid,
-        unit.program,
-        unit.name,
-        unit.pid,
+        "     Active: active (running) since {}\n       Docs: {docs}\n   Main PID: {pid} ({program})\n     \
+         CGroup: /system.slice/{name}.service\n             └─{pid} {}\n",
+        since(process.started, now),
         unit.command
     );
     out
 }
 
+/// How many process numbers go by until a program is started again.
+const RESTART_STEP: u32 = 1024;
+
+/// `Thu 2026-01-01 00:00:00 UTC; 3s ago`.
+fn since(at: SimTime, now: SimTime) -> String {
+    let stamp = Timestamp::at(at);
+    let text = stamp.to_string();
+    let (day, clock) = (text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default());
+    let date = sim_core::kube::apps::http::date(stamp);
+    let weekday = date.get(..3).unwrap_or_default();
+    format!("{weekday} {day} {clock} UTC; {} ago", span(at, now))
+}
+
 /// `3min 2s`, `1h 5min`, `2 days`, as systemd prints a time.
-fn running(now: SimTime) -> String {
-    let seconds = now.since(SimTime::ZERO).as_secs();
+fn span(from: SimTime, to: SimTime) -> String {
+    let seconds = to.since(from).as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => match seconds % 60 {

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::balancer::{self, Balancer};
 use super::cni;
-use super::kubelet::{Kubelet, Step};
+use super::kubelet::{Kubelet, Process, Step};
 use super::machine::{Machines, Place};
 use super::proxy::agent::NodeProxy;
 use super::proxy::health::{self, HealthServers};
@@ -445,11 +445,17 @@ impl NodeAgents {
         own
     }
 
+    /// The process of a node's kubelet.
+    #[must_use]
+    pub fn kubelet_process(&self, node: &str) -> Option<Process> {
+        self.kubelets.get(node).map(Kubelet::process)
+    }
+
     /// Stops or starts the kubelet of a node; whether that changed anything.
     pub fn run_kubelet(&mut self, node: &str, runs: bool, hands: &mut Hands<'_>) -> bool {
         let Some(kubelet) = self.kubelets.get_mut(node) else { return false };
         let before = kubelet.awaited_attempts();
-        let changed = if runs { kubelet.resume(hands) } else { kubelet.halt() };
+        let changed = if runs { kubelet.resume(hands) } else { kubelet.halt(hands.now()) };
         self.probing = self.probing + kubelet.awaited_attempts() - before;
         self.take_notes(node, hands);
         changed

@@ -89,11 +89,23 @@ pub struct Kubelet {
     awaited_attempts: usize,
     /// Whether its process is stopped, and what it would have done since.
     stopped: Option<Vec<(Key, String, Step)>>,
+    process: Process,
     timers: Vec<(SimTime, Timer)>,
     namespaces: Vec<(NsId, Option<(String, String)>)>,
 }
 
 type Key = (String, String);
+
+/// The kubelet's process, as the node's service manager knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// When it was started last.
+    pub started: SimTime,
+    /// When it was stopped, if it is.
+    pub stopped: Option<SimTime>,
+    /// How often it was started again.
+    pub restarts: u32,
+}
 
 /// How long after a failure the sandbox is tried again.
 const SANDBOX_RETRY: Duration = Duration::from_secs(12);
@@ -141,6 +153,7 @@ impl Kubelet {
             attempts: BTreeMap::new(),
             awaited_attempts: 0,
             stopped: None,
+            process: Process::default(),
             timers: Vec::new(),
             namespaces: Vec::new(),
         }
@@ -163,15 +176,27 @@ impl Kubelet {
     }
 
     /// Stops the kubelet's process: containers go on running, and nobody looks after them. Whether it ran.
-    pub fn halt(&mut self) -> bool {
+    pub fn halt(&mut self, now: SimTime) -> bool {
         let ran = self.stopped.is_none();
         self.stopped.get_or_insert_default();
+        self.process.stopped.get_or_insert(now);
         ran
+    }
+
+    /// Its process.
+    #[must_use]
+    pub const fn process(&self) -> Process {
+        self.process
     }
 
     /// Starts the kubelet's process again: it looks at all pods of its node, and does what is overdue. Whether it was stopped.
     pub fn resume(&mut self, hands: &mut Hands<'_>) -> bool {
         let Some(overdue) = self.stopped.take() else { return false };
+        self.process = Process {
+            started: hands.now(),
+            stopped: None,
+            restarts: self.process.restarts.saturating_add(1),
+        };
         let mine: Vec<Pod> =
             hands.store.all::<Pod>(None).filter(|p| p.spec.node_name == self.node).cloned().collect();
         let lost = |key: &&Key| {
