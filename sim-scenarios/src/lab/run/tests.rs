@@ -54,10 +54,10 @@ fn an_endless_command_is_stopped_and_the_lab_fails() {
 
 #[test]
 fn what_is_not_modelled_never_passes() {
-    insta::assert_snapshot!(said("$ systemctl\nksim: not modelled: `systemctl`\n? 69\n$ kubectl top nodes 2>/dev/null | wc -l\n0\n"), @r#"
+    insta::assert_snapshot!(said("$ ethtool\nksim: not modelled: `ethtool`\n? 69\n$ kubectl edit svc x 2>/dev/null | wc -l\n0\n"), @r#"
     FAIL  lab.md (2 of 2 commands)
-          lab.md:2: `systemctl` asked for what is real and not modelled: `systemctl`
-          lab.md:5: `kubectl top nodes 2>/dev/null | wc -l` asked for what is real and not modelled: "kubectl top"
+          lab.md:2: `ethtool` asked for what is real and not modelled: `ethtool`
+          lab.md:5: `kubectl edit svc x 2>/dev/null | wc -l` asked for what is real and not modelled: "kubectl edit"
     "#);
 }
 
@@ -97,13 +97,18 @@ fn a_lab_with_mistakes_does_not_run() {
         .unwrap();
     let mistakes = run(&lab, None).unwrap_err();
     assert_eq!((mistakes[0].line, mistakes[0].column), (3, 1));
+}
+
+#[test]
+fn a_lab_whose_manifest_has_mistakes_runs_and_says_more() {
     let lab = Lab::parse(
         "lab.md",
-        "- x\n\n  ```yaml file=a.yaml\n  apiVersion: v1\n  kind: Pod\n  metadata: {nam: x}\n  ```\n",
+        "- x\n\n  ```yaml file=a.yaml\n  apiVersion: v1\n  kind: Pod\n  metadata: {nam: x}\n  ```\n\n```console\n$ true\n```\n",
     )
     .unwrap();
-    let mistakes = run(&lab, None).unwrap_err();
-    assert_eq!((mistakes[0].line, mistakes[0].column), (6, 14));
+    let result = run(&lab, None).unwrap();
+    assert!(result.passed());
+    assert_eq!(result.remarks, ["lab.md:6:14: unknown field \"metadata.nam\" (did you mean \"name\"?)"]);
 }
 
 #[test]
