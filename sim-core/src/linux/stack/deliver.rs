@@ -105,7 +105,10 @@ impl Netns {
             _ => 0,
         };
         let mut arrival = Arrival { now: cx.now, mtu, dice: cx.dice, place: u64::from(self.id.0) };
-        self.sockets.input(p, &mut arrival)
+        match datagram_bytes(p) {
+            Some(read) => self.sockets.input(&read, &mut arrival),
+            None => self.sockets.input(p, &mut arrival),
+        }
     }
 
     fn delivered<R: Recorder>(&self, skb: Box<Skb>, socket: SockId, cx: &mut Cx<'_, R>) {
@@ -189,10 +192,6 @@ impl Netns {
         });
         let Some(dev) = device.map(|i| i.id) else {
             // To whoever else has the port it is a datagram like any other.
-            if let Some(IpPacket { body: Transport::Udp(datagram), bad_checksum, .. }) = skb.ip_mut() {
-                datagram.payload = payload_bytes(&datagram.payload);
-                *bad_checksum = false;
-            }
             return self.socket_input(skb, cx);
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
@@ -210,12 +209,14 @@ impl Netns {
     }
 }
 
-/// What a program reads of a datagram.
-fn payload_bytes(payload: &Payload) -> Payload {
-    match payload {
-        Payload::Vxlan { vni, frame } => vxlan_bytes(*vni, frame, Checksums::Full).into(),
-        Payload::Empty | Payload::Bytes(_) | Payload::Ip(_) => payload.clone(),
-    }
+/// A tunnel's packet as a program reads it that has the tunnel's port.
+fn datagram_bytes(packet: &IpPacket) -> Option<IpPacket> {
+    let Transport::Udp(Udp { sport, dport, payload: Payload::Vxlan { vni, frame } }) = &packet.body else {
+        return None;
+    };
+    let payload = vxlan_bytes(*vni, frame, Checksums::Full).into();
+    let body = Transport::Udp(Udp { sport: *sport, dport: *dport, payload });
+    Some(IpPacket { body, bad_checksum: false, ..packet.clone() })
 }
 
 fn tunnel_key(skb: &Skb) -> Option<(u16, u32)> {
