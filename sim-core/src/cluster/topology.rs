@@ -61,7 +61,7 @@ pub(super) fn build(config: Arc<ClusterConfig>) -> Result<Cluster, Diagnostic> {
         machines,
         apps,
         agents,
-        controllers: Controllers::new(config.load_balancer),
+        controllers: Controllers::new(config.load_balancer.mode, config.pools()),
         timers: EventQueue::default(),
         remarks: Vec::new(),
         seen: u64::MAX,
@@ -263,28 +263,31 @@ impl Builder<'_> {
             return Ok(());
         }
         let nets: Vec<IpNet> = config.node_networks().collect();
-        let pool = config.load_balancer.pool();
+        let pools = config.pools();
         let gateway = self.world.ns_mut(router);
-        if !nets.iter().any(|net| net.contains(&pool)) {
-            let eth0 = gateway.by_name("eth0")?.id;
-            gateway.route_add(Route::link(pool, eth0))?;
+        let eth0 = gateway.by_name("eth0")?.id;
+        for pool in pools.iter().filter(|pool| !nets.iter().any(|net| net.contains(*pool))) {
+            gateway.route_add(Route::link(*pool, eth0))?;
         }
-        // Who holds an address of the pool may change: nobody is told a shorter way to it.
+        // Who holds an address of the pool may change: nobody is told a shorter way to it. (In IPv6 no setting keeps routers from that.)
         for dev in ["all", "eth0"] {
             gateway.sysctl_set(&format!("net.ipv4.conf.{dev}.send_redirects"), "0")?;
         }
-        let Some(ip) = config.balancer_host() else { return Ok(()) };
+        let own = config.balancer_hosts();
+        if own.is_empty() {
+            return Ok(());
+        }
         let ns = self.machine(Place::Host(BALANCER_HOST.to_owned()), BALANCER_HOST, ToolSet::HOST);
-        self.plug(ns, "eth0", switch, BALANCER_HOST, &within(&mut [ip].into_iter(), &nets), CABLE_DELAY)?;
-        let v4: Vec<IpAddr> = gateways.iter().copied().filter(IpAddr::is_ipv4).collect();
-        self.default_routes(ns, &v4)?;
+        self.plug(ns, "eth0", switch, BALANCER_HOST, &within(&mut own.into_iter(), &nets), CABLE_DELAY)?;
+        self.default_routes(ns, gateways)?;
         let host = self.world.ns_mut(ns);
         host.sysctl_set("net.ipv4.ip_forward", "1")?;
+        host.sysctl_set("net.ipv6.conf.all.forwarding", "1")?;
         for dev in ["all", "eth0"] {
             host.sysctl_set(&format!("net.ipv4.conf.{dev}.send_redirects"), "0")?;
         }
         // What no node takes ends here.
-        host.route_add(Route::refuse(pool, RouteKind::Blackhole))?;
+        pools.into_iter().try_for_each(|pool| host.route_add(Route::refuse(pool, RouteKind::Blackhole)))?;
         Ok(())
     }
 

@@ -1,11 +1,14 @@
 //! Addresses that follow from a cluster block.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use super::families::nth;
 use super::{ClusterConfig, LoadBalancerMode, NodeConfig, PodPin, Role};
+
+/// 203.0.113.0/28, written in IPv6.
+const POOL_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0x203, 0, 0x113, 0, 0, 0, 0), 124);
 
 /// The longest prefix that holds all addresses, at most /24 (IPv6: /64).
 fn network(first: IpAddr, all: impl Iterator<Item = IpAddr>) -> IpNet {
@@ -74,21 +77,39 @@ impl ClusterConfig {
         net.hosts().skip(skip).find(|ip| !taken(ip)).unwrap_or_else(|| net.addr())
     }
 
-    /// The load balancer's own address, if there is a machine for it: the last of the node network that nobody has.
+    /// The load balancer's own addresses, one per family, if there is a machine for it: the last of the node network that nobody has;
+    /// in IPv6 counted down from the address that is written ::254.
     #[must_use]
-    pub fn balancer_host(&self) -> Option<IpAddr> {
+    pub fn balancer_hosts(&self) -> Vec<IpAddr> {
         if !matches!(self.load_balancer.mode, LoadBalancerMode::Cloud | LoadBalancerMode::Proxy) {
-            return None;
+            return Vec::new();
         }
-        let IpNet::V4(net) = self.node_networks().find(|net| net.addr().is_ipv4())? else { return None };
+        let pools = self.pools();
         let taken = |ip: &IpAddr| {
             self.nodes.iter().any(|n| n.ips().any(|i| i == *ip))
                 || self.hosts.iter().any(|h| h.ips().any(|i| i == *ip))
-                || self.load_balancer.pool().contains(ip)
+                || pools.iter().any(|pool| pool.contains(ip))
         };
-        let last = u32::from(net.broadcast());
-        let down = (1..=last.saturating_sub(u32::from(net.network()))).map(|n| IpAddr::V4((last - n).into()));
-        down.into_iter().find(|ip| !taken(ip))
+        let free = |net: IpNet| {
+            let size =
+                1u32.checked_shl(u32::from(net.max_prefix_len() - net.prefix_len())).unwrap_or(u32::MAX);
+            let last = if net.addr().is_ipv4() { size.saturating_sub(2) } else { (size - 1).min(0x254) };
+            (0..=last).rev().filter_map(|n| nth(&net, n)).find(|ip| !taken(ip))
+        };
+        self.node_networks().filter_map(free).collect()
+    }
+
+    /// The pools of addresses for Services of type LoadBalancer: those of the block, else one per family.
+    #[must_use]
+    pub fn pools(&self) -> Vec<IpNet> {
+        if !self.load_balancer.pools.is_empty() {
+            return self.load_balancer.pools.clone();
+        }
+        let pool = |family: IpNet| match family {
+            IpNet::V4(_) => super::net([203, 0, 113, 0], 28),
+            IpNet::V6(_) => POOL_V6.into(),
+        };
+        self.networking.pod_subnets().map(pool).collect()
     }
 
     /// Cluster IP of the Service default/kubernetes: the first address of the service subnet.

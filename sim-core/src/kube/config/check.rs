@@ -131,7 +131,7 @@ fn machines(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
         r.error(at, "no node runs the control plane", help);
     }
     let mut names: BTreeMap<&str, ()> = BTreeMap::from([("workstation", ()), ("gateway", ())]);
-    if config.balancer_host().is_some() {
+    if !config.balancer_hosts().is_empty() {
         names.insert(BALANCER_HOST, ());
     }
     let mut owners: BTreeMap<IpAddr, &str> = config.gateways().map(|ip| (ip, "gateway")).collect();
@@ -316,12 +316,28 @@ fn load_balancer(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
     if config.load_balancer.mode == LoadBalancerMode::None {
         return;
     }
-    let at = marks.load_balancer;
-    let pool = config.load_balancer.pool();
-    if config.networking.ip_family == IpFamily::V6 {
-        r.not_modelled(at, "a load balancer in an IPv6 cluster".to_owned());
+    let pools = config.pools();
+    if let [a, b] = pools[..]
+        && a.addr().is_ipv4() == b.addr().is_ipv4()
+    {
+        let what = format!("the load balancer's pools {a} and {b} are of one family");
+        r.error(marks.load_balancer, what, None);
     }
+    for pool in pools {
+        pool_of_addresses(config, pool, marks.load_balancer, r);
+    }
+}
+
+fn pool_of_addresses(config: &ClusterConfig, pool: IpNet, at: Position, r: &mut Reader<'_>) {
     let net = &config.networking;
+    let other = match net.ip_family {
+        IpFamily::V4 => pool.addr().is_ipv6().then_some(("IPv6", "ipv4")),
+        IpFamily::V6 => pool.addr().is_ipv4().then_some(("IPv4", "ipv6")),
+        IpFamily::Dual => None,
+    };
+    if let Some((own, family)) = other {
+        r.error(at, format!("the load balancer's pool {pool} is {own}, and ipFamily is {family}"), None);
+    }
     let pods = net.pod_subnets().map(|s| (s, "podSubnet"));
     for (subnet, what) in pods.chain(net.service_subnets().map(|s| (s, "serviceSubnet"))) {
         if overlap(&pool, &subnet) {
@@ -330,7 +346,7 @@ fn load_balancer(config: &ClusterConfig, marks: &Marks, r: &mut Reader<'_>) {
     }
     let machines =
         config.nodes.iter().flat_map(NodeConfig::ips).chain(config.hosts.iter().flat_map(|h| h.ips()));
-    let outside = config.gateways().chain(config.workstations()).chain(config.balancer_host());
+    let outside = config.gateways().chain(config.workstations()).chain(config.balancer_hosts());
     for ip in machines.chain(outside).filter(|ip| pool.contains(ip)) {
         r.error(at, format!("the load balancer's pool {pool} holds {ip}, which a machine has"), None);
     }

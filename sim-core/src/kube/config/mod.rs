@@ -270,20 +270,12 @@ pub struct ServicePin {
 }
 
 /// The block's `loadBalancer`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadBalancer {
     /// How traffic gets in.
     pub mode: LoadBalancerMode,
-    /// Where addresses come from; [`LoadBalancer::pool`] tells what holds if none is given.
-    pub pool: Option<IpNet>,
-}
-
-impl LoadBalancer {
-    /// Where addresses come from.
-    #[must_use]
-    pub fn pool(&self) -> IpNet {
-        self.pool.unwrap_or_else(|| net([203, 0, 113, 0], 28))
-    }
+    /// Where addresses come from, one pool or one of each family; [`ClusterConfig::pools`] tells what holds if there is none.
+    pub pools: Vec<IpNet>,
 }
 
 /// Name of the machine outside the cluster that is the load balancer, in the modes that have one.
@@ -298,7 +290,7 @@ pub enum LoadBalancerMode {
     Cloud,
     /// The balancer connects to a node port itself.
     Proxy,
-    /// One node answers ARP for the address.
+    /// One node answers ARP, or neighbour solicitations, for the address.
     L2,
 }
 
@@ -343,7 +335,7 @@ impl Default for ClusterConfig {
             images: IndexMap::new(),
             pins: Pins::default(),
             sysctl: IndexMap::new(),
-            load_balancer: LoadBalancer { mode: LoadBalancerMode::None, pool: None },
+            load_balancer: LoadBalancer { mode: LoadBalancerMode::None, pools: Vec::new() },
             upstream: IndexMap::new(),
             faults: Vec::new(),
         }

@@ -362,10 +362,8 @@ fn load_balancer(r: &mut Reader<'_>, node: &Node, config: &mut ClusterConfig) {
     ];
     for field in r.fields(node, "loadBalancer", &["mode", "pool"]) {
         if field.key == "pool" {
-            config.load_balancer.pool = r.subnet(&field.node);
-            if config.load_balancer.pool.is_some_and(|pool| pool.addr().is_ipv6()) {
-                r.not_modelled(field.node.at, "a load balancer's pool of IPv6 addresses".to_owned());
-            }
+            let (first, second) = r.subnets(&field.node).unzip();
+            config.load_balancer.pools = first.into_iter().chain(second.flatten()).collect();
             continue;
         }
         set(&mut config.load_balancer.mode, r.choice(&field.node, "loadBalancer mode", &words));

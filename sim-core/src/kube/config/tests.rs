@@ -257,3 +257,21 @@ fn families_that_do_not_fit_are_named() {
     ];
     insta::assert_snapshot!(said.map(mistakes).concat());
 }
+
+#[test]
+fn pools_of_load_balancers_fit_the_families() {
+    let block = |family: &str, pool: &str| {
+        mistakes(&format!(
+            "networking: {{ipFamily: {family}, cni: bridge}}\nloadBalancer: {{mode: l2, pool: \"{pool}\"}}\n"
+        ))
+    };
+    insta::assert_snapshot!(
+        [
+            block("ipv6", "203.0.113.0/28"),
+            block("ipv4", "fd00:203::/64"),
+            block("dual", "fd00:203::/64,fd00:204::/64"),
+            block("ipv6", "fd00:10:244::/120"),
+        ]
+        .join("\n")
+    );
+}

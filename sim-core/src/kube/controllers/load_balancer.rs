@@ -2,14 +2,17 @@
 //!
 //! In the modes `cloud` and `proxy` this is the service controller of a cloud provider
 //! (<https://github.com/kubernetes/cloud-provider>, `controllers/service`): a finalizer, its events, and a load balancer that is made
-//! at once. In the mode `l2` it is MetalLB's controller. Left out: sharing an address, `loadBalancerClass` other than none, and a pool
-//! of IPv6 addresses.
+//! at once. In the mode `l2` it is MetalLB's controller. Left out: sharing an address, and `loadBalancerClass` other than none.
+//!
+//! A Service has an address of each of its families. One that only prefers two is content with the family that has a pool.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::kube::config::{LoadBalancer, LoadBalancerMode};
-use crate::kube::objects::service::{LoadBalancerIngress, LoadBalancerStatus};
+use ipnet::IpNet;
+
+use crate::kube::config::LoadBalancerMode;
+use crate::kube::objects::service::{IpFamilyPolicy, LoadBalancerIngress, LoadBalancerStatus};
 use crate::kube::objects::{IpFamily, Kind, Object, ObjectReference, Service, ServiceType};
 use crate::kube::store::{Change, ChangeKind, EventType, Store};
 use crate::time::SimTime;
@@ -19,24 +22,25 @@ const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
 
 type Name = (String, String);
 
-/// Which Service has which address.
+/// Which Service has which addresses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LoadBalancerController {
-    config: Option<LoadBalancer>,
-    held: BTreeMap<Name, IpAddr>,
+    mode: Option<LoadBalancerMode>,
+    pools: Vec<IpNet>,
+    held: BTreeMap<Name, Vec<IpAddr>>,
     /// Services that found no address.
     pending: BTreeSet<Name>,
     dirty: BTreeMap<Name, Option<Box<Service>>>,
 }
 
 impl LoadBalancerController {
-    pub(super) fn new(config: LoadBalancer) -> Self {
-        let config = Some(config).filter(|c| c.mode != LoadBalancerMode::None);
-        Self { config, ..Self::default() }
+    pub(super) fn new(mode: LoadBalancerMode, pools: Vec<IpNet>) -> Self {
+        let mode = Some(mode).filter(|mode| *mode != LoadBalancerMode::None);
+        Self { mode, pools, ..Self::default() }
     }
 
     pub(super) fn note(&mut self, change: &Change) {
-        if self.config.is_none() {
+        if self.mode.is_none() {
             return;
         }
         let Object::Service(service) = &*change.object else { return };
@@ -49,10 +53,10 @@ impl LoadBalancerController {
     }
 
     pub(super) fn sync(&mut self, store: &mut Store, now: SimTime) {
-        let Some(config) = self.config else { return };
+        let Some(mode) = self.mode else { return };
         for (name, old) in std::mem::take(&mut self.dirty) {
             let service = store.read::<Service>(&name.0, &name.1).cloned();
-            let mut turn = Turn { store, now, config };
+            let mut turn = Turn { store, now, mode };
             match service {
                 Some(service) if wants(&service) && !service.metadata.is_terminating() => {
                     turn.tell_changes(&service, old.as_deref());
@@ -67,12 +71,19 @@ impl LoadBalancerController {
         }
     }
 
-    /// Gives a Service its address, unless it has one that still fits.
+    /// Gives a Service its addresses, unless it has some that still fit.
     fn ensure(&mut self, turn: &mut Turn<'_>, name: &Name, service: Service) {
         let wanted: Option<IpAddr> = service.spec.load_balancer_ip.parse().ok();
-        let held = self.held.get(name).copied().filter(|ip| wanted.is_none_or(|wanted| wanted == *ip));
-        let shown = service.status.load_balancer.ingress.first().and_then(|i| i.ip.parse().ok());
-        if held.is_some() && held == shown {
+        let fits = |ips: &&Vec<IpAddr>| {
+            wanted.is_none_or(|wanted| ips[..] == [wanted])
+                && self
+                    .families(&service)
+                    .is_some_and(|f| f.iter().copied().eq(ips.iter().map(|i| family(*i))))
+        };
+        let held = self.held.get(name).filter(fits);
+        let shown: Vec<IpAddr> =
+            service.status.load_balancer.ingress.iter().filter_map(|i| i.ip.parse().ok()).collect();
+        if held.is_some_and(|held| *held == shown) {
             return;
         }
         let was_pending = self.pending.remove(name);
@@ -81,10 +92,10 @@ impl LoadBalancerController {
         }
         let service = turn.add_finalizer(service);
         self.held.remove(name);
-        match self.choose(&service, wanted, turn.config) {
-            Ok(ip) => {
-                self.held.insert(name.clone(), ip);
-                turn.publish(&service, ip);
+        match self.choose(&service, wanted) {
+            Ok(ips) => {
+                turn.publish(&service, &ips);
+                self.held.insert(name.clone(), ips);
             }
             Err(why) => {
                 self.pending.insert(name.clone());
@@ -93,36 +104,51 @@ impl LoadBalancerController {
         }
     }
 
-    /// The first free address of the pool, or the one that is asked for.
-    fn choose(
-        &self,
-        service: &Service,
-        wanted: Option<IpAddr>,
-        config: LoadBalancer,
-    ) -> Result<IpAddr, String> {
-        let pool = config.pool();
-        if !service.spec.ip_families.contains(&IpFamily::V4) {
-            return Err("no available IPv6 addresses".to_owned());
-        }
-        let free = |ip: &IpAddr| !self.held.values().any(|held| held == ip);
+    /// The families of which a Service gets an address; none if the pools do not suffice.
+    fn families(&self, service: &Service) -> Option<Vec<IpFamily>> {
+        let there = |f: &IpFamily| self.pools.iter().any(|pool| family(pool.addr()) == *f);
+        let all = &service.spec.ip_families;
+        let found: Vec<IpFamily> = all.iter().copied().filter(there).collect();
+        let enough = match service.spec.ip_family_policy {
+            Some(IpFamilyPolicy::PreferDualStack) => !found.is_empty(),
+            _ => found.len() == all.len(),
+        };
+        enough.then_some(found)
+    }
+
+    /// The first free address of each family, or the one that is asked for.
+    fn choose(&self, service: &Service, wanted: Option<IpAddr>) -> Result<Vec<IpAddr>, String> {
+        let free = |ip: &IpAddr| !self.held.values().flatten().any(|held| held == ip);
         match wanted {
-            Some(ip) if !pool.contains(&ip) => Err(format!("[\"{ip}\"] is not allowed in config")),
+            Some(ip) if service.spec.ip_families != [family(ip)] => Err(format!(
+                "requested loadBalancer IP(s) [\"{ip}\"] does not match the ipFamily of the service"
+            )),
+            Some(ip) if !self.pools.iter().any(|pool| pool.contains(&ip)) => {
+                Err(format!("[\"{ip}\"] is not allowed in config"))
+            }
             Some(ip) if !free(&ip) => Err(format!(
                 "can't change sharing key for {:?}, address also in use by {}",
                 key(service),
                 self.owner(ip)
             )),
-            Some(ip) => Ok(ip),
-            None => pool.hosts().find(free).ok_or_else(|| "no available IPs".to_owned()),
+            Some(ip) => Ok(vec![ip]),
+            None => {
+                let first = |f: &IpFamily| {
+                    let pools = self.pools.iter().filter(|pool| family(pool.addr()) == *f);
+                    pools.flat_map(addresses).find(free)
+                };
+                let chosen = self.families(service).and_then(|all| all.iter().map(first).collect());
+                chosen.ok_or_else(|| "no available IPs".to_owned())
+            }
         }
     }
 
     fn owner(&self, ip: IpAddr) -> String {
-        let owner = self.held.iter().find(|(_, held)| **held == ip);
+        let owner = self.held.iter().find(|(_, held)| held.contains(&ip));
         owner.map(|((namespace, name), _)| format!("{namespace}/{name}")).unwrap_or_default()
     }
 
-    /// Takes the address of a Service that wants none any more; those that wait for one are looked at again.
+    /// Takes the addresses of a Service that wants none any more; those that wait for one are looked at again.
     fn give_back(&mut self, turn: &mut Turn<'_>, name: &Name, service: Option<Service>) {
         let had = self.held.remove(name).is_some();
         let waited = self.pending.remove(name);
@@ -139,6 +165,16 @@ impl LoadBalancerController {
     }
 }
 
+const fn family(ip: IpAddr) -> IpFamily {
+    if ip.is_ipv4() { IpFamily::V4 } else { IpFamily::V6 }
+}
+
+/// What a pool hands out: in IPv6 not the address of all routers of the subnet.
+fn addresses(pool: &IpNet) -> impl Iterator<Item = IpAddr> + use<> {
+    let routers = pool.addr().is_ipv6() && pool.prefix_len() < 127;
+    pool.hosts().skip(usize::from(routers))
+}
+
 fn wants(service: &Service) -> bool {
     service.spec.service_type() == ServiceType::LoadBalancer && service.spec.load_balancer_class.is_none()
 }
@@ -151,13 +187,13 @@ fn key(service: &Service) -> String {
 struct Turn<'a> {
     store: &'a mut Store,
     now: SimTime,
-    config: LoadBalancer,
+    mode: LoadBalancerMode,
 }
 
 impl Turn<'_> {
     /// Whether a cloud's service controller speaks; else it is MetalLB's.
     fn is_cloud(&self) -> bool {
-        self.config.mode != LoadBalancerMode::L2
+        self.mode != LoadBalancerMode::L2
     }
 
     fn event(&mut self, service: &Service, kind: EventType, reason: &str, message: &str) {
@@ -203,18 +239,20 @@ impl Turn<'_> {
         }
     }
 
-    fn publish(&mut self, service: &Service, ip: IpAddr) {
-        let mode = if self.config.mode == LoadBalancerMode::Proxy { "Proxy" } else { "VIP" };
-        let ingress = LoadBalancerIngress {
+    fn publish(&mut self, service: &Service, ips: &[IpAddr]) {
+        let mode = if self.mode == LoadBalancerMode::Proxy { "Proxy" } else { "VIP" };
+        let ingress = |ip: &IpAddr| LoadBalancerIngress {
             ip: ip.to_string(),
             ip_mode: Some(mode.to_owned()),
             ..LoadBalancerIngress::default()
         };
-        self.set_status(service, LoadBalancerStatus { ingress: vec![ingress] });
+        self.set_status(service, LoadBalancerStatus { ingress: ips.iter().map(ingress).collect() });
         if self.is_cloud() {
             self.event(service, EventType::Normal, "EnsuredLoadBalancer", "Ensured load balancer");
         } else {
-            self.event(service, EventType::Normal, "IPAllocated", &format!("Assigned IP [\"{ip}\"]"));
+            let quoted: Vec<String> = ips.iter().map(|ip| format!("\"{ip}\"")).collect();
+            let message = format!("Assigned IP [{}]", quoted.join(" "));
+            self.event(service, EventType::Normal, "IPAllocated", &message);
         }
     }
 

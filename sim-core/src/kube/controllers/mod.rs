@@ -15,7 +15,9 @@ mod nodes;
 mod scheduler;
 mod workloads;
 
-use crate::kube::config::LoadBalancer;
+use ipnet::IpNet;
+
+use crate::kube::config::LoadBalancerMode;
 use crate::kube::store::Store;
 use crate::time::SimTime;
 
@@ -39,10 +41,10 @@ pub struct Controllers {
 }
 
 impl Controllers {
-    /// The controllers of a cluster with this load balancer.
+    /// The controllers of a cluster with a load balancer of this mode, and its pools of addresses.
     #[must_use]
-    pub fn new(load_balancer: LoadBalancer) -> Self {
-        let load_balancer = load_balancer::LoadBalancerController::new(load_balancer);
+    pub fn new(mode: LoadBalancerMode, pools: Vec<IpNet>) -> Self {
+        let load_balancer = load_balancer::LoadBalancerController::new(mode, pools);
         Self { load_balancer, ..Self::default() }
     }
 

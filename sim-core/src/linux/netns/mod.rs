@@ -75,7 +75,7 @@ pub struct Netns {
     pub(super) next_ip_id: u16,
     pub(super) hash_salt: u64,
     /// Addresses that a program on this host answers ARP for, by interface.
-    pub(super) arp_answers: BTreeSet<(IfId, IpAddr)>,
+    pub(super) answered_for: BTreeSet<(IfId, IpAddr)>,
     /// Interfaces that went up or down since the world last looked.
     pub(super) link_events: Vec<(IfId, bool)>,
 }
@@ -160,7 +160,7 @@ impl Netns {
             redirected: Redirected::default(),
             next_ip_id: 1,
             hash_salt,
-            arp_answers: BTreeSet::new(),
+            answered_for: BTreeSet::new(),
             link_events: Vec::new(),
         };
         let lo = ns.add_iface("lo", IfKind::Loopback, MacAddr::ZERO, 65536);

@@ -1,6 +1,6 @@
 //! Neighbours and forwarding entries set by hand: `ip neigh` and `bridge fdb`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::{NetError, Netns};
 use crate::linux::bridge::{FdbEntry, FdbKind};
@@ -10,17 +10,17 @@ use crate::packet::MacAddr;
 use crate::time::SimTime;
 
 impl Netns {
-    /// Lets a program answer ARP requests for an IPv4 address that is not this host's own, through a packet socket on an interface
-    /// (as the speakers of layer-2 load balancers do), or lets it stop.
+    /// Lets a program answer ARP requests, or neighbour solicitations, for an address that is not this host's own, through a socket of
+    /// its own on an interface (as the speakers of layer-2 load balancers do), or lets it stop.
     ///
     /// # Errors
     /// There is no such interface.
-    pub fn arp_answer(&mut self, dev: &str, addr: Ipv4Addr, on: bool) -> Result<(), NetError> {
-        let key = (self.by_name(dev)?.id, IpAddr::V4(addr));
+    pub fn answer_for(&mut self, dev: &str, addr: IpAddr, on: bool) -> Result<(), NetError> {
+        let key = (self.by_name(dev)?.id, addr);
         if on {
-            self.arp_answers.insert(key);
+            self.answered_for.insert(key);
         } else {
-            self.arp_answers.remove(&key);
+            self.answered_for.remove(&key);
         }
         Ok(())
     }

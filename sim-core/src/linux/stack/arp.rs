@@ -132,7 +132,7 @@ impl Netns {
     /// What this host is to a request: the owner of the address, or a proxy for what it would route elsewhere.
     fn role(&self, dev: IfId, arp: &Arp) -> Role {
         let target = IpAddr::from(arp.target_ip);
-        if self.arp_answers.contains(&(dev, target)) {
+        if self.answered_for.contains(&(dev, target)) {
             return Role::Owner;
         }
         let own = || {

@@ -86,7 +86,8 @@ impl Netns {
     ) -> bool {
         let Some(iface) = self.iface(dev) else { return false };
         if iface.addrs.iter().all(|a| a.addr() != IpAddr::from(target)) {
-            return false;
+            return self.answered_for.contains(&(dev, target.into()))
+                && self.speak_for(dev, asker, target, mac, cx);
         }
         let (own, router) = (iface.mac, iface.conf.forwarding6);
         // Who asks from no address wants to know whether the address is free, and everybody must hear the answer.
@@ -100,6 +101,31 @@ impl Netns {
         let target_mac = Some(own).filter(|_| group);
         let body = Icmp::NeighbourAdvert { target, target_mac, router, solicited, replaces: true };
         self.send_discovery(dev, target.into(), to, body, cx);
+        true
+    }
+
+    /// Whether a program has joined the group of an address that it answers for.
+    pub(super) fn speaks_in_group(&self, dev: IfId, group: Ipv6Addr) -> bool {
+        let asked_in = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if solicited_node(*ip) == group);
+        self.answered_for.iter().any(|(at, ip)| *at == dev && asked_in(ip))
+    }
+
+    /// A program answers for an address that is not this host's: only who says where to send the answer, from the link-local address
+    /// as programs do, and without replacing what is known.
+    fn speak_for<R: Recorder>(
+        &mut self,
+        dev: IfId,
+        asker: IpAddr,
+        target: Ipv6Addr,
+        mac: Option<MacAddr>,
+        cx: &mut Cx<'_, R>,
+    ) -> bool {
+        let (Some(iface), Some(_), IpAddr::V6(to)) = (self.iface(dev), mac, asker) else { return false };
+        let Some(src) = iface.own_link_local().filter(|_| !to.is_unspecified()) else { return false };
+        let target_mac = Some(iface.mac);
+        let body =
+            Icmp::NeighbourAdvert { target, target_mac, router: false, solicited: true, replaces: false };
+        self.send_discovery(dev, src, to, body, cx);
         true
     }
 

@@ -259,7 +259,7 @@ impl Netns {
             return Err(BadInput::Drop(DropReason::MartianDestination));
         }
         if dst.is_multicast() {
-            if !iface.in_group(dst, self.sys.ip6_forward) {
+            if !iface.in_group(dst, self.sys.ip6_forward) && !self.speaks_in_group(iface.id, dst) {
                 return Err(BadInput::Drop(DropReason::NoSocket));
             }
             let path = self.path_on_link(dst.into(), Some(iface.id)).map_err(BadInput::Refuse)?;

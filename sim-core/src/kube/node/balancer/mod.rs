@@ -1,14 +1,14 @@
 //! What brings packets from outside to the nodes, for Services of type LoadBalancer.
 //!
-//! - `cloud`: a machine beside the nodes answers ARP for each address and passes packets on with all addresses as they are, to one of
+//! - `cloud`: a machine beside the nodes answers ARP (in IPv6: neighbour solicitations) for each address and passes packets on with all addresses as they are, to one of
 //!   the nodes that say they are healthy (`rules`). A flow keeps its node as long as the same nodes are healthy.
 //! - `proxy`: a machine beside the nodes has the addresses, and opens connections of its own to node ports (`rules`): DNAT and
 //!   masquerading in its kernel.
-//! - `l2`: one node answers ARP for each address (`speaker`), as MetalLB's speakers do.
+//! - `l2`: one node answers for each address (`speaker`), as MetalLB's speakers do.
 //!
 //! A machine learns by HTTP which nodes are healthy (`probe`): from kube-proxy's port 10256, or from the health check node port of a
 //! Service with `externalTrafficPolicy: Local`. Left out: a load balancer that goes on sending to unhealthy nodes when none is healthy,
-//! TLS, and IPv6.
+//! and TLS.
 
 mod probe;
 mod rules;
@@ -17,10 +17,10 @@ mod speaker;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use self::probe::{Outcome, Probe};
 use super::agents::{Hands, Timer};
@@ -31,7 +31,7 @@ use crate::kube::objects::{Node, Object, Protocol, Service, ServiceType};
 use crate::kube::store::{Change, Store, needs_health_check};
 use crate::linux::policy::{Rule, RuleAction};
 use crate::linux::route::Route;
-use crate::linux::{NetError, World};
+use crate::linux::{NetError, Netns, World};
 use crate::trace::{NsId, SockId};
 
 /// How long after a change the nodes are looked at.
@@ -60,15 +60,25 @@ pub enum Tick {
 #[derive(Clone, Debug)]
 struct Target {
     name: String,
-    ip: Ipv4Addr,
+    /// One per family, that of the leading family first.
+    ips: Vec<IpAddr>,
     ns: NsId,
 }
 
-/// A Service with its address outside.
+impl Target {
+    /// Its address of a family.
+    fn ip(&self, v6: bool) -> Option<IpAddr> {
+        self.ips.iter().copied().find(|ip| ip.is_ipv6() == v6)
+    }
+}
+
+/// A Service with one of its addresses outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Front {
     name: Name,
-    vip: Ipv4Addr,
+    vip: IpAddr,
+    /// The first of the Service's addresses.
+    lead: IpAddr,
     /// Protocol, port, node port.
     ports: Vec<(Protocol, u16, Option<u16>)>,
     /// Port on which a node says whether it takes this Service's packets.
@@ -101,7 +111,7 @@ pub struct Balancer {
     /// The rules as they were written last.
     written: String,
     /// Addresses on the balancer's machine, or the node that answers for each.
-    held: BTreeMap<Ipv4Addr, Option<usize>>,
+    held: BTreeMap<IpAddr, Option<usize>>,
     problems: Vec<String>,
 }
 
@@ -111,12 +121,12 @@ impl Balancer {
     pub fn new(config: &ClusterConfig, machines: &Machines) -> Self {
         let ns = |place: Place| machines.get(&place).map(|m| m.ns);
         let target = |node: &crate::kube::config::NodeConfig| {
-            let ip = node.ips().find_map(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None })?;
-            Some(Target { name: node.name.clone(), ip, ns: ns(Place::Node(node.name.clone()))? })
+            let (name, ips) = (node.name.clone(), node.ips().collect());
+            Some(Target { ns: ns(Place::Node(name.clone()))?, name, ips })
         };
         Self {
             mode: config.load_balancer.mode,
-            host: ns(Place::Host(BALANCER_HOST.to_owned())).filter(|_| config.balancer_host().is_some()),
+            host: ns(Place::Host(BALANCER_HOST.to_owned())).filter(|_| !config.balancer_hosts().is_empty()),
             targets: config.nodes.iter().filter_map(target).collect(),
             fronts: Vec::new(),
             eligible: Vec::new(),
@@ -208,7 +218,8 @@ impl Balancer {
         self.answers = ports.iter().map(|port| (*port, BTreeSet::new())).collect();
         for port in ports {
             for &node in &self.eligible {
-                let at = SocketAddr::new(self.targets[node].ip.into(), port);
+                let Some(ip) = self.targets[node].ips.first() else { continue };
+                let at = SocketAddr::new(*ip, port);
                 // A node that cannot be reached has not answered.
                 if let Ok(sock) = hands.world.tcp_connect(host, None, at) {
                     self.probes.insert(sock, Probe::new(node, at));
@@ -270,19 +281,21 @@ impl Balancer {
         if self.written.is_empty() && self.mode == LoadBalancerMode::Cloud {
             self.routes_to_nodes(host, world);
         }
-        let wanted: BTreeSet<Ipv4Addr> = self.fronts.iter().map(|f| f.vip).collect();
+        let wanted: BTreeSet<IpAddr> = self.fronts.iter().map(|f| f.vip).collect();
         let ns = world.ns_mut(host);
-        let own = |ip: Ipv4Addr| IpNet::V4(Ipv4Net::from(ip));
-        let gone: Vec<Ipv4Addr> = self.held.keys().copied().filter(|ip| !wanted.contains(ip)).collect();
+        let gone: Vec<IpAddr> = self.held.keys().copied().filter(|ip| !wanted.contains(ip)).collect();
         let new = wanted.iter().copied().filter(|ip| !self.held.contains_key(ip));
-        let changes: Vec<(Ipv4Addr, bool)> =
+        let changes: Vec<(IpAddr, bool)> =
             gone.into_iter().map(|ip| (ip, false)).chain(new.map(|ip| (ip, true))).collect();
         for (ip, on) in changes {
-            let done = match (self.mode, on) {
-                (LoadBalancerMode::Proxy, true) => ns.addr_add("lo", own(ip)),
-                (LoadBalancerMode::Proxy, false) => ns.addr_del("lo", own(ip)),
-                _ => ns.arp_answer("eth0", ip, on),
+            let own = |on: bool| if on { Netns::addr_add } else { Netns::addr_del };
+            let done = match self.mode {
+                LoadBalancerMode::Proxy => own(on)(ns, "lo", IpNet::from(ip)),
+                _ => Ok(()),
             };
+            // Of its own addresses a host answers ARP for all, and solicitations for those of the card.
+            let asked = self.mode != LoadBalancerMode::Proxy || ip.is_ipv6();
+            let done = done.and_then(|()| if asked { ns.answer_for("eth0", ip, on) } else { Ok(()) });
             match done {
                 Ok(()) if on => drop(self.held.insert(ip, None)),
                 Ok(()) => drop(self.held.remove(&ip)),
@@ -294,54 +307,59 @@ impl Balancer {
     /// A routing table for each node, chosen by mark.
     fn routes_to_nodes(&mut self, host: NsId, world: &mut World) {
         let ns = world.ns_mut(host);
-        let mut add = |i: usize, ip: Ipv4Addr| -> Result<(), NetError> {
+        let mut add = |i: usize, ips: &[IpAddr]| -> Result<(), NetError> {
             let number = u32::try_from(i).unwrap_or(0);
             let (table, mark) = (100 + number, number + 1);
             let eth0 = ns.by_name("eth0")?.id;
             if ns.table(table).is_some_and(|t| t.iter().next().is_some()) {
                 return Ok(());
             }
-            ns.route_add_in(table, Route::default_via(ip.into(), eth0))?;
-            ns.rule_add(Rule {
-                priority: 1000 + number,
-                v6: false,
-                not: false,
-                from: None,
-                to: None,
-                iif: None,
-                oif: None,
-                mark: Some((mark, u32::MAX)),
-                suppress_prefix: None,
-                action: RuleAction::Lookup(table),
+            ips.iter().try_for_each(|ip| {
+                ns.route_add_in(table, Route::default_via(*ip, eth0))?;
+                ns.rule_add(Rule {
+                    priority: 1000 + number,
+                    v6: ip.is_ipv6(),
+                    not: false,
+                    from: None,
+                    to: None,
+                    iif: None,
+                    oif: None,
+                    mark: Some((mark, u32::MAX)),
+                    suppress_prefix: None,
+                    action: RuleAction::Lookup(table),
+                })
             })
         };
         for (i, target) in self.targets.iter().enumerate() {
-            if let Err(e) = add(i, target.ip) {
+            if let Err(e) = add(i, &target.ips) {
                 self.problems.push(format!("{}: {e}", target.name));
             }
         }
     }
 }
 
-/// Services that have got an address.
+/// The addresses that Services have got.
 fn fronts(store: &Store) -> Vec<Front> {
     let one = |service: &Service| {
         let spec = &service.spec;
         if spec.service_type() != ServiceType::LoadBalancer || spec.load_balancer_class.is_some() {
-            return None;
+            return Vec::new();
         }
-        let vip = service.status.load_balancer.ingress.iter().find_map(|i| i.ip.parse().ok())?;
         let local = needs_health_check(service);
-        Some(Front {
+        let ips: Vec<IpAddr> =
+            service.status.load_balancer.ingress.iter().filter_map(|i| i.ip.parse().ok()).collect();
+        let front = |vip: &IpAddr| Front {
             name: (service.metadata.namespace.clone(), service.metadata.name.clone()),
-            vip,
+            vip: *vip,
+            lead: ips[0],
             ports: spec.ports.iter().map(|p| (p.protocol, p.port, p.node_port)).collect(),
             check: spec.health_check_node_port.filter(|_| local).unwrap_or(HEALTHZ_PORT),
             local,
             ranges: spec.load_balancer_source_ranges.iter().filter_map(|r| r.trim().parse().ok()).collect(),
-        })
+        };
+        ips.iter().map(front).collect()
     };
-    store.all::<Service>(None).filter_map(one).collect()
+    store.all::<Service>(None).flat_map(one).collect()
 }
 
 /// Nodes that are ready and not left out by their label.

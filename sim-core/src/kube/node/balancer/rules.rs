@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-
-use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Front, Target};
 use crate::kube::config::LoadBalancerMode;
@@ -12,8 +11,21 @@ use crate::linux::World;
 use crate::linux::nftables::{Input, Style};
 use crate::trace::NsId;
 
-/// The whole table, written anew.
+/// The tables of the nodes' families, written anew.
 pub(super) fn text(
+    mode: LoadBalancerMode,
+    fronts: &[Front],
+    targets: &[Target],
+    healthy: &BTreeMap<u16, BTreeSet<usize>>,
+) -> String {
+    let there = |v6: bool| targets.iter().any(|t| t.ip(v6).is_some());
+    let tables = [false, true].into_iter().filter(|v6| there(*v6));
+    tables.map(|v6| table(v6, mode, fronts, targets, healthy)).collect()
+}
+
+/// The table of one family.
+fn table(
+    v6: bool,
     mode: LoadBalancerMode,
     fronts: &[Front],
     targets: &[Target],
@@ -21,18 +33,19 @@ pub(super) fn text(
 ) -> String {
     let proxy = mode == LoadBalancerMode::Proxy;
     let (mut chains, mut entry) = (BTreeMap::new(), String::new());
-    for front in fronts {
+    let ip = if v6 { "ip6" } else { "ip" };
+    for front in fronts.iter().filter(|f| f.vip.is_ipv6() == v6) {
         let nodes: Vec<usize> = healthy.get(&front.check).into_iter().flatten().copied().collect();
         for (protocol, port, node_port) in &front.ports {
             let proto = lower(*protocol);
             let mut goals = Vec::new();
             for &node in nodes.iter().filter(|_| !proxy || node_port.is_some()) {
-                let (chain, rule) =
-                    goal(node, &targets[node], node_port.filter(|_| proxy).map(|port| (proto, port)));
+                let Some(to) = targets[node].ip(v6) else { continue };
+                let (chain, rule) = goal(node, to, node_port.filter(|_| proxy).map(|port| (proto, port)));
                 goals.push(chain.clone());
                 chains.insert(chain, rule);
             }
-            let to = format!("ip daddr {} {proto} dport {port}", front.vip);
+            let to = format!("{ip} daddr {} {proto} dport {port}", front.vip);
             entry_rules(&mut entry, &to, proto, front, &goals, proxy);
         }
     }
@@ -41,7 +54,7 @@ pub(super) fn text(
     } else {
         "type filter hook prerouting priority mangle; policy accept;"
     };
-    let mut all = String::from("add table ip balancer\ndelete table ip balancer\ntable ip balancer {\n");
+    let mut all = format!("add table {ip} balancer\ndelete table {ip} balancer\ntable {ip} balancer {{\n");
     for (name, rule) in &chains {
         let _ = writeln!(all, "\tchain {name} {{\n\t\t{rule}\n\t}}");
     }
@@ -55,10 +68,11 @@ pub(super) fn text(
 }
 
 /// What sends a packet to a node: the chain's name, and its rule.
-fn goal(number: usize, node: &Target, node_port: Option<(&str, u16)>) -> (String, String) {
+fn goal(number: usize, node: IpAddr, node_port: Option<(&str, u16)>) -> (String, String) {
     match node_port {
         Some((proto, port)) => {
-            let rule = format!("meta mark set 0x1 meta l4proto {proto} dnat to {}:{port}", node.ip);
+            let rule =
+                format!("meta mark set 0x1 meta l4proto {proto} dnat to {}", SocketAddr::new(node, port));
             (format!("node-{number}-{proto}-{port}"), rule)
         }
         None => (format!("node-{number}"), format!("meta mark set {:#x}", number + 1)),
@@ -67,6 +81,7 @@ fn goal(number: usize, node: &Target, node_port: Option<(&str, u16)>) -> (String
 
 /// A proxy keeps out whom the Service does not want, since the nodes see only the proxy; otherwise the nodes do.
 fn entry_rules(out: &mut String, to: &str, proto: &str, front: &Front, goals: &[String], proxy: bool) {
+    let ip = if front.vip.is_ipv6() { "ip6" } else { "ip" };
     let choice = match goals {
         [] => return,
         [only] => format!("goto {only}"),
@@ -75,7 +90,7 @@ fn entry_rules(out: &mut String, to: &str, proto: &str, front: &Front, goals: &[
             let number = if proxy {
                 format!("numgen random mod {}", many.len())
             } else {
-                format!("jhash ip saddr . {proto} sport mod {} seed 0x1", many.len())
+                format!("jhash {ip} saddr . {proto} sport mod {} seed 0x1", many.len())
             };
             format!("{number} vmap {{ {} }}", map.join(", "))
         }
@@ -84,8 +99,8 @@ fn entry_rules(out: &mut String, to: &str, proto: &str, front: &Front, goals: &[
         let _ = writeln!(out, "\t\t{to} {choice}");
         return;
     }
-    for range in front.ranges.iter().filter(|r| matches!(r, IpNet::V4(_))) {
-        let _ = writeln!(out, "\t\t{to} ip saddr {} {choice}", range.trunc());
+    for range in front.ranges.iter().filter(|r| r.addr().is_ipv6() == front.vip.is_ipv6()) {
+        let _ = writeln!(out, "\t\t{to} {ip} saddr {} {choice}", range.trunc());
     }
     let _ = writeln!(out, "\t\t{to} drop");
 }
