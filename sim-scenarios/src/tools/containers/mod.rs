@@ -10,6 +10,7 @@ mod inspect;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sim_core::kube::apps::image::{self, Reference};
+use sim_core::kube::node::kubelet::sandbox_id;
 use sim_core::kube::objects::{Object, Pod, Timestamp};
 use sim_core::trace::NsId;
 
@@ -116,7 +117,7 @@ fn of_pod(cx: &Cx<'_>, pod: &Pod, found: &mut Vec<Ran>) {
         return;
     }
     let uid = pod.metadata.uid.clone();
-    let sandbox = hash(&format!("sandbox {uid}"));
+    let sandbox = sandbox_id(&uid);
     let base = Ran {
         id: sandbox.clone(),
         name: "POD".to_owned(),

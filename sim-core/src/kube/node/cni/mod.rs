@@ -6,12 +6,13 @@
 //!
 //! - `calico`, `calico-bgp`: no bridge, a route to every pod, blocks of addresses told by BGP; see [`calico`]
 //!
-//! What the first three share is in [`bridge`], what flannel adds in [`flannel`].
+//! What the first three share is in [`bridge`], what flannel adds in [`flannel`]. After each of them comes [`portmap`].
 
 pub mod bridge;
 pub mod calico;
 pub mod flannel;
 pub mod ipam;
+pub mod portmap;
 
 use std::net::IpAddr;
 

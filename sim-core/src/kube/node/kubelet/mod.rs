@@ -5,7 +5,7 @@
 //!                                                                          └─ deletion ─► SIGTERM … grace … ─► gone
 //! ```
 //!
-//! [`Kubelet`] decides; `container` is one container's life, `sandbox` the namespace, `etc` the files it writes into containers, [`dns`] their resolv.conf,
+//! [`Kubelet`] decides; `container` is one container's life, `sandbox` the namespace, `host_ports` what leads to it, `etc` the files it writes into containers, [`dns`] their resolv.conf,
 //! [`env`] their environment, `status` what it reports.
 
 mod attempt;
@@ -15,6 +15,7 @@ pub mod dns;
 mod env;
 mod ephemeral;
 mod etc;
+mod host_ports;
 mod probes;
 mod pull;
 mod sandbox;
@@ -22,7 +23,7 @@ mod status;
 mod volumes;
 
 pub use probes::ProbeKind;
-pub use sandbox::NO_NETWORK;
+pub use sandbox::{NO_NETWORK, sandbox_id};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -275,11 +276,6 @@ impl Kubelet {
         let first = pod.spec.init_containers.iter().map(|c| (c, true));
         let all = first.chain(pod.spec.containers.iter().map(|c| (c, false)));
         let containers = all.map(|(c, init)| ContainerRun::new(c, init, hands.config)).collect();
-        for c in &pod.spec.containers {
-            if !pod.spec.host_network && c.ports.iter().any(|p| p.host_port.is_some()) {
-                hands.remark(format!("pod {}/{}: hostPort is not modelled yet", key.0, key.1));
-            }
-        }
         let run = PodRun {
             spec: Arc::new(pod.clone()),
             started: hands.now(),
@@ -326,6 +322,8 @@ impl Kubelet {
             Ok(sandbox) => {
                 if sandbox.ns != self.ns {
                     self.namespaces.push((sandbox.ns, Some(key.clone())));
+                    let nets = sandbox::networks(&self.ipam, &sandbox);
+                    host_ports::add(&run.spec, (&self.node, self.ns), &nets, hands);
                 }
                 for c in &run.containers {
                     sandbox::add_machine(&run.spec, c, &sandbox, &dns.lines.text(), hands);
@@ -417,6 +415,7 @@ impl Kubelet {
         }
         if sandbox.ns != self.ns {
             self.namespaces.push((sandbox.ns, None));
+            host_ports::remove(&run.spec, (&self.node, self.ns), &sandbox, hands);
             hands.world.remove_netns(sandbox.ns);
             if let sandbox::Ipam::Blocks(_) = self.ipam {
                 let at = (self.node.as_str(), self.ns);

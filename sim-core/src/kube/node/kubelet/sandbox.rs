@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use sha2::{Digest, Sha256};
 
 use super::container::ContainerRun;
 use super::{calico, env, etc, volumes};
@@ -36,6 +37,24 @@ pub(super) struct Sandbox {
     pub(super) ips: Vec<IpAddr>,
     /// Whether the addresses are to be given back; those of a pod on the host network are not.
     pub(super) allocated: bool,
+}
+
+/// The id that the container runtime gives to the sandbox of a pod, by the pod's uid.
+#[must_use]
+pub fn sandbox_id(uid: &str) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(format!("sandbox {uid}")))
+}
+
+/// The addresses of a sandbox, each with the length of its network.
+pub(super) fn networks(ipam: &Ipam, sandbox: &Sandbox) -> Vec<IpNet> {
+    let length = |ip: &IpAddr| match ipam {
+        Ipam::Ranges(ranges) => {
+            ranges.iter().map(HostLocal::range).find(|r| r.contains(ip)).map(|r| r.prefix_len())
+        }
+        Ipam::Blocks(_) => None,
+    };
+    let net = |ip: &IpAddr| length(ip).and_then(|len| IpNet::new(*ip, len).ok()).unwrap_or(IpNet::from(*ip));
+    sandbox.ips.iter().map(net).collect()
 }
 
 /// Why there is no sandbox: reason and message of the event.
