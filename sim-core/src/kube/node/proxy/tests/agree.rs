@@ -25,7 +25,7 @@ const TO: [To; 4] = [To::ClusterIp, To::ExternalIp, To::LoadBalancerIp, To::Node
 /// A pod, two pods that may be endpoints, addresses outside (one within a source range), the node itself.
 const FROM: [&str; 6] = ["10.244.1.9", "10.244.1.5", "10.244.2.5", "198.51.100.7", "198.51.100.130", NODE_IP];
 
-fn packet(protocol: Protocol, src: IpAddr, dst: IpAddr, sport: u16, dport: u16) -> IpPacket {
+pub(super) fn packet(protocol: Protocol, src: IpAddr, dst: IpAddr, sport: u16, dport: u16) -> IpPacket {
     let transport = match protocol {
         Protocol::Udp => Transport::Udp(Udp { sport, dport, payload: Payload::Empty }),
         Protocol::Sctp => Transport::Sctp(Sctp::init(sport, dport)),

@@ -3,4 +3,5 @@
 mod agree;
 mod node;
 mod random;
+mod settings;
 mod sync;

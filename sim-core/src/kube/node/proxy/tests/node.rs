@@ -44,25 +44,32 @@ pub(super) struct Node {
     sport: u16,
 }
 
-fn mode(kind: Kind) -> Mode {
-    let pods: IpNet = "10.244.0.0/16".parse().unwrap();
+/// What kubeadm configures for this node.
+pub(super) fn settings() -> iptables::Settings {
     let node_ip: Option<IpAddr> = NODE_IP.parse().ok();
-    let today = iptables::Settings { node_ip, ..iptables::Settings::kubeadm(pods) };
+    iptables::Settings { node_ip, ..iptables::Settings::kubeadm("10.244.0.0/16".parse().unwrap()) }
+}
+
+fn mode(kind: Kind, today: &iptables::Settings) -> Mode {
+    let node_ip = today.node_ip;
     match kind {
-        Kind::Iptables => Mode::Iptables(Box::new(Iptables::new(today))),
+        Kind::Iptables => Mode::Iptables(Box::new(Iptables::new(today.clone()))),
         Kind::Nftables => Mode::Nftables(Box::new(Nftables::new(nftables::Settings {
             family: today.family,
             detector: today.detector.clone(),
-            masquerade_all: false,
+            masquerade_all: today.masquerade_all,
             mark: today.mark,
-            node_port_addresses: node_ip.into_iter().collect(),
+            node_port_addresses: today
+                .node_port_addresses
+                .clone()
+                .unwrap_or_else(|| node_ip.into_iter().collect()),
             node_ip,
             service_subnets: vec!["10.96.0.0/12".parse().unwrap()],
         }))),
         Kind::Ipvs => Mode::Ipvs(Box::new(Ipvs::new(ipvs::Settings {
             family: today.family,
             detector: today.detector.clone(),
-            masquerade_all: false,
+            masquerade_all: today.masquerade_all,
             random_fully: true,
             mark: today.mark,
             scheduler: Scheduler::Rr,
@@ -85,6 +92,11 @@ pub(super) enum Outcome {
 
 impl Node {
     pub(super) fn new(kind: Kind) -> Self {
+        Self::with(kind, &settings())
+    }
+
+    /// A node whose kube-proxy is configured in another way.
+    pub(super) fn with(kind: Kind, settings: &iptables::Settings) -> Self {
         let mut world = World::new(7);
         let (ns, outside) = (world.add_netns("node"), world.add_netns("outside"));
         let (eth0, gateway) = world.add_veth((ns, "eth0"), (outside, "eth0")).unwrap();
@@ -108,9 +120,8 @@ impl Node {
         ] {
             world.ns_mut(ns).sysctl_set(name, value).unwrap();
         }
-        let settings = iptables::Settings::kubeadm("10.244.0.0/16".parse().unwrap());
-        restore(&mut world, ns, Family::V4, &base_rules(&settings, kind == Kind::Iptables)).unwrap();
-        let proxy = NodeProxy::new(NODE, "", ns, mode(kind));
+        restore(&mut world, ns, Family::V4, &base_rules(settings, kind == Kind::Iptables)).unwrap();
+        let proxy = NodeProxy::new(NODE, "", ns, mode(kind, settings));
         Self { world, ns, outside, eth0, services: ServiceMap::new(Family::V4), proxy, sport: 20_000 }
     }
 
