@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use sim_core::linux::nftables::{Input, SetData, Style};
+use sim_core::linux::socket::Sockets;
 use sim_core::linux::{Netns, World};
 use sim_core::trace::NsId;
 use sim_scenarios::lab::parse::{Command, Prompt};
@@ -108,6 +109,10 @@ fn at_rest(mut world: World) -> World {
         let _ = ns.sysctl_set("net.ipv4.icmp_ratelimit", "0");
         let _ = ns.sysctl_set("net.ipv6.icmp.ratelimit", "0");
         ns.conntrack.flush();
+        // What containers serve is not exported: nobody runs there.
+        let settings = ns.sockets.tcp_settings();
+        ns.sockets = Sockets::default();
+        ns.sockets.set_tcp_settings(settings);
         let names = ns.interface_names();
         let flush = dynamic(ns);
         ns.nftables(|nft| nft.run(Input { file: None, text: &flush }, Style::default(), false, &names));

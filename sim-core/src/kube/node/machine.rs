@@ -69,6 +69,9 @@ impl fmt::Display for Place {
     }
 }
 
+/// Service variables with the revision of the store that they are of.
+type Links = (u64, Arc<IndexMap<String, String>>);
+
 /// A machine as a shell sees it. The containers of one pod are machines of their own that share a network namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -112,7 +115,7 @@ pub struct Machines {
     /// Containers of pods by namespace and name of the pod, in the order of the pod's spec.
     pods: BTreeMap<(String, String), Vec<(String, Machine)>>,
     /// Variables of Services by namespace and by whether its own are among them, as of a revision of the Services.
-    links: BTreeMap<(String, bool), (u64, Arc<IndexMap<String, String>>)>,
+    links: BTreeMap<(String, bool), Links>,
 }
 
 impl Machines {
