@@ -22,7 +22,7 @@ use crate::kube::objects::{Kind, Node, Object, Pod};
 use crate::kube::store::{ChangeKind, Store};
 use crate::linux::World;
 use crate::linux::ipvs::Scheduler;
-use crate::linux::netfilter::{RestoreError, RestoreOptions};
+use crate::linux::netfilter::{KnownRules, RestoreError, RestoreOptions};
 use crate::time::{EventQueue, SimTime};
 use crate::trace::{Family, NsId, SockId};
 
@@ -251,6 +251,7 @@ impl NodeAgents {
         let modes: FxHashMap<&str, ProxyMode> =
             config.nodes.iter().map(|n| (n.name.as_str(), proxy_mode(config, n))).collect();
         let (with, without) = (base_rules(settings, true), base_rules(settings, false));
+        let mut known = KnownRules::default();
         for node in nodes {
             let Some(kubelet) = self.kubelets.get(node.name) else { continue };
             let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", node.name);
@@ -267,7 +268,8 @@ impl NodeAgents {
             let mode = modes.get(node.name);
             let base = if mode == Some(&ProxyMode::Iptables) { &with } else { &without };
             let text = format!("{base}{}", cni::rules(*node, networking));
-            restore(hands.world, kubelet.ns(), settings.family, &text).map_err(|e| wrong(&e))?;
+            restore_known(hands.world, kubelet.ns(), settings.family, &text, &mut known)
+                .map_err(|e| wrong(&e))?;
         }
         Ok(())
     }
@@ -522,6 +524,18 @@ pub(in crate::kube::node) fn restore(
 ) -> Result<(), RestoreError> {
     let options = RestoreOptions { noflush: true, ..RestoreOptions::default() };
     world.ns_mut(ns).netfilter(family, |rules| rules.restore(text, options))
+}
+
+/// The same, with lines that were read for another node.
+pub(in crate::kube::node) fn restore_known(
+    world: &mut World,
+    ns: NsId,
+    family: Family,
+    text: &str,
+    known: &mut KnownRules,
+) -> Result<(), RestoreError> {
+    let options = RestoreOptions { noflush: true, ..RestoreOptions::default() };
+    world.ns_mut(ns).netfilter(family, |rules| rules.restore_known(text, options, known))
 }
 
 /// Whether pods get a network at all.

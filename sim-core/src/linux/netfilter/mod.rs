@@ -22,6 +22,7 @@ mod edit;
 mod env;
 mod graph;
 mod index;
+mod known;
 mod list;
 mod log_line;
 mod matches;
@@ -44,6 +45,7 @@ pub(super) mod words;
 mod tests;
 
 pub use env::{AddrType, AddrTypes, Env, NatTarget, WalkEnd};
+pub use known::KnownRules;
 pub use table::{Chain, Policy, Rule, Table};
 
 use std::collections::BTreeMap;
@@ -160,7 +162,20 @@ impl Ruleset {
     /// # Errors
     /// The first line that the real tool refuses.
     pub fn restore(&mut self, text: &str, opt: RestoreOptions) -> Result<(), RestoreError> {
-        restore::restore(self, text, opt)
+        restore::restore(self, text, opt, None)
+    }
+
+    /// The same, with the rules of lines that were read before; those that are new are added to them.
+    ///
+    /// # Errors
+    /// The first line that the real tool refuses.
+    pub fn restore_known(
+        &mut self,
+        text: &str,
+        opt: RestoreOptions,
+        known: &mut KnownRules,
+    ) -> Result<(), RestoreError> {
+        restore::restore(self, text, opt, Some(known))
     }
 
     /// `iptables-save [-t table] [-c]`, without the comment lines that carry the date.

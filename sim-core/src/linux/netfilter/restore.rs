@@ -1,6 +1,7 @@
 //! `iptables-restore`.
 
 use super::arguments::{self, Verb};
+use super::known::{Appended, KnownRules};
 use super::problem::{Kind, Problem, tool};
 use super::targets::{check_chain_length, check_chain_name};
 use super::transaction::{Refusal, Transaction};
@@ -9,8 +10,13 @@ use super::{RestoreError, RestoreOptions, Ruleset};
 use crate::trace::TableId;
 
 /// Reads a text and changes the tables. What was committed before an error stays, as with the real tool.
-pub(super) fn restore(set: &mut Ruleset, text: &str, opt: RestoreOptions) -> Result<(), RestoreError> {
-    let mut reader = Reader { set, opt, open: None };
+pub(super) fn restore(
+    set: &mut Ruleset,
+    text: &str,
+    opt: RestoreOptions,
+    known: Option<&mut KnownRules>,
+) -> Result<(), RestoreError> {
+    let mut reader = Reader { set, opt, known, open: None };
     let mut number = 0;
     for line in text.split_terminator('\n') {
         number += 1;
@@ -32,6 +38,7 @@ pub(super) fn restore(set: &mut Ruleset, text: &str, opt: RestoreOptions) -> Res
 struct Reader<'s> {
     set: &'s mut Ruleset,
     opt: RestoreOptions,
+    known: Option<&'s mut KnownRules>,
     /// The table between its `*name` and its `COMMIT`.
     open: Option<Transaction>,
 }
@@ -114,6 +121,12 @@ impl Reader<'_> {
 
     /// `[packets:bytes] -A CHAIN …`.
     fn rule(&mut self, line: &str, number: u32) -> Result<(), Problem> {
+        let family = self.set.family;
+        if let (Some(known), Some(open)) = (&self.known, &mut self.open)
+            && let Some(rules) = known.get(family, open.table().id, line)
+        {
+            return open.append(&rules.chain, &rules.specs, (0, 0), number, &self.set.sets);
+        }
         let mut skipped = 0;
         let mut counters = None;
         if let Some(rest) = line.strip_prefix('[') {
@@ -123,7 +136,7 @@ impl Reader<'_> {
             skipped = end + 2;
         }
         let words = split(&line[skipped..]).into_iter().map(|w| Word { at: w.at + skipped, ..w }).collect();
-        let mut args = arguments::parse(words, self.set.family, true)?;
+        let mut args = arguments::parse(words, family, true)?;
         if args.other_family {
             return Ok(());
         }
@@ -133,10 +146,15 @@ impl Reader<'_> {
         if matches!(args.verb, Verb::Rename(..)) {
             return Err(Problem::not_modelled("-E in a restore"));
         }
-        match &mut self.open {
-            Some(open) => open.apply(&args, number, &self.set.sets),
-            None => Ok(()),
+        let Some(open) = &mut self.open else { return Ok(()) };
+        if let (Verb::Append(chain), None, Some(known)) = (&args.verb, args.counters, &mut self.known) {
+            let chain: Box<str> = (&**chain).into();
+            let specs = open.read(&args, &chain)?;
+            let done = open.append(&chain, &specs, (0, 0), number, &self.set.sets);
+            known.insert(family, open.table().id, line, Appended { chain, specs });
+            return done;
         }
+        open.apply(&args, number, &self.set.sets)
     }
 
     fn commit(&mut self, open: Transaction, number: u32) -> Result<(), RestoreError> {

@@ -177,12 +177,8 @@ impl Transaction {
         let counters = args.counters.unwrap_or_default();
         match &args.verb {
             Verb::Append(chain) => {
-                let specs = self.specs(args, chain, sets)?;
-                let id = self.chain(chain)?;
-                for spec in specs {
-                    let end = self.table.get(id).map_or(0, |c| c.rules.len());
-                    self.add(id, end, spec, counters, "RULE_APPEND", line);
-                }
+                let specs = self.read(args, chain)?;
+                self.append(chain, &specs, counters, line, sets)?;
             }
             Verb::Insert(chain, number) => {
                 let specs = self.specs(args, chain, sets)?;
@@ -222,7 +218,38 @@ impl Transaction {
 
     /// The rules that the arguments stand for. A chain that they name must exist by now.
     fn specs(&self, args: &Arguments<'_>, chain: &str, sets: &Sets) -> Result<Vec<Arc<RuleSpec>>, Problem> {
-        let specs = build(&args.rule, self.family, self.table.id, chain)?;
+        let specs = self.read(args, chain)?;
+        self.check(&specs, sets)?;
+        Ok(specs)
+    }
+
+    /// The same, whatever chains there are.
+    pub(super) fn read(&self, args: &Arguments<'_>, chain: &str) -> Result<Vec<Arc<RuleSpec>>, Problem> {
+        check_chain_length(chain)?;
+        build(&args.rule, self.family, self.table.id, chain)
+    }
+
+    /// Puts the rules of one line at the end of a chain. A chain that they name must exist by now.
+    pub(super) fn append(
+        &mut self,
+        chain: &str,
+        specs: &[Arc<RuleSpec>],
+        counters: (u64, u64),
+        line: u32,
+        sets: &Sets,
+    ) -> Result<(), Problem> {
+        self.touched = true;
+        self.check(specs, sets)?;
+        let id = self.chain(chain)?;
+        for spec in specs {
+            let end = self.table.get(id).map_or(0, |c| c.rules.len());
+            self.add(id, end, spec.clone(), counters, "RULE_APPEND", line);
+        }
+        Ok(())
+    }
+
+    /// Whether the sets and the chain that the rules of one line name are there.
+    fn check(&self, specs: &[Arc<RuleSpec>], sets: &Sets) -> Result<(), Problem> {
         if let Some(spec) = specs.first() {
             set::check(spec, self.family, sets)?;
         }
@@ -232,7 +259,7 @@ impl Transaction {
             let text = format!("Chain '{name}' does not exist");
             return Err(Problem { kind: Kind::NoTarget, ..Problem::usage(text) });
         }
-        Ok(specs)
+        Ok(())
     }
 
     /// The position (from 0) that a rule number means; `beyond` is 1 where the place behind the last rule counts too.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Blocks, Round, SyncError};
-use crate::kube::node::agents::restore;
+use crate::kube::node::agents::restore_known;
 use crate::kube::node::proxy::iptables::{Block, Changes, Settings, block, fixed_chains, sync};
 use crate::kube::node::proxy::model::PortKey;
+use crate::linux::netfilter::KnownRules;
 use crate::time::SimTime;
 use crate::trace::{Family, TableId};
 
@@ -35,6 +36,7 @@ pub(super) struct Texts {
     blocks: Blocks<Block>,
     /// The last text, and what it was made for.
     text: Option<(MadeFor, String)>,
+    known: KnownRules,
 }
 
 /// Whether a text writes everything, which tables' fixed chains it leaves, and the stale chains that it deletes.
@@ -98,9 +100,9 @@ impl Iptables {
         let family = self.settings.family;
         let even = round.services.is_even() && self.settings.node_port_addresses.is_none();
         let made_for = (round.full, same, stale);
-        let known = round.shared.iptables.text.as_ref();
-        if let Some((_, text)) = known.filter(|(f, _)| even && *f == made_for) {
-            return Ok(restore(round.world, round.ns, family, text)?);
+        let Texts { text: last, known, .. } = &mut round.shared.iptables;
+        if let Some((_, text)) = last.as_ref().filter(|(f, _)| even && *f == made_for) {
+            return Ok(restore_known(round.world, round.ns, family, text, known)?);
         }
         let changes = Changes {
             changed: (!round.full).then_some(round.changed),
@@ -109,8 +111,8 @@ impl Iptables {
             same_nat: same.nat,
         };
         let text = sync(&self.settings, &self.blocks, changes);
-        restore(round.world, round.ns, family, &text)?;
-        round.shared.iptables.text = Some((made_for, text));
+        restore_known(round.world, round.ns, family, &text, known)?;
+        *last = Some((made_for, text));
         Ok(())
     }
 
