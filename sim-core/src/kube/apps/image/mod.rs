@@ -1,6 +1,6 @@
 //! Container images: which programs and files are in them, and what they start.
 //!
-//! [`servers`] are images that listen, [`clients`] those that people run tools in.
+//! `servers` are images that listen, `clients` those that people run tools in.
 
 mod clients;
 mod servers;

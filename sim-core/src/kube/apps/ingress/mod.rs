@@ -2,7 +2,7 @@
 //!
 //! [`options`] are the controller's arguments, [`annotations`] what an Ingress says beside its rules, [`configuration`] makes nginx'
 //! servers and locations of the Ingresses of the controller's class, [`location`] finds the one for a request, [`proxy`] is the process,
-//! [`exchange`] one request on its way to an endpoint and back.
+//! `exchange` one request on its way to an endpoint and back.
 //!
 //! After ingress-nginx v1 (and what differs before). Left out: TLS itself, connections that are kept open to endpoints, access logs.
 
