@@ -5,7 +5,21 @@ use serde_json::Value;
 use super::{Load, host_ports};
 use crate::kube::objects::meta::{LabelSelector, LabelSelectorRequirement};
 use crate::kube::objects::pod::{Toleration, TolerationOperator};
-use crate::kube::objects::{Node, Pod, Selector, Taint, TaintEffect};
+use crate::kube::objects::{Node, Pod, PodSpec, Selector, Taint, TaintEffect};
+
+/// What a pod asks of its place and [`check`] does not look at.
+pub(crate) fn without_effect(spec: &PodSpec) -> Vec<&'static str> {
+    let asks = |name: &str| spec.affinity.as_ref().is_some_and(|a| !a[name].is_null());
+    let requests = spec.containers.iter().any(|c| !c.resources["requests"].is_null());
+    let spread = spec.rest.contains_key("topologySpreadConstraints");
+    let all = [
+        (asks("podAffinity"), "podAffinity"),
+        (asks("podAntiAffinity"), "podAntiAffinity"),
+        (spread, "topologySpreadConstraints"),
+        (requests, "resources.requests"),
+    ];
+    all.into_iter().filter(|(there, _)| *there).map(|(_, name)| name).collect()
+}
 
 /// How gladly a node takes a pod: less is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,6 +12,7 @@ use crate::kube::objects::{Kind, Node, Object, Pod, Protocol};
 use crate::kube::store::{Change, ChangeKind, EventType, Store, set_pod_condition};
 use crate::time::SimTime;
 
+pub(crate) use fit::without_effect;
 pub(super) use fit::{takes_daemon, tolerated};
 
 const NAME: &str = "default-scheduler";

@@ -100,10 +100,16 @@ impl Kubelet {
         let ip = run.sandbox.as_ref().and_then(|s| s.ips.first().copied());
         let version = hands.config.kubernetes_version;
         let asked = match (&spec.http_get, &spec.tcp_socket) {
-            (Some(http), _) => address(&http.host, &http.port, &c.spec, ip).map(|(host, at)| {
-                let (url, text) = request(http, &host, at, (version.major, version.minor));
-                (at, Question::ask(text), format!("Get {url:?}"))
-            }),
+            (Some(http), _) => {
+                if http.scheme.as_deref() == Some("HTTPS") {
+                    let pod = format!("pod {}/{}", key.0, key.1);
+                    hands.remark(format!("{pod}: TLS is not modelled, its HTTPS probes are sent as HTTP"));
+                }
+                address(&http.host, &http.port, &c.spec, ip).map(|(host, at)| {
+                    let (url, text) = request(http, &host, at, (version.major, version.minor));
+                    (at, Question::ask(text), format!("Get {url:?}"))
+                })
+            }
             (None, Some(tcp)) => address(&tcp.host, &tcp.port, &c.spec, ip)
                 .map(|(_, at)| (at, Question::connect(), String::new())),
             (None, None) => {

@@ -36,6 +36,7 @@ use super::agents::{Hands, Timer};
 use super::cni::calico::blocks::Blocks;
 use super::cni::ipam::HostLocal;
 use crate::kube::config::{ClusterConfig, NodeConfig};
+use crate::kube::controllers;
 use crate::kube::dns::server::release_of;
 use crate::kube::objects::{Kind, Object, ObjectReference, Pod};
 use crate::kube::store::{ChangeKind, DeleteOptions, EventType};
@@ -271,6 +272,9 @@ impl Kubelet {
     fn admit(&mut self, key: (String, String), pod: &Pod, hands: &mut Hands<'_>) {
         if pod.is_finished() {
             return;
+        }
+        for field in controllers::without_effect(&pod.spec) {
+            hands.remark(format!("{field} has no effect on where pods are placed"));
         }
         let init = pod.spec.init_containers.len();
         let first = pod.spec.init_containers.iter().map(|c| (c, true));
