@@ -97,7 +97,9 @@ impl ProxiedNode {
     /// The rules are refused.
     pub fn sync(&mut self) -> Result<(), Failure> {
         let changed = self.services.take_changed();
-        self.proxy.sync(&self.services, &changed, &mut Shared::default(), &mut self.world)?;
+        let now = self.world.now();
+        let ns = self.world.ns_mut(self.ns);
+        self.proxy.sync(&self.services, &changed, &mut Shared::default(), ns, now)?;
         Ok(())
     }
 

@@ -20,9 +20,9 @@ use crate::kube::apps::runtime::Apps;
 use crate::kube::config::{self, ClusterConfig, Cni, FaultKind, NodeConfig, ProxyMode};
 use crate::kube::objects::{Kind, Node, Object, Pod};
 use crate::kube::store::{ChangeKind, Store};
-use crate::linux::World;
 use crate::linux::ipvs::Scheduler;
 use crate::linux::netfilter::{KnownRules, RestoreError, RestoreOptions};
+use crate::linux::{Netns, World};
 use crate::time::{EventQueue, SimTime};
 use crate::trace::{Family, NsId, SockId};
 
@@ -206,7 +206,7 @@ impl NodeAgents {
             for node in &config.nodes {
                 let Some(kubelet) = self.kubelets.get(&node.name) else { continue };
                 let base = base_rules(&family.settings, proxy_mode(config, node) == ProxyMode::Iptables);
-                restore(hands.world, kubelet.ns(), family.settings.family, &base)
+                restore(hands.world.ns_mut(kubelet.ns()), family.settings.family, &base)
                     .map_err(|e| format!("{}: {e}", node.name))?;
             }
         }
@@ -268,7 +268,7 @@ impl NodeAgents {
             let mode = modes.get(node.name);
             let base = if mode == Some(&ProxyMode::Iptables) { &with } else { &without };
             let text = format!("{base}{}", cni::rules(*node, networking));
-            restore_known(hands.world, kubelet.ns(), settings.family, &text, &mut known)
+            restore_known(hands.world.ns_mut(kubelet.ns()), settings.family, &text, &mut known)
                 .map_err(|e| wrong(&e))?;
         }
         Ok(())
@@ -405,7 +405,9 @@ impl NodeAgents {
             let changed = services.take_changed();
             let mut shared = Shared::default();
             for proxy in proxies.values_mut() {
-                if let Err(e) = proxy.sync(services, &changed, &mut shared, hands.world) {
+                let now = hands.now();
+                let ns = hands.world.ns_mut(proxy.ns());
+                if let Err(e) = proxy.sync(services, &changed, &mut shared, ns, now) {
                     hands.remarks.push(format!("kube-proxy on {}: {e}", proxy.node()));
                 }
                 more |= proxy.has_more();
@@ -516,26 +518,20 @@ fn mode(config: &ClusterConfig, node: &NodeConfig, i: usize, settings: &Settings
 }
 
 /// `iptables-restore --noflush` or `ip6tables-restore --noflush` in a namespace.
-pub(in crate::kube::node) fn restore(
-    world: &mut World,
-    ns: NsId,
-    family: Family,
-    text: &str,
-) -> Result<(), RestoreError> {
+pub(in crate::kube::node) fn restore(ns: &mut Netns, family: Family, text: &str) -> Result<(), RestoreError> {
     let options = RestoreOptions { noflush: true, ..RestoreOptions::default() };
-    world.ns_mut(ns).netfilter(family, |rules| rules.restore(text, options))
+    ns.netfilter(family, |rules| rules.restore(text, options))
 }
 
 /// The same, with lines that were read for another node.
 pub(in crate::kube::node) fn restore_known(
-    world: &mut World,
-    ns: NsId,
+    ns: &mut Netns,
     family: Family,
     text: &str,
     known: &mut KnownRules,
 ) -> Result<(), RestoreError> {
     let options = RestoreOptions { noflush: true, ..RestoreOptions::default() };
-    world.ns_mut(ns).netfilter(family, |rules| rules.restore_known(text, options, known))
+    ns.netfilter(family, |rules| rules.restore_known(text, options, known))
 }
 
 /// Whether pods get a network at all.

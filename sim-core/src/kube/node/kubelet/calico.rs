@@ -62,7 +62,7 @@ pub(super) fn detach(pod: &Pod, (node, node_ns): (&str, NsId), hands: &mut Hands
 }
 
 fn program(rules: &str, (node, node_ns): (&str, NsId), hands: &mut Hands<'_>) {
-    if let Err(e) = restore(hands.world, node_ns, Family::V4, rules) {
+    if let Err(e) = restore(hands.world.ns_mut(node_ns), Family::V4, rules) {
         hands.remark(format!("felix on {node}: {e}"));
     }
 }

@@ -7,7 +7,7 @@ use super::mode::{Mode, Round, Shared, SyncError};
 use super::model::PortKey;
 use super::select::Viewpoint;
 use super::services::ServiceMap;
-use crate::linux::World;
+use crate::linux::Netns;
 use crate::time::SimTime;
 use crate::trace::NsId;
 
@@ -38,6 +38,12 @@ impl NodeProxy {
         &self.node
     }
 
+    /// The node's network namespace.
+    #[must_use]
+    pub const fn ns(&self) -> NsId {
+        self.ns
+    }
+
     /// Takes in the node's zone; another one than before makes the next sync a full one.
     pub fn set_zone(&mut self, zone: &str) -> bool {
         let changed = self.zone != zone;
@@ -55,7 +61,7 @@ impl NodeProxy {
     }
 
     /// Writes the rules of service ports that changed; all rules the first time, after a failure and once an hour. Then UDP flows
-    /// follow.
+    /// follow. `ns` is the node's, `now` the time.
     ///
     /// # Errors
     /// The rules are refused.
@@ -64,9 +70,9 @@ impl NodeProxy {
         services: &ServiceMap,
         changed: &[PortKey],
         shared: &mut Shared,
-        world: &mut World,
+        ns: &mut Netns,
+        now: SimTime,
     ) -> Result<(), SyncError> {
-        let now = world.now();
         let full = self.full_sync.is_none_or(|last| now >= last + FULL_SYNC_PERIOD);
         let all: Vec<PortKey>;
         let changed = if full {
@@ -78,10 +84,10 @@ impl NodeProxy {
         };
         let here = Viewpoint { node: &self.node, zone: &self.zone };
         let last = self.full_sync.take();
-        self.mode.sync(&mut Round { services, changed, full, here, ns: self.ns, shared, world })?;
+        self.mode.sync(&mut Round { services, changed, full, here, shared, ns, now })?;
         self.full_sync = if full { Some(now) } else { last };
         let ports = changed.iter().filter_map(|k| services.get(k));
-        clean_up(&mut world.ns_mut(self.ns).conntrack, ports.map(|e| (&e.service, &e.endpoints[..])));
+        clean_up(&mut ns.conntrack, ports.map(|e| (&e.service, &e.endpoints[..])));
         Ok(())
     }
 }

@@ -72,7 +72,7 @@ impl Iptables {
         };
         same.filter &= as_written(TableId::Filter);
         same.nat &= as_written(TableId::Nat);
-        let stale = self.take_stale(round.world.now());
+        let stale = self.take_stale(round.now);
         self.restore(round, same, stale)?;
         if !(same.filter && same.nat) {
             self.fixed = fixed_chains(&self.settings)
@@ -102,7 +102,7 @@ impl Iptables {
         let made_for = (round.full, same, stale);
         let Texts { text: last, known, .. } = &mut round.shared.iptables;
         if let Some((_, text)) = last.as_ref().filter(|(f, _)| even && *f == made_for) {
-            return Ok(restore_known(round.world, round.ns, family, text, known)?);
+            return Ok(restore_known(round.ns, family, text, known)?);
         }
         let changes = Changes {
             changed: (!round.full).then_some(round.changed),
@@ -111,7 +111,7 @@ impl Iptables {
             same_nat: same.nat,
         };
         let text = sync(&self.settings, &self.blocks, changes);
-        restore_known(round.world, round.ns, family, &text, known)?;
+        restore_known(round.ns, family, &text, known)?;
         *last = Some((made_for, text));
         Ok(())
     }
@@ -150,10 +150,9 @@ impl Iptables {
 
 /// The number of a chain's last change; none if it is not there.
 fn changed(round: &Round<'_>, settings: &Settings, table: TableId, chain: &str) -> Option<u64> {
-    let ns = round.world.ns(round.ns);
     let rules = match settings.family {
-        Family::V4 => ns.nf4(),
-        Family::V6 => ns.nf6(),
+        Family::V4 => round.ns.nf4(),
+        Family::V6 => round.ns.nf6(),
     };
     Some(rules.table(table)?.chain(chain)?.changed())
 }

@@ -81,13 +81,13 @@ impl Ipvs {
     }
 
     pub(super) fn sync(&mut self, round: &mut Round<'_>) -> Result<(), SyncError> {
-        let now = round.world.now();
+        let now = round.now;
         if !self.made {
             self.set_up(round)?;
             self.made = true;
         }
         let mut touched = Touched::default();
-        let addresses = node_addresses(round.world.ns(round.ns), self.settings.family);
+        let addresses = node_addresses(round.ns, self.settings.family);
         let moved = addresses != self.addresses;
         self.addresses = addresses;
         for key in round.changed {
@@ -100,7 +100,7 @@ impl Ipvs {
                 self.write(key, round, &mut touched);
             }
         }
-        let ns = round.world.ns_mut(round.ns);
+        let ns = &mut *round.ns;
         self.bind(&touched, round.here.node, ns)?;
         self.fill_sets(&touched, ns, now)?;
         self.serve(&touched, ns, now);
@@ -110,14 +110,14 @@ impl Ipvs {
         }
         let used: BTreeSet<SetId> = self.entries.keys().map(|(set, _)| *set).collect();
         let text = rules(&self.settings, |set| used.contains(&set));
-        restore(round.world, round.ns, self.settings.family, &text)?;
+        restore(ns, self.settings.family, &text)?;
         Ok(())
     }
 
     /// The dummy device, the switches, the sets and the jumps into the chains.
     fn set_up(&self, round: &mut Round<'_>) -> Result<(), SyncError> {
-        let now = round.world.now();
-        let ns = round.world.ns_mut(round.ns);
+        let now = round.now;
+        let ns = &mut *round.ns;
         match ns.add_dummy(DEVICE, mac_of(&format!("{DEVICE} of {}", round.here.node))) {
             // The other address family's instance was here.
             Ok(_) | Err(NetError::Exists) => {}
@@ -129,7 +129,7 @@ impl Ipvs {
         }
         let sets: String = SETS.iter().map(|set| set.create(self.settings.family)).collect();
         ipset(ns, &sets, now)?;
-        restore(round.world, round.ns, self.settings.family, &jumps(&self.settings))?;
+        restore(ns, self.settings.family, &jumps(&self.settings))?;
         Ok(())
     }
 

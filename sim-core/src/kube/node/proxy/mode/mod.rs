@@ -18,9 +18,9 @@ pub use nftables::Nftables;
 use super::model::PortKey;
 use super::select::{Selection, Viewpoint, select};
 use super::services::{Entry, ServiceMap};
-use crate::linux::World;
+use crate::linux::Netns;
 use crate::linux::netfilter::RestoreError;
-use crate::trace::NsId;
+use crate::time::SimTime;
 
 /// kube-proxy's way of programming a node, and what it has programmed.
 #[derive(Clone, Debug)]
@@ -44,12 +44,12 @@ pub struct Round<'a> {
     pub full: bool,
     /// The node.
     pub here: Viewpoint<'a>,
-    /// Its network namespace.
-    pub ns: NsId,
     /// What nodes share in this round.
     pub shared: &'a mut Shared,
-    /// Where the rules go.
-    pub world: &'a mut World,
+    /// Where the rules go: the node's network namespace.
+    pub ns: &'a mut Netns,
+    /// The time.
+    pub now: SimTime,
 }
 
 impl Round<'_> {

@@ -12,10 +12,8 @@ use std::time::Duration;
 use super::{Round, SyncError};
 use crate::kube::node::proxy::model::PortKey;
 use crate::kube::node::proxy::nftables::{Block, Element, Settings, base, block};
-use crate::linux::World;
 use crate::linux::nftables::{Input, Style};
 use crate::time::SimTime;
-use crate::trace::NsId;
 
 /// How long an unused chain stays at least.
 const STALE: Duration = Duration::from_secs(1);
@@ -64,14 +62,14 @@ impl Nftables {
     }
 
     pub(super) fn sync(&mut self, round: &mut Round<'_>) -> Result<(), SyncError> {
-        let now = round.world.now();
+        let now = round.now;
         self.delete_stale(now, round)?;
         let mut left = Left::default();
         for key in round.changed {
             self.write(key, round, &mut left);
         }
         let text = if round.full { self.everything() } else { self.changes(round.changed, &left) };
-        run(round.world, round.ns, &text)?;
+        run(round, &text)?;
         self.made = true;
         if round.full {
             self.stale.clear();
@@ -94,7 +92,7 @@ impl Nftables {
             let _ = writeln!(text, "delete chain {} kube-proxy {chain}", self.settings.ip());
             self.stale.remove(&chain);
         }
-        run(round.world, round.ns, &text)
+        run(round, &text)
     }
 
     /// Makes the block of a service port anew, or takes it away.
@@ -200,15 +198,15 @@ impl Nftables {
 }
 
 /// `nft -f -` in a namespace.
-fn run(world: &mut World, ns: NsId, text: &str) -> Result<(), SyncError> {
+fn run(round: &mut Round<'_>, text: &str) -> Result<(), SyncError> {
     if text.is_empty() {
         return Ok(());
     }
-    let style = Style { now: world.now(), ..Style::default() };
-    let ns = world.ns_mut(ns);
-    let interfaces = ns.interface_names();
-    let answer =
-        ns.nftables(|rules| rules.run(Input { file: Some("/dev/stdin"), text }, style, false, &interfaces));
+    let style = Style { now: round.now, ..Style::default() };
+    let interfaces = round.ns.interface_names();
+    let answer = round
+        .ns
+        .nftables(|rules| rules.run(Input { file: Some("/dev/stdin"), text }, style, false, &interfaces));
     if answer.status == 0 {
         return Ok(());
     }

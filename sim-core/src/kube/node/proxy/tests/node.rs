@@ -120,7 +120,7 @@ impl Node {
         ] {
             world.ns_mut(ns).sysctl_set(name, value).unwrap();
         }
-        restore(&mut world, ns, Family::V4, &base_rules(settings, kind == Kind::Iptables)).unwrap();
+        restore(world.ns_mut(ns), Family::V4, &base_rules(settings, kind == Kind::Iptables)).unwrap();
         let proxy = NodeProxy::new(NODE, "", ns, mode(kind, settings));
         Self { world, ns, outside, eth0, services: ServiceMap::new(Family::V4), proxy, sport: 20_000 }
     }
@@ -133,7 +133,9 @@ impl Node {
             }
         }
         let changed = self.services.take_changed();
-        self.proxy.sync(&self.services, &changed, &mut Shared::default(), &mut self.world).unwrap();
+        let now = self.world.now();
+        let ns = self.world.ns_mut(self.ns);
+        self.proxy.sync(&self.services, &changed, &mut Shared::default(), ns, now).unwrap();
     }
 
     /// The Services that it has.

@@ -155,8 +155,7 @@ fn what_somebody_else_changed_in_the_fixed_chains_is_written_again() {
     let right = save(&node);
     for wrong in ["-F KUBE-SERVICES", "-I KUBE-POSTROUTING -j ACCEPT", "-F"] {
         super::super::super::agents::restore(
-            &mut node.world,
-            node.ns,
+            node.world.ns_mut(node.ns),
             crate::trace::Family::V4,
             &format!("*nat\n{wrong}\nCOMMIT\n"),
         )
@@ -181,7 +180,7 @@ fn after_an_hour_everything_is_written_again() {
         node.change([(key(0), Some(one_service()))]);
         let right = contents(&node);
         if kind == Kind::Iptables {
-            super::super::super::agents::restore(&mut node.world, node.ns, crate::trace::Family::V4, wrong)
+            super::super::super::agents::restore(node.world.ns_mut(node.ns), crate::trace::Family::V4, wrong)
                 .unwrap();
         } else {
             let input = Input { file: None, text: "flush table ip kube-proxy" };
