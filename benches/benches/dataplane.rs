@@ -136,6 +136,7 @@ fn walk(rules: &mut Ruleset, service: u32, plain: bool) -> WalkEnd {
         physout: None,
         ct: Conntrack::default().view(&skb),
         set_ct_mark: None,
+        ipvs: None,
         sets: &mut Sets::default(),
         log: &mut KernelLog::default(),
         dice: &mut dice,

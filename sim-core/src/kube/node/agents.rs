@@ -499,7 +499,8 @@ fn mode(config: &ClusterConfig, node: &NodeConfig, i: usize, settings: &Settings
             random_fully: settings.random_fully,
             mark: settings.mark,
             scheduler: Scheduler::Rr,
-            older: config.networking.proxy_dialect.minor <= 24,
+            layout: ipvs::Layout::of_minor(config.networking.proxy_dialect.minor),
+            node_port_addresses: None,
             node_ip,
         })))),
         ProxyMode::Iptables => {

@@ -34,6 +34,15 @@ pub(in crate::linux) enum Incoming {
     Drop(DropReason),
 }
 
+/// What rules may ask of a packet's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::linux) struct Known {
+    /// Where the client connected to.
+    pub(in crate::linux) virtual_server: SocketAddr,
+    /// The virtual port of what the connection was made by: that of all that a client keeps.
+    pub(in crate::linux) control: Option<u16>,
+}
+
 /// From virtual to real server, or back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::linux) struct Way {
@@ -114,6 +123,14 @@ impl Ipvs {
             },
         };
         (self.follow(id, p.packet, Towards::Server, p.now).map_or(Incoming::Pass, Incoming::Send), ended)
+    }
+
+    /// The connection of a packet on its way to the real server (`conn_out_get` of the packet turned round).
+    pub(in crate::linux) fn of_packet(&self, packet: &IpPacket) -> Option<Known> {
+        let (protocol, client, real) = ends(packet)?;
+        let conn = self.conns.get(self.conns.outward(protocol, real, client)?)?;
+        let control = conn.control.and_then(|c| self.conns.get(c));
+        Some(Known { virtual_server: conn.virtual_server, control: control.map(|c| c.virtual_server.port()) })
     }
 
     /// The answer of a real server (`ip_vs_out_hook`).

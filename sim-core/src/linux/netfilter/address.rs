@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::options::number;
 use super::problem::Problem;
 use crate::trace::Family;
 
@@ -70,6 +71,36 @@ impl AddrMatch {
         Ok(Self { family, addr, mask, inverted })
     }
 
+    /// `address[/mask]` as the option `id` of an extension takes it, whose parser (`XTTYPE_HOSTMASK`) is not that of `-s`: names are looked
+    /// up as the resolver does, the host part stays, and a mask that is no prefix stands for the whole address.
+    pub(super) fn parse_option(
+        family: Family,
+        text: &str,
+        extension: &str,
+        id: &str,
+    ) -> Result<Self, Problem> {
+        let (host, mask) = text.split_once('/').map_or((text, None), |(h, m)| (h, Some(m)));
+        let unknown = || Problem::usage("getaddrinfo: Name or service not known\n");
+        let addr = numeric_host(family, host).ok_or_else(unknown)?;
+        let width = if family == Family::V4 { 32 } else { 128 };
+        let mask = match mask {
+            None => full_mask(family),
+            Some(text) => match number(text.trim_start().trim_start_matches('+')).filter(|n| *n <= width) {
+                Some(ones) => prefix_mask(width, ones),
+                None => {
+                    let bad = || {
+                        Problem::usage(format!(
+                            "{extension}: bad value for option \"--{id}\", neither a valid network mask nor valid CIDR (0-{width}).\n"
+                        ))
+                    };
+                    let mask = numeric_host(family, text).ok_or_else(bad)?;
+                    prefix_length(family, mask).map_or(full_mask(family), |ones| prefix_mask(width, ones))
+                }
+            },
+        };
+        Ok(Self { family, addr, mask, inverted: false })
+    }
+
     /// The same without the host part, as `-s` and `-d` keep it.
     pub(super) const fn network(self) -> Self {
         Self { addr: self.addr & self.mask, ..self }
@@ -99,6 +130,11 @@ impl AddrMatch {
         if self.mask != full_mask(self.family) {
             self.write_mask(out);
         }
+    }
+
+    /// As the option of an extension shows it: no address is any address, unless `numeric`.
+    pub(super) fn list_option(&self, numeric: bool) -> String {
+        if !numeric && self.addr == 0 { "anywhere".to_owned() } else { self.list(numeric) }
     }
 
     /// As `iptables -L` shows it: with names unless `numeric`.
@@ -156,6 +192,24 @@ fn parse_host(family: Family, text: &str) -> Option<u128> {
     }
 }
 
+/// An address as the resolver reads numbers: of IPv4 one to four of them, the last of which fills what is left.
+fn numeric_host(family: Family, text: &str) -> Option<u128> {
+    if family == Family::V6 {
+        return text.parse::<Ipv6Addr>().ok().map(|a| a.to_bits());
+    }
+    if text == "localhost" {
+        return Some(u128::from(Ipv4Addr::LOCALHOST.to_bits()));
+    }
+    let parts: Vec<u32> = text.split('.').map(number).collect::<Option<_>>()?;
+    let (last, octets) = parts.split_last().filter(|(_, octets)| octets.len() < 4)?;
+    let left = 32 - 8 * octets.len() as u32;
+    if octets.iter().any(|o| *o > 255) || (left < 32 && *last >= 1 << left) {
+        return None;
+    }
+    let first = octets.iter().zip([24, 16, 8]).fold(0, |all, (octet, shift)| all | octet << shift);
+    Some(u128::from(first | last))
+}
+
 fn decimal(text: &str) -> Option<u8> {
     let plain = !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
@@ -207,6 +261,35 @@ mod tests {
         ] {
             assert_eq!(saved(Family::V6, text).as_deref(), Ok(want), "{text}");
         }
+    }
+
+    #[test]
+    fn addresses_of_options_are_read_as_the_resolver_reads_them() {
+        let read = |family, text| {
+            AddrMatch::parse_option(family, text, "conntrack", "ctorigsrc")
+                .map(|a| a.list(true))
+                .map_err(|p| p.text)
+        };
+        for (text, want) in [
+            ("1.2.3.4/255.0.255.0", "1.2.3.4"),
+            ("1.2.3.4/33", "1.2.3.4"),
+            ("1.2.3.4/16", "1.2.3.4/16"),
+            ("1.2/16", "1.0.0.2/16"),
+            ("1", "0.0.0.1"),
+            ("1.2.3.4/255.255.0.0", "1.2.3.4/16"),
+            ("1.2.3.4/010", "1.2.3.4/8"),
+            ("1.2.3.4/0.0", "1.2.3.4/0"),
+            ("localhost", "127.0.0.1"),
+        ] {
+            assert_eq!(read(Family::V4, text).as_deref(), Ok(want), "{text}");
+        }
+        assert_eq!(read(Family::V6, "fd00::1/ffff::").as_deref(), Ok("fd00::1/16"));
+        assert_eq!(read(Family::V6, "fd00::1/ffff:0:ffff::").as_deref(), Ok("fd00::1"));
+        let wide = "conntrack: bad value for option \"--ctorigsrc\", neither a valid network mask nor valid CIDR (0-32).\n";
+        for bad in ["1.2.3.4/", "1.2.3.4/x", "1.2.3.4/24/5", "1.2.3.4/-1"] {
+            assert_eq!(read(Family::V4, bad), Err(wide.to_owned()), "{bad}");
+        }
+        assert_eq!(read(Family::V4, "foo"), Err("getaddrinfo: Name or service not known\n".to_owned()));
     }
 
     #[test]

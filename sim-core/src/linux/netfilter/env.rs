@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::chance::Dice;
 use crate::linux::conntrack::{CtView, NatRange};
 use crate::linux::ipset::Sets;
+use crate::linux::ipvs::Ipvs;
 use crate::linux::kmsg::KernelLog;
 use crate::time::SimTime;
 use crate::trace::{Hook, NsId, RejectWith, RuleRef};
@@ -31,6 +32,8 @@ pub struct Env<'a> {
     pub ct: CtView,
     /// Out: `CONNMARK` set the flow's mark; the caller stores it in the flow.
     pub set_ct_mark: Option<u32>,
+    /// The virtual servers, if one of them has dealt with the packet.
+    pub ipvs: Option<&'a Ipvs>,
     /// The sets that rules ask and change.
     pub sets: &'a mut Sets,
     /// Where `LOG` writes.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::address::AddrMatch;
 use super::problem::Problem;
 use super::words::Word;
 use crate::trace::{Family, TableId};
@@ -253,6 +254,13 @@ impl<'g> Args<'g> {
         let Some(value) = self.get(id) else { return Ok(None) };
         let parsed = parse(value.text).map_err(|p| value.here(p))?;
         Ok(Some((parsed, value.inverted)))
+    }
+
+    /// Reads `address[/mask]`.
+    pub(super) fn read_address(&self, id: &str) -> Result<Option<AddrMatch>, Problem> {
+        let family = self.rule.family;
+        let read = self.value(id, |text| AddrMatch::parse_option(family, text, self.extension, id))?;
+        Ok(read.map(|(addr, inverted)| AddrMatch { inverted, ..addr }))
     }
 
     /// Reads `value[/mask]`, the mask being all ones if it is missing.

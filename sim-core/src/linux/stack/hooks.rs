@@ -204,6 +204,7 @@ impl Netns {
             physout: name(bridge.and_then(|b| b.physout)),
             ct: self.conntrack.view(skb),
             set_ct_mark: None,
+            ipvs: skb.ipvs.then_some(&self.ipvs),
             sets: &mut self.sets,
             log: &mut self.log,
             dice: cx.dice,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde_json::Value;
-use sim_core::kube::node::proxy::ipvs::{Here, SETS, SetId, Settings, block, rules};
+use sim_core::kube::node::proxy::ipvs::{Here, Layout, SETS, SetId, Settings, block, rules};
 use sim_core::kube::node::proxy::select::{Viewpoint, select};
 use sim_core::linux::ipvs::{Scheduler, state};
 use sim_core::trace::Family;
@@ -18,6 +18,7 @@ pub(super) fn case(case: &Value, defaults: &Value) -> Result<(), String> {
     let addresses = node_addresses(case, settings.family);
     let node_ports = admitted(case, &addresses);
     let (mut servers, mut sets) = (BTreeMap::new(), BTreeMap::<SetId, BTreeSet<String>>::new());
+    let mut forbidden = Vec::new();
     for (service, endpoints) in ports(&case["services"], &case["endpointSlices"])? {
         let chosen = select(&service, &endpoints, Viewpoint { node, zone: "" });
         let here = Here { name: node, addresses: &addresses, node_ports: &node_ports };
@@ -26,6 +27,7 @@ pub(super) fn case(case: &Value, defaults: &Value) -> Result<(), String> {
         for (set, entry) in block.entries {
             sets.entry(set).or_default().insert(entry);
         }
+        forbidden.extend(block.forbidden);
         let bound = block.bound.iter().map(ToString::to_string);
         sets.entry(SetId::IpvsIps).or_default().extend(bound);
     }
@@ -60,7 +62,11 @@ pub(super) fn case(case: &Value, defaults: &Value) -> Result<(), String> {
             return Err(format!("bound addresses: got {got:?}, want {want:?}"));
         }
     }
-    let text = rules(&settings, |set| sets.get(&set).is_some_and(|entries| !entries.is_empty()));
+    let text = rules(
+        &settings,
+        |set| sets.get(&set).is_some_and(|entries| !entries.is_empty()),
+        forbidden.into_iter(),
+    );
     check_chains(&text, &expect["chains"])
 }
 
@@ -189,7 +195,8 @@ impl Config<'_> {
             detector: self.detector(name)?,
             masquerade_all: own("masqueradeAll").as_bool().unwrap_or(false),
             random_fully: false,
-            older: false,
+            layout: Layout::OutFilter,
+            node_port_addresses: None,
             mark: self.mark()?,
             scheduler: Scheduler::of_name(scheduler).ok_or_else(|| format!("scheduler {scheduler}"))?,
             node_ip: own("nodeIP").as_str().and_then(|ip| ip.parse().ok()).or_else(|| self.node_ip(name)),

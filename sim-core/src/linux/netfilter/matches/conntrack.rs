@@ -125,13 +125,12 @@ impl Extension for Conntrack {
         let mut addrs = [None; 4];
         let mut ports = [None; 4];
         for i in 0..4 {
-            addrs[i] = args
-                .value(ADDRS[i], |text| read_address(text, args))?
-                .map(|(addr, inverted)| AddrMatch { inverted, ..addr });
-            ports[i] = args.value(PORTS[i], |text| PortRange::parse_resolved(text, args.rule.protocol))?;
+            addrs[i] = args.read_address(ADDRS[i])?;
+            ports[i] = args.value(PORTS[i], PortRange::parse_resolved)?;
         }
         let protocol = args.value("ctproto", read_protocol)?;
-        let reply = args.value("ctdir", read_direction)?.map(|(reply, _)| reply);
+        let reply =
+            args.value("ctdir", |text| read_direction(text, "conntrack", "ctdir"))?.map(|(reply, _)| reply);
         let status = args.value("ctstatus", read_status)?;
         let expire = args.read_range("ctexpire", u32::MAX)?;
         let asks_for_a_flow = reply.is_some()
@@ -200,7 +199,7 @@ impl Conntrack {
         for (name, addr) in ADDRS.iter().zip(&self.addrs) {
             if let Some(addr) = addr {
                 start(out, name, addr.inverted);
-                out.push_str(&addr.list(numeric));
+                out.push_str(&addr.list_option(numeric));
             }
         }
         for (name, range) in PORTS.iter().zip(&self.ports) {
@@ -222,14 +221,6 @@ impl Conntrack {
             out.push_str(if reply { "REPLY" } else { "ORIGINAL" });
         }
     }
-}
-
-/// An address with a mask. Its parser is not that of `-s`, and says something else about a name.
-fn read_address(text: &str, args: &Args<'_>) -> Result<AddrMatch, Problem> {
-    AddrMatch::parse(args.rule.family, text, false).map_err(|p| match p.text.starts_with("host/") {
-        true => Problem::usage("getaddrinfo: Name or service not known\n"),
-        false => p,
-    })
 }
 
 fn read_protocol(text: &str) -> Result<u8, Problem> {
@@ -268,10 +259,11 @@ fn write_status(out: &mut String, bits: u32) {
     }
 }
 
-fn read_direction(text: &str) -> Result<bool, Problem> {
+/// Whether `ORIGINAL` or `REPLY` is meant, by option `id` of an extension.
+pub(super) fn read_direction(text: &str, extension: &str, id: &str) -> Result<bool, Problem> {
     match text.to_ascii_uppercase().as_str() {
         "ORIGINAL" => Ok(false),
         "REPLY" => Ok(true),
-        _ => Err(Problem::usage(format!("conntrack: Bad value for \"--ctdir\" option: \"{text}\""))),
+        _ => Err(Problem::usage(format!("{extension}: Bad value for \"--{id}\" option: \"{text}\""))),
     }
 }

@@ -13,6 +13,7 @@ mod headers;
 mod helper;
 mod icmp;
 mod iprange;
+mod ipvs;
 mod length;
 mod limit;
 mod mac;
@@ -234,6 +235,7 @@ extensions! {
     Icmp = icmp::Icmp<4>,
     Icmp6 = icmp::Icmp<6>,
     Iprange = Box<iprange::Iprange>,
+    Ipvs = Box<ipvs::Ipvs>,
     Length = length::Length,
     Limit = limit::Limit,
     Mac = mac::Mac,
@@ -270,7 +272,6 @@ const NOT_MODELLED: &[&str] = &[
     "dccp",
     "devgroup",
     "ipv6header",
-    "ipvs",
     "mh",
     "osf",
     "owner",

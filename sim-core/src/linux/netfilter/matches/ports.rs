@@ -41,18 +41,13 @@ impl PortRange {
 
     /// The same as `udp` and `conntrack` read it: through the resolver, which takes any number and keeps its low 16 bits, and
     /// without a look at the order. A range that is the wrong way round matches nothing.
-    pub(super) fn parse_resolved(text: &str, protocol: u8) -> Result<Self, Problem> {
-        let resolve = |t: &str| {
-            let unknown = || Problem::usage(format!("Port \"{t}\" does not resolve to anything.\n"));
-            let low_bits = t.parse::<u32>().ok().map(|n| n as u16);
-            low_bits.or_else(|| service_port(t, protocol)).ok_or_else(unknown)
-        };
+    pub(super) fn parse_resolved(text: &str) -> Result<Self, Problem> {
         let Some((first, last)) = text.split_once(':') else {
-            let port = resolve(text)?;
+            let port = resolve_port(text)?;
             return Ok(Self { first: port, last: port });
         };
-        let first = if first.is_empty() { 0 } else { resolve(first)? };
-        let last = if last.is_empty() { u16::MAX } else { resolve(last)? };
+        let first = if first.is_empty() { 0 } else { resolve_port(first)? };
+        let last = if last.is_empty() { u16::MAX } else { resolve_port(last)? };
         Ok(Self { first, last })
     }
 
@@ -72,6 +67,14 @@ impl PortRange {
             write_port(out, self.last, protocol, numeric);
         }
     }
+}
+
+/// A port as the resolver reads it: the low 16 bits of any number, or the name of a service of any protocol.
+pub(super) fn resolve_port(text: &str) -> Result<u16, Problem> {
+    let low_bits = text.parse::<u32>().ok().map(|n| n as u16);
+    low_bits
+        .or_else(|| service_port(text, 0))
+        .ok_or_else(|| Problem::usage(format!("Port \"{text}\" does not resolve to anything.\n")))
 }
 
 /// A port by number or service name.
@@ -101,8 +104,11 @@ pub(super) struct PortPair {
 
 impl PortPair {
     pub(super) fn build(args: &Args<'_>, protocol: u8) -> Result<Self, Problem> {
-        let parse = if protocol == proto::UDP { PortRange::parse_resolved } else { PortRange::parse };
-        let read = |id| args.value(id, |text| parse(text, protocol));
+        let parse = |text: &str| match protocol {
+            proto::UDP => PortRange::parse_resolved(text),
+            _ => PortRange::parse(text, protocol),
+        };
+        let read = |id| args.value(id, parse);
         Ok(Self {
             src: read("source-port")?.unwrap_or((PortRange::ALL, false)),
             dst: read("destination-port")?.unwrap_or((PortRange::ALL, false)),

@@ -171,6 +171,7 @@ impl Probe {
             physout: None,
             ct: CtView { state: self.ct, tuples, ..untracked() },
             set_ct_mark: None,
+            ipvs: None,
             sets,
             log: &mut KernelLog::default(),
             dice,

@@ -99,6 +99,7 @@ fn walk(set: &mut Ruleset, table: TableId, hook: Hook, skb: &mut Skb) -> WalkEnd
         physout: None,
         ct: untracked(),
         set_ct_mark: None,
+        ipvs: None,
         sets: &mut Sets::default(),
         log: &mut KernelLog::default(),
         dice: &mut dice,

@@ -3,6 +3,7 @@
 mod engines;
 mod extensions;
 mod golden;
+mod ipvs;
 mod property;
 mod rules;
 mod transactions;

@@ -109,6 +109,7 @@ impl At {
             physout: None,
             ct: self.ct,
             set_ct_mark: None,
+            ipvs: None,
             sets: &mut Sets::default(),
             log: &mut KernelLog::default(),
             dice: &mut self.dice,
@@ -407,7 +408,7 @@ proptest! {
         let mut dice = Dice::seeded(seed);
         let mut env = Env { log: &mut KernelLog::default(),
             now: SimTime::ZERO, ns: NsId(3), hook, bridged: false, iif: None, oif: None, physin: None, physout: None,
-            ct: view(CtState::New), set_ct_mark: None, sets: &mut Sets::default(), dice: &mut dice, addrs: &Host,
+            ct: view(CtState::New), set_ct_mark: None, ipvs: None, sets: &mut Sets::default(), dice: &mut dice, addrs: &Host,
         };
         prop_assert_eq!(other.walk(id, &mut env, &mut same, &mut NoTrace), end);
         prop_assert_eq!(same.mark, packet.mark);
@@ -441,6 +442,7 @@ fn what_a_rule_did_is_named() {
         physout: None,
         ct: view(CtState::New),
         set_ct_mark: None,
+        ipvs: None,
         sets: &mut Sets::default(),
         log: &mut KernelLog::default(),
         dice: &mut dice,

@@ -29,6 +29,8 @@ pub struct Block {
     pub entries: Vec<(SetId, String)>,
     /// Addresses for the dummy device.
     pub bound: Vec<IpAddr>,
+    /// Load balancer addresses that the node itself is not among the allowed sources of.
+    pub forbidden: Vec<ServiceKey>,
 }
 
 /// A node as a service port sees it.
@@ -95,6 +97,15 @@ impl Maker<'_> {
         format!("{ip},{}:{port}", lower(self.service.key.protocol))
     }
 
+    const fn key(&self, ip: IpAddr, port: u16) -> ServiceKey {
+        let protocol = match self.service.key.protocol {
+            Protocol::Tcp => proto::TCP,
+            Protocol::Udp => proto::UDP,
+            Protocol::Sctp => proto::SCTP,
+        };
+        ServiceKey { protocol, at: SocketAddr::new(ip, port) }
+    }
+
     fn add(&mut self, set: SetId, ip: IpAddr, port: u16) {
         let entry = self.entry(ip, port);
         self.block.entries.push((set, entry));
@@ -104,13 +115,8 @@ impl Maker<'_> {
     fn serve(&mut self, ip: IpAddr, port: u16, local: bool, bind: bool) {
         let only_local = local && !self.chosen.local.is_empty();
         let endpoints = if only_local { &self.chosen.local } else { &self.chosen.cluster };
-        let protocol = match self.service.key.protocol {
-            Protocol::Tcp => proto::TCP,
-            Protocol::Udp => proto::UDP,
-            Protocol::Sctp => proto::SCTP,
-        };
         self.block.servers.push(VirtualServer {
-            key: ServiceKey { protocol, at: SocketAddr::new(ip, port) },
+            key: self.key(ip, port),
             persistent: self.service.affinity_seconds,
             real: endpoints.iter().map(|e| e.at).collect(),
         });
@@ -133,6 +139,8 @@ impl Maker<'_> {
         if settings.node_ip.is_some_and(|own| self.service.source_ranges.iter().any(|net| net.contains(&own)))
         {
             self.block.entries.push((SetId::LoadBalancerSourceIp, format!("{portal},{ip}")));
+        } else {
+            self.block.forbidden.push(self.key(ip, self.service.port));
         }
     }
 

@@ -6,7 +6,8 @@
 //!  INPUT or OUTPUT ─► virtual server ─► endpoint ─► nat POSTROUTING ─► KUBE-POSTROUTING ─► MASQUERADE what is marked
 //! ```
 //!
-//! What one service port needs is a [`Block`]; [`rules`] writes the rules, which depend only on which sets have entries. Entries of load
+//! What one service port needs is a [`Block`]; [`rules`] writes the rules, which depend only on which sets have entries and on which load
+//! balancer addresses the node itself must not use. Entries of load
 //! balancer ranges of length 0 are left out, because sets take none.
 
 mod block;
@@ -18,6 +19,8 @@ pub use rules::{jumps, rules};
 pub use sets::{ALL as SETS, SetId};
 
 use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::iptables::Detector;
 use crate::linux::ipvs::Scheduler;
@@ -41,10 +44,38 @@ pub struct Settings {
     pub mark: u32,
     /// How virtual servers choose (`ipvs.scheduler`).
     pub scheduler: Scheduler,
-    /// The layout up to 1.24: source ranges are checked in table nat, and the node's own ports can be reached by way of virtual addresses.
-    pub older: bool,
+    /// Whose layout.
+    pub layout: Layout,
+    /// Networks whose addresses take node ports (`nodePortAddresses`); none for all addresses.
+    pub node_port_addresses: Option<Vec<IpNet>>,
     /// The node's own address.
     pub node_ip: Option<IpAddr>,
+}
+
+/// How the rules are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layout {
+    /// Up to 1.24: source ranges are checked in table nat.
+    Nat,
+    /// 1.25: they are checked in table filter.
+    Filter,
+    /// 1.26 to 1.28: the node's own ports can no longer be reached by way of virtual addresses.
+    Access,
+    /// Since 1.29: source ranges hold for the node itself, too.
+    OutFilter,
+}
+
+impl Layout {
+    /// The layout of Kubernetes 1.`minor`.
+    #[must_use]
+    pub const fn of_minor(minor: u16) -> Self {
+        match minor {
+            0..=24 => Self::Nat,
+            25 => Self::Filter,
+            26..=28 => Self::Access,
+            _ => Self::OutFilter,
+        }
+    }
 }
 
 #[cfg(test)]

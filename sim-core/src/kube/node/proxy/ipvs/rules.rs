@@ -2,23 +2,24 @@
 
 use std::fmt::Write;
 
-use super::{SetId, Settings};
+use super::{Layout, SetId, Settings};
 use crate::kube::node::proxy::iptables::Detector;
+use crate::linux::ipvs::ServiceKey;
+use crate::packet::proto;
 use crate::trace::Family;
 
 const NAT: [&str; 5] =
     ["KUBE-SERVICES", "KUBE-POSTROUTING", "KUBE-NODE-PORT", "KUBE-LOAD-BALANCER", "KUBE-MARK-MASQ"];
-const FILTER: [&str; 6] = [
-    "KUBE-FORWARD",
-    "KUBE-NODE-PORT",
-    "KUBE-PROXY-FIREWALL",
-    "KUBE-SOURCE-RANGES-FIREWALL",
-    "KUBE-IPVS-FILTER",
-    "KUBE-IPVS-OUT-FILTER",
+/// The chains of table filter, and the layout that brought them.
+const FILTER: [(&str, Layout); 6] = [
+    ("KUBE-FORWARD", Layout::Nat),
+    ("KUBE-NODE-PORT", Layout::Nat),
+    ("KUBE-PROXY-FIREWALL", Layout::Filter),
+    ("KUBE-SOURCE-RANGES-FIREWALL", Layout::Filter),
+    ("KUBE-IPVS-FILTER", Layout::Access),
+    ("KUBE-IPVS-OUT-FILTER", Layout::OutFilter),
 ];
 
-/// The chains of the filter table up to 1.24.
-const OLDER_FILTER: &[&str] = &["KUBE-FORWARD", "KUBE-NODE-PORT"];
 /// The chains of source ranges in table nat, up to 1.24.
 const OLDER_NAT: &[&str] = &["KUBE-FIREWALL", "KUBE-MARK-DROP"];
 
@@ -54,38 +55,46 @@ pub fn jumps(settings: &Settings) -> String {
     settings.chains(false, &mut t);
     jump(&mut t, "FORWARD", "KUBE-FORWARD", "kubernetes forwarding rules");
     jump(&mut t, "INPUT", "KUBE-NODE-PORT", "kubernetes health check rules");
-    if settings.older {
-        t.push_str("COMMIT\n");
-        return t;
+    if settings.layout >= Layout::Filter {
+        for from in ["INPUT", "FORWARD"] {
+            jump(&mut t, from, "KUBE-PROXY-FIREWALL", "kube-proxy firewall rules");
+        }
     }
-    for from in ["INPUT", "FORWARD"] {
-        jump(&mut t, from, "KUBE-PROXY-FIREWALL", "kube-proxy firewall rules");
+    if settings.layout >= Layout::Access {
+        jump(&mut t, "INPUT", "KUBE-IPVS-FILTER", "kubernetes ipvs access filter");
     }
-    jump(&mut t, "INPUT", "KUBE-IPVS-FILTER", "kubernetes ipvs access filter");
-    jump(&mut t, "OUTPUT", "KUBE-IPVS-OUT-FILTER", "kubernetes ipvs access filter");
+    if settings.layout >= Layout::OutFilter {
+        jump(&mut t, "OUTPUT", "KUBE-IPVS-OUT-FILTER", "kubernetes ipvs access filter");
+    }
     t.push_str("COMMIT\n");
     t
 }
 
-/// The text of a sync, for `iptables-restore --noflush`. `used` says which sets have entries.
+/// The text of a sync, for `iptables-restore --noflush`. `used` says which sets have entries, `forbidden` which load balancer addresses the
+/// node itself must not use.
 #[must_use]
-pub fn rules(settings: &Settings, used: impl Fn(SetId) -> bool) -> String {
+pub fn rules(
+    settings: &Settings,
+    used: impl Fn(SetId) -> bool,
+    forbidden: impl Iterator<Item = ServiceKey>,
+) -> String {
+    let older = settings.layout == Layout::Nat;
     let mut w = Writer { settings, nat: String::new(), filter: String::new() };
     let loopback = if settings.family == Family::V4 { "127.0.0.0/8" } else { "::1/128" };
     let _ = writeln!(w.nat, "-A KUBE-SERVICES -s {loopback} -j RETURN");
     let mut rows = WITH_SETS;
-    if settings.older {
+    if older {
         // The ranges are looked at before the policy.
         rows.sort_by_key(|row| {
             (row.0 != SetId::LoopBack && row.0 != SetId::LoadBalancer) && row.0 != SetId::LoadBalancerFw
         });
     }
     for (set, protocol, chain, direction, target) in rows.into_iter().filter(|row| used(row.0)) {
-        let (chain, target) = if settings.older { older_place(set, chain, target) } else { (chain, target) };
+        let (chain, target) = if older { older_place(set, chain, target) } else { (chain, target) };
         let protocol = if protocol.is_empty() { String::new() } else { format!(" -p {protocol}") };
         let matches = w.asks(set, direction);
-        let table =
-            if FILTER.contains(&chain) && chain != "KUBE-NODE-PORT" { &mut w.filter } else { &mut w.nat };
+        let in_filter = FILTER.iter().any(|(c, _)| *c == chain) && chain != "KUBE-NODE-PORT";
+        let table = if in_filter { &mut w.filter } else { &mut w.nat };
         let _ = writeln!(table, "-A {chain}{protocol} {matches} -j {target}");
     }
     if used(SetId::ClusterIp) {
@@ -94,17 +103,20 @@ pub fn rules(settings: &Settings, used: impl Fn(SetId) -> bool) -> String {
     w.external_ips(&used);
     w.nat.push_str("-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODE-PORT\n");
     w.nat.push_str("-A KUBE-LOAD-BALANCER -j KUBE-MARK-MASQ\n");
-    if settings.older {
+    if older {
         w.nat.push_str("-A KUBE-FIREWALL -j KUBE-MARK-DROP\n-A KUBE-MARK-DROP -j MARK --or-mark 0x8000\n");
     } else {
         w.filter.push_str("-A KUBE-SOURCE-RANGES-FIREWALL -j DROP\n");
+    }
+    if settings.layout >= Layout::OutFilter {
+        w.forbid(forbidden);
     }
     for set in [SetId::ClusterIp, SetId::LoadBalancer].into_iter().filter(|s| used(*s)) {
         let name = w.name(set);
         let _ = writeln!(w.nat, "-A KUBE-SERVICES -m set --match-set {name} dst,dst -j ACCEPT");
     }
     w.forward();
-    if !settings.older {
+    if settings.layout >= Layout::Access {
         w.access();
     }
     w.masquerade();
@@ -121,12 +133,11 @@ pub fn rules(settings: &Settings, used: impl Fn(SetId) -> bool) -> String {
 impl Settings {
     /// Declares the chains of table nat or filter, which empties them.
     fn chains(&self, nat: bool, t: &mut String) {
-        let (chains, more): (&[&str], &[&str]) = match (nat, self.older) {
-            (true, older) => (&NAT, if older { OLDER_NAT } else { &[] }),
-            (false, true) => (OLDER_FILTER, &[]),
-            (false, false) => (&FILTER, &[]),
-        };
-        for chain in chains.iter().chain(more) {
+        let older: &[&str] = if nat && self.layout == Layout::Nat { OLDER_NAT } else { &[] };
+        let nat_chains = NAT.iter().filter(|_| nat).chain(older).copied();
+        let filter =
+            FILTER.iter().filter(|(_, since)| !nat && *since <= self.layout).map(|(chain, _)| *chain);
+        for chain in nat_chains.chain(filter) {
             t.extend([":", chain, " - [0:0]\n"]);
         }
     }
@@ -202,6 +213,22 @@ impl Writer<'_> {
         );
         let asks = self.asks(SetId::HealthCheckNodePort, "dst");
         let _ = writeln!(self.filter, "-A KUBE-NODE-PORT {asks} -j ACCEPT");
+    }
+
+    /// What the node itself sends to a load balancer's address has that as its source, and meets OUTPUT with the real server's address.
+    fn forbid(&mut self, portals: impl Iterator<Item = ServiceKey>) {
+        for ServiceKey { protocol, at } in portals {
+            let protocol = match protocol {
+                proto::TCP => "tcp",
+                proto::UDP => "udp",
+                _ => "sctp",
+            };
+            let (ip, port) = (at.ip(), at.port());
+            let _ = writeln!(
+                self.filter,
+                "-A KUBE-IPVS-OUT-FILTER -s {ip} -m ipvs --vaddr {ip} --vproto {protocol} --vport {port} -j DROP"
+            );
+        }
     }
 
     /// The node's own ports must not be reached by way of virtual addresses.

@@ -43,8 +43,12 @@ pub struct Ipvs {
     entries: BTreeMap<(SetId, String), usize>,
     bound: BTreeMap<IpAddr, usize>,
     servers: BTreeMap<ServiceKey, BTreeSet<PortKey>>,
+    /// How many service ports forbid the node itself each load balancer address.
+    forbidden: BTreeMap<ServiceKey, usize>,
     /// The node's addresses when it was last looked.
     addresses: Vec<IpAddr>,
+    /// Those of them that take node ports.
+    node_ports: Vec<IpAddr>,
     /// Real servers with weight 0 that are to go.
     leaving: BTreeSet<(ServiceKey, SocketAddr)>,
     looked: SimTime,
@@ -69,7 +73,9 @@ impl Ipvs {
             entries: BTreeMap::new(),
             bound: BTreeMap::new(),
             servers: BTreeMap::new(),
+            forbidden: BTreeMap::new(),
             addresses: Vec::new(),
+            node_ports: Vec::new(),
             leaving: BTreeSet::new(),
             looked: SimTime::ZERO,
             made: false,
@@ -89,6 +95,11 @@ impl Ipvs {
         let mut touched = Touched::default();
         let addresses = node_addresses(round.ns, self.settings.family);
         let moved = addresses != self.addresses;
+        let takes = |ip: &&IpAddr| {
+            let networks = self.settings.node_port_addresses.as_ref();
+            networks.is_none_or(|networks| networks.iter().any(|net| net.contains(*ip)))
+        };
+        self.node_ports = addresses.iter().filter(takes).copied().collect();
         self.addresses = addresses;
         for key in round.changed {
             self.write(key, round, &mut touched);
@@ -109,7 +120,7 @@ impl Ipvs {
             self.let_go(ns);
         }
         let used: BTreeSet<SetId> = self.entries.keys().map(|(set, _)| *set).collect();
-        let text = rules(&self.settings, |set| used.contains(&set));
+        let text = rules(&self.settings, |set| used.contains(&set), self.forbidden.keys().copied());
         restore(ns, self.settings.family, &text)?;
         Ok(())
     }
@@ -135,7 +146,7 @@ impl Ipvs {
 
     /// Makes the block of a service port anew, or takes it away.
     fn write(&mut self, key: &PortKey, round: &Round<'_>, touched: &mut Touched) {
-        let here = Here { name: round.here.node, addresses: &self.addresses, node_ports: &self.addresses };
+        let here = Here { name: round.here.node, addresses: &self.addresses, node_ports: &self.node_ports };
         let new = round
             .services
             .get(key)
@@ -151,6 +162,9 @@ impl Ipvs {
             }
             for server in &new.servers {
                 touched.servers.insert(server.key);
+            }
+            for portal in &new.forbidden {
+                *self.forbidden.entry(*portal).or_default() += 1;
             }
         }
         let old = match new {
@@ -170,6 +184,9 @@ impl Ipvs {
         for entry in old.entries {
             release(&mut self.entries, &entry);
             touched.entries.insert(entry);
+        }
+        for portal in old.forbidden {
+            release(&mut self.forbidden, &portal);
         }
         for ip in old.bound {
             release(&mut self.bound, &ip);

@@ -73,7 +73,8 @@ fn mode(kind: Kind, today: &iptables::Settings) -> Mode {
             random_fully: true,
             mark: today.mark,
             scheduler: Scheduler::Rr,
-            older: false,
+            layout: ipvs::Layout::OutFilter,
+            node_port_addresses: None,
             node_ip,
         }))),
     }
