@@ -17,16 +17,21 @@ use crate::kube::node::Hands;
 use crate::kube::node::kubelet::NO_NETWORK;
 use crate::kube::node::machine::Place;
 use crate::kube::objects::deployment::REVISION;
+use crate::kube::objects::lease::{Lease, LeaseSpec};
 use crate::kube::objects::meta::Condition;
 use crate::kube::objects::node::{NodeAddress, NodeInfo, NodeSpec, NodeStatus};
+use crate::kube::objects::priority_class::PriorityClass;
 use crate::kube::objects::replica_set::{POD_TEMPLATE_HASH, ReplicaSetSpec};
+use crate::kube::objects::storage::{DEFAULT_CLASS, StorageClass};
 use crate::kube::objects::{
     Deployment, Kind, Node, Object, ObjectMeta, Protocol, ReplicaSet, ServiceAccount, Taint, TaintEffect,
     Timestamp,
 };
-use crate::kube::store::{ApiError, Store, set_condition};
+use crate::kube::store::{ApiError, SYSTEM_CLASSES, Store, set_condition};
 use crate::time::SimTime;
 
+/// Seconds for which a kubelet's sign of life counts.
+const LEASE_SECONDS: i32 = 40;
 /// Port of the API server.
 const API_PORT: u16 = 6443;
 
@@ -69,11 +74,51 @@ fn objects(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError> {
     let now = SimTime::ZERO;
     for node in &config.nodes {
         store.create(node_object(node, config), now)?;
+        store.create(lease(&node.name), now)?;
     }
+    classes(store)?;
     let masters: Vec<&NodeConfig> = config.nodes.iter().filter(|n| n.role == Role::ControlPlane).collect();
     let addresses: Vec<IpAddr> = masters.iter().map(|m| m.ip).collect();
     bootstrap::kubernetes_service(store, &addresses, API_PORT, now)?;
     cluster_dns(store, config)
+}
+
+/// What a node's kubelet renews as long as it lives.
+fn lease(node: &str) -> Lease {
+    Lease {
+        metadata: ObjectMeta::namespaced("kube-node-lease", node),
+        spec: LeaseSpec {
+            holder_identity: node.to_owned(),
+            lease_duration_seconds: Some(LEASE_SECONDS),
+            ..LeaseSpec::default()
+        },
+    }
+}
+
+/// The priorities that every cluster has, and the class of storage that kind's clusters have.
+fn classes(store: &mut Store) -> Result<(), ApiError> {
+    let descriptions = [
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+        "Used for system critical pods that must not be moved from their current node.",
+    ];
+    for ((name, value), description) in SYSTEM_CLASSES.into_iter().zip(descriptions) {
+        let metadata = ObjectMeta { generation: Some(1), ..ObjectMeta::named(name) };
+        let description = description.to_owned();
+        store.create(
+            PriorityClass { metadata, value, description, ..PriorityClass::default() },
+            SimTime::ZERO,
+        )?;
+    }
+    let annotations = BTreeMap::from([(DEFAULT_CLASS.to_owned(), "true".to_owned())]);
+    let class = StorageClass {
+        metadata: ObjectMeta { annotations, ..ObjectMeta::named("standard") },
+        provisioner: "rancher.io/local-path".to_owned(),
+        reclaim_policy: Some("Delete".to_owned()),
+        volume_binding_mode: Some("WaitForFirstConsumer".to_owned()),
+        ..StorageClass::default()
+    };
+    store.create(class, SimTime::ZERO)?;
+    Ok(())
 }
 
 /// The Service kube-dns and the Deployment behind it, as kubeadm makes them.

@@ -4,6 +4,7 @@
 //! remembers between calls are indices over the store, so that the work is proportional to what changed.
 
 mod accounts;
+mod autoscaler;
 pub mod bootstrap;
 mod disruption;
 mod endpoints;
@@ -13,6 +14,7 @@ mod load_balancer;
 mod namespaces;
 mod nodes;
 mod scheduler;
+mod volumes;
 mod workloads;
 
 use ipnet::IpNet;
@@ -39,6 +41,8 @@ pub struct Controllers {
     workloads: workloads::Workloads,
     nodes: nodes::NodeLifecycle,
     disruption: disruption::DisruptionController,
+    volumes: volumes::VolumeController,
+    autoscaler: autoscaler::AutoscalerController,
 }
 
 impl Controllers {
@@ -71,6 +75,8 @@ impl Controllers {
                 self.nodes.note(change);
                 self.disruption.note(change);
                 self.ingress.note(change);
+                self.volumes.note(change);
+                self.autoscaler.note(change);
             }
             self.namespaces.sync(store, now);
             self.accounts.sync(store, now);
@@ -78,6 +84,8 @@ impl Controllers {
             self.workloads.sync(store, now);
             self.nodes.sync(store, now);
             self.disruption.sync(store, now);
+            self.autoscaler.sync(store, now);
+            self.volumes.sync(store, now);
             self.scheduler.sync(store, now);
             self.endpoints.sync(store, now);
             self.load_balancer.sync(store, now);

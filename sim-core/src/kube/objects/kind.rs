@@ -53,6 +53,22 @@ pub enum Kind {
     Job,
     /// `policy/v1` `PodDisruptionBudget`.
     PodDisruptionBudget,
+    /// `v1` `PersistentVolumeClaim`.
+    PersistentVolumeClaim,
+    /// `v1` `PersistentVolume`.
+    PersistentVolume,
+    /// `storage.k8s.io/v1` `StorageClass`.
+    StorageClass,
+    /// `scheduling.k8s.io/v1` `PriorityClass`.
+    PriorityClass,
+    /// `coordination.k8s.io/v1` Lease.
+    Lease,
+    /// `autoscaling/v2` `HorizontalPodAutoscaler`.
+    HorizontalPodAutoscaler,
+    /// `v1` `ResourceQuota`.
+    ResourceQuota,
+    /// `v1` `LimitRange`.
+    LimitRange,
 }
 
 /// The names of one kind, as `kubectl api-resources` lists them.
@@ -67,7 +83,7 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of `kubectl get all`-like listings: containers of things first.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 31] = [
         Self::Namespace,
         Self::Node,
         Self::Pod,
@@ -91,6 +107,14 @@ impl Kind {
         Self::CronJob,
         Self::Job,
         Self::PodDisruptionBudget,
+        Self::PersistentVolumeClaim,
+        Self::PersistentVolume,
+        Self::StorageClass,
+        Self::PriorityClass,
+        Self::Lease,
+        Self::HorizontalPodAutoscaler,
+        Self::ResourceQuota,
+        Self::LimitRange,
     ];
 
     const fn names(self) -> Names {
@@ -121,8 +145,21 @@ impl Kind {
             Self::PodDisruptionBudget => {
                 ("PodDisruptionBudget", "poddisruptionbudgets", &["pdb"], "policy", true)
             }
+            Self::PersistentVolumeClaim => {
+                ("PersistentVolumeClaim", "persistentvolumeclaims", &["pvc"], "", true)
+            }
+            Self::PersistentVolume => ("PersistentVolume", "persistentvolumes", &["pv"], "", false),
+            Self::StorageClass => ("StorageClass", "storageclasses", &["sc"], "storage.k8s.io", false),
+            Self::PriorityClass => ("PriorityClass", "priorityclasses", &["pc"], "scheduling.k8s.io", false),
+            Self::Lease => ("Lease", "leases", &[], "coordination.k8s.io", true),
+            Self::HorizontalPodAutoscaler => {
+                ("HorizontalPodAutoscaler", "horizontalpodautoscalers", &["hpa"], "autoscaling", true)
+            }
+            Self::ResourceQuota => ("ResourceQuota", "resourcequotas", &["quota"], "", true),
+            Self::LimitRange => ("LimitRange", "limitranges", &["limits"], "", true),
         };
-        Names { kind, plural, short, group, version: "v1", namespaced }
+        let version = if matches!(self, Self::HorizontalPodAutoscaler) { "v2" } else { "v1" };
+        Names { kind, plural, short, group, version, namespaced }
     }
 
     /// The name in a manifest's `kind` field: `Pod`.

@@ -3,6 +3,7 @@
 //! What the simulator gives a meaning to is a typed field; every other field of the real API is known by name, checked for
 //! its type and carried along as it was written ([`meta::Rest`]). A name that the API does not have is an error.
 
+pub mod autoscaler;
 pub mod config_map;
 pub mod container;
 pub mod controller_revision;
@@ -18,6 +19,7 @@ pub mod ingress;
 pub mod job;
 pub mod json_text;
 pub mod kind;
+pub mod lease;
 pub mod manifest;
 pub mod meta;
 pub mod namespace;
@@ -27,7 +29,9 @@ pub mod object;
 pub mod older;
 pub mod pod;
 pub mod port;
+pub mod priority_class;
 pub mod quantity;
+pub mod quota;
 pub mod rbac;
 pub mod replica_set;
 pub(crate) mod schema;
@@ -37,10 +41,12 @@ pub mod served;
 pub mod service;
 pub mod service_account;
 pub mod stateful_set;
+pub mod storage;
 pub mod template;
 pub mod timestamp;
 pub mod yaml;
 
+pub use autoscaler::HorizontalPodAutoscaler;
 pub use config_map::ConfigMap;
 pub use container::{Container, ContainerPort, ContainerState, ContainerStatus};
 pub use controller_revision::ControllerRevision;
@@ -53,6 +59,7 @@ pub use endpoints::Endpoints;
 pub use ingress::{Ingress, IngressClass};
 pub use job::Job;
 pub use kind::Kind;
+pub use lease::Lease;
 pub use meta::{LabelSelector, ObjectKey, ObjectMeta, ObjectReference, OwnerReference};
 pub use namespace::Namespace;
 pub use node::{Node, Taint, TaintEffect};

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::autoscaler::HorizontalPodAutoscaler;
 use super::config_map::ConfigMap;
 use super::controller_revision::ControllerRevision;
 use super::cron_job::CronJob;
@@ -16,16 +17,20 @@ use super::endpoints::Endpoints;
 use super::ingress::{Ingress, IngressClass};
 use super::job::Job;
 use super::kind::Kind;
+use super::lease::Lease;
 use super::meta::{ObjectKey, ObjectMeta, ObjectReference};
 use super::namespace::Namespace;
 use super::node::Node;
 use super::pod::Pod;
+use super::priority_class::PriorityClass;
+use super::quota::{LimitRange, ResourceQuota};
 use super::rbac::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use super::replica_set::ReplicaSet;
 use super::secret::Secret;
 use super::service::Service;
 use super::service_account::ServiceAccount;
 use super::stateful_set::StatefulSet;
+use super::storage::{PersistentVolume, PersistentVolumeClaim, StorageClass};
 
 /// A type that is one kind of object.
 pub trait Resource: Clone + Serialize + DeserializeOwned + Into<Object> {
@@ -130,6 +135,14 @@ kinds!(
     CronJob,
     Job,
     PodDisruptionBudget,
+    PersistentVolumeClaim,
+    PersistentVolume,
+    StorageClass,
+    PriorityClass,
+    Lease,
+    HorizontalPodAutoscaler,
+    ResourceQuota,
+    LimitRange,
 );
 
 macro_rules! kinds_with_status {
@@ -159,6 +172,10 @@ kinds_with_status!(
     CronJob,
     Job,
     PodDisruptionBudget,
+    PersistentVolumeClaim,
+    PersistentVolume,
+    HorizontalPodAutoscaler,
+    ResourceQuota,
 );
 
 impl Object {

@@ -23,7 +23,10 @@ const fn older(api_version: &'static str, kind: Kind, deprecated: u16, removed: 
     Older { api_version, kind, deprecated, removed }
 }
 
-const OLDER: [Older; 21] = [
+/// Never deprecated, never removed.
+const NEVER: u16 = u16::MAX;
+
+const OLDER: [Older; 24] = [
     older("extensions/v1beta1", Kind::Deployment, 8, 16),
     older("extensions/v1beta1", Kind::ReplicaSet, 8, 16),
     older("extensions/v1beta1", Kind::DaemonSet, 8, 16),
@@ -45,6 +48,9 @@ const OLDER: [Older; 21] = [
     older("policy/v1beta1", Kind::PodDisruptionBudget, 21, 25),
     older("discovery.k8s.io/v1beta1", Kind::EndpointSlice, 21, 25),
     older("apps/v1beta1", Kind::ControllerRevision, 8, 16),
+    older("autoscaling/v1", Kind::HorizontalPodAutoscaler, NEVER, NEVER),
+    older("autoscaling/v2beta1", Kind::HorizontalPodAutoscaler, 22, 25),
+    older("autoscaling/v2beta2", Kind::HorizontalPodAutoscaler, 23, 26),
 ];
 
 /// The first minor release that serves today's version of a kind, where that is not in the distant past.
@@ -52,6 +58,7 @@ const fn since(kind: Kind) -> u16 {
     match kind {
         Kind::Ingress | Kind::IngressClass => 19,
         Kind::CronJob | Kind::PodDisruptionBudget | Kind::EndpointSlice => 21,
+        Kind::HorizontalPodAutoscaler => 23,
         _ => 0,
     }
 }
@@ -104,6 +111,7 @@ impl Older {
                 workload(&mut value, self)
             }
             Kind::EndpointSlice => slice(&mut value),
+            Kind::HorizontalPodAutoscaler => autoscaler(&mut value),
             _ => {}
         }
         value
@@ -168,6 +176,26 @@ fn workload(value: &mut Value, from: Older) {
             spec.entry("updateStrategy").or_insert_with(|| json!({"type": "OnDelete"}));
         }
         _ => {}
+    }
+}
+
+/// The one share of CPU of v1 is one of several metrics now; v2beta1 wrote targets beside the metric's name.
+fn autoscaler(value: &mut Value) {
+    let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if let Some(share) = spec.remove("targetCPUUtilizationPercentage") {
+        let target = json!({"type": "Utilization", "averageUtilization": share});
+        let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": target}});
+        spec.insert("metrics".to_owned(), json!([metric]));
+    }
+    for metric in spec.get_mut("metrics").and_then(Value::as_array_mut).into_iter().flatten() {
+        let Some(resource) = metric.get_mut("resource").and_then(Value::as_object_mut) else { continue };
+        let share = resource.remove("targetAverageUtilization");
+        let amount = resource.remove("targetAverageValue");
+        if let Some(share) = share {
+            resource.insert("target".to_owned(), json!({"type": "Utilization", "averageUtilization": share}));
+        } else if let Some(amount) = amount {
+            resource.insert("target".to_owned(), json!({"type": "AverageValue", "averageValue": amount}));
+        }
     }
 }
 

@@ -4,25 +4,9 @@ use super::kind::Kind;
 
 /// Kinds of Kubernetes v1.34 that are not modelled, by API version.
 const UNMODELLED: &[(&str, &[&str])] = &[
-    (
-        "v1",
-        &[
-            "Binding",
-            "Event",
-            "LimitRange",
-            "PersistentVolume",
-            "PersistentVolumeClaim",
-            "PodTemplate",
-            "ReplicationController",
-            "ResourceQuota",
-        ],
-    ),
-    ("autoscaling/v1", &["HorizontalPodAutoscaler"]),
-    ("autoscaling/v2", &["HorizontalPodAutoscaler"]),
+    ("v1", &["Binding", "Event", "PodTemplate", "ReplicationController"]),
     ("networking.k8s.io/v1", &["IPAddress", "NetworkPolicy", "ServiceCIDR"]),
-    ("storage.k8s.io/v1", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"]),
-    ("scheduling.k8s.io/v1", &["PriorityClass"]),
-    ("coordination.k8s.io/v1", &["Lease"]),
+    ("storage.k8s.io/v1", &["CSIDriver", "CSINode", "VolumeAttachment"]),
     ("certificates.k8s.io/v1", &["CertificateSigningRequest"]),
     ("apiextensions.k8s.io/v1", &["CustomResourceDefinition"]),
     (

@@ -61,7 +61,11 @@ impl Store {
         self.name_it(&mut object, now);
         defaults::prepare_for_create(&mut object);
         defaults::fill(&mut object);
+        if let Object::PersistentVolumeClaim(claim) = &mut object {
+            self.classify(claim);
+        }
         if let Object::Pod(pod) = &mut object {
+            self.prioritise(pod)?;
             let place = names_given::place(Kind::Pod, &pod.metadata.namespace, &pod.metadata.name);
             let suffix = names_given::suffix(&mut self.dice, place);
             let account =

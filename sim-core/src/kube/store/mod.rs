@@ -4,6 +4,7 @@
 //! allocation, storage, watch log. A refusal is an [`ApiError`] in the server's words. The store owns the cluster's dice for
 //! names, uids and addresses; the time is passed in.
 
+mod admission;
 mod alloc;
 mod apply;
 mod check;
@@ -36,6 +37,7 @@ use crate::time::SimTime;
 
 pub use apply::{Applied, LAST_APPLIED, PatchType};
 pub use check::check_manifest;
+pub(in crate::kube) use defaults::{CLAIM_PROTECTION, VOLUME_PROTECTION};
 pub use delete::{DeleteOptions, Deleted, Propagation};
 pub use error::{ApiError, Cause, Reason};
 pub use events::{EventLog, EventRecord, EventType};
@@ -45,6 +47,7 @@ use ranges::Ranges;
 pub(crate) use ranges::needs_health_check;
 use shelf::Shelf;
 pub use update::{set_condition, set_pod_condition};
+pub(crate) use validate::SYSTEM_CLASSES;
 use validate::validate_new;
 pub use validate::{validate, validate_update};
 pub use verbs::{FieldSelector, ListOptions};

@@ -124,6 +124,11 @@ impl<'a, 'c> Ctl<'a, 'c> {
     /// The warnings that come with every answer about an object of a manifest.
     pub(crate) fn warn_of(&mut self, document: &Document) {
         self.warn_deprecated(Resource::Kind(document.kind));
+        if matches!(document.kind, Kind::ResourceQuota | Kind::LimitRange) {
+            let remark =
+                format!("{} {} is stored, but nothing is held to it", document.kind, document.name());
+            self.cx.remark(remark);
+        }
         if let Some(words) = document.older.and_then(|older| older.warning(self.version())) {
             self.warn(&words);
         }

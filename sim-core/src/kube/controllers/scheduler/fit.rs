@@ -127,8 +127,8 @@ fn node_affinity<'a>(pod: &'a Pod, which: &str) -> Option<&'a Value> {
     pod.spec.affinity.as_ref()?.get("nodeAffinity")?.get(which)
 }
 
-/// A term holds if all its expressions hold; an empty one never does.
-fn term_holds(term: &Value, node: &Node) -> bool {
+/// Whether a term of a node selector holds: all its expressions do; an empty one never does.
+pub(in crate::kube::controllers) fn term_holds(term: &Value, node: &Node) -> bool {
     let expressions = |name: &str| term[name].as_array().cloned().unwrap_or_default();
     let (labels, fields) = (expressions("matchExpressions"), expressions("matchFields"));
     if labels.is_empty() && fields.is_empty() {

@@ -5,6 +5,7 @@
 //! same group (same owner, or same labels), then those with the fewest pods, then by name.
 
 mod fit;
+mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use crate::kube::store::{Change, ChangeKind, EventType, Store, set_pod_condition
 use crate::time::SimTime;
 
 pub(crate) use fit::without_effect;
-pub(super) use fit::{takes_daemon, tolerated};
+pub(super) use fit::{takes_daemon, term_holds as node_term_holds, tolerated};
 
 const NAME: &str = "default-scheduler";
 
@@ -57,6 +58,9 @@ impl Scheduler {
                 } else {
                     self.order.remove(&(load.pods, name.clone()));
                 }
+                self.retry();
+            }
+            Object::PersistentVolumeClaim(_) | Object::PersistentVolume(_) | Object::StorageClass(_) => {
                 self.retry();
             }
             Object::Pod(pod) => {
@@ -141,15 +145,20 @@ impl Scheduler {
         {
             return Ok(node.clone());
         }
+        let total = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
+        let claims = storage::claims(store, pod).map_err(|why| nowhere(total, &why))?;
         // A daemon's pod is for one node: no other needs to be looked at.
         if let Some(name) = fit::only_node(pod)
             && let (Some(node), Some(load)) = (store.read::<Node>("", name), self.nodes.get(name))
         {
-            let total = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
             let others = "node(s) didn't satisfy plugin(s) [NodeAffinity]".to_owned();
-            return fit::check(pod, node, load).map(|_| name.to_owned()).map_err(|reason| {
-                unschedulable(total, &BTreeMap::from([(reason, 1), (others, total.saturating_sub(1))]))
-            });
+            return claims
+                .check(store, node)
+                .and_then(|()| fit::check(pod, node, load))
+                .map(|_| name.to_owned())
+                .map_err(|reason| {
+                    unschedulable(total, &BTreeMap::from([(reason, 1), (others, total.saturating_sub(1))]))
+                });
         }
         let group = self.groups.get(&group_of(pod));
         let ours = |name: &str| group.and_then(|g| g.get(name)).copied().unwrap_or(0);
@@ -164,7 +173,7 @@ impl Scheduler {
             let (Some(node), Some(load)) = (store.read::<Node>("", name), self.nodes.get(name)) else {
                 continue;
             };
-            match fit::check(pod, node, load) {
+            match fit::check(pod, node, load).and_then(|rank| claims.check(store, node).map(|()| rank)) {
                 Ok(rank) => {
                     let candidate = (rank, ours(name));
                     if best.is_none_or(|(known, _)| candidate < known) {
@@ -177,11 +186,11 @@ impl Scheduler {
                 Err(reason) => *reasons.entry(reason).or_default() += 1,
             }
         }
-        let total = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
         best.map(|(_, name)| name.to_owned()).ok_or_else(|| unschedulable(total, &reasons))
     }
 
     fn bind(&mut self, store: &mut Store, key: &PodKey, node: &str, now: SimTime) {
+        storage::select(store, key, node, now);
         if store.bind(&key.0, &key.1, node, now).is_err() {
             return;
         }
@@ -205,6 +214,14 @@ fn refuse(store: &mut Store, key: &PodKey, why: &str, now: SimTime) {
     if let Ok(pod) = marked {
         store.event(&pod.reference(), EventType::Warning, "FailedScheduling", NAME, why, now);
     }
+}
+
+/// The scheduler's sentence about a pod that no node is asked for.
+fn nowhere(total: u32, why: &str) -> String {
+    let available = format!("0/{total} nodes are available");
+    format!(
+        "{available}: {why}. no new claims to deallocate, preemption: {available}: {total} Preemption is not helpful for scheduling."
+    )
 }
 
 /// The scheduler's sentence.

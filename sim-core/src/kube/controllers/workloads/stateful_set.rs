@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Cx, history, pods};
 use crate::kube::objects::daemon_set::REVISION_HASH;
 use crate::kube::objects::stateful_set::{POD_INDEX, POD_NAME, StatefulSetStatus};
+use crate::kube::objects::storage::PersistentVolumeClaim;
 use crate::kube::objects::{Kind, Object, ObjectKey, Pod, PodPhase, PodTemplateSpec, Selector, StatefulSet};
 use crate::kube::store::{EventType, OwnedPin};
 
@@ -225,6 +226,9 @@ impl Look<'_> {
         let (name, template) =
             if old { (&self.current.0, &self.current.1) } else { (&self.update, &self.set.spec.template) };
         let pod = self.make(ordinal, name, template);
+        if !self.claim(cx, &pod) {
+            return false;
+        }
         let number = usize::try_from(ordinal - self.set.start()).unwrap_or(0);
         let pin = cx.store.config().pins.owned(self.key, number);
         // The name follows from the number; a pin of it would be no other.
@@ -237,6 +241,38 @@ impl Look<'_> {
             }
             Err(_) => false,
         }
+    }
+
+    /// Makes the claims of a pod that are not there yet; whether the pod has them all.
+    fn claim(&self, cx: &mut Cx<'_>, pod: &Pod) -> bool {
+        let selector = self.set.spec.selector.as_ref().map(|s| &s.match_labels);
+        for template in &self.set.spec.volume_claim_templates {
+            let Ok(mut claim) = serde_json::from_value::<PersistentVolumeClaim>(template.clone()) else {
+                return false;
+            };
+            let name = format!("{}-{}", claim.metadata.name, pod.metadata.name);
+            if cx.store.read::<PersistentVolumeClaim>(&self.key.namespace, &name).is_some() {
+                continue;
+            }
+            claim.metadata.name.clone_from(&name);
+            claim.metadata.namespace.clone_from(&self.key.namespace);
+            claim.metadata.labels.extend(selector.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
+            let now = cx.now;
+            let made = cx.store.create(claim, now);
+            let whose = format!("Claim {name} Pod {} in StatefulSet {}", pod.metadata.name, self.key.name);
+            match made {
+                Ok(_) => {
+                    let message = format!("create {whose} success");
+                    cx.event(self.object, EventType::Normal, "SuccessfulCreate", NAME, &message);
+                }
+                Err(e) => {
+                    let message = format!("create {whose} failed error: {e}");
+                    cx.event(self.object, EventType::Warning, "FailedCreate", NAME, &message);
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     /// The pod with a number: its host name, and its volumes, follow from it.

@@ -176,3 +176,39 @@ pub(crate) static TAINT: Type = Type {
     go: "v1.Taint",
     fields: &[("effect", Enum(&TAINT_EFFECT)), ("key", Str), ("timeAdded", Time), ("value", Str)],
 };
+
+pub(crate) static LEASE: Type = Type {
+    go: "v1.Lease",
+    fields: &[
+        ("apiVersion", Str),
+        ("kind", Str),
+        ("metadata", Struct(&OBJECT_META)),
+        ("spec", Struct(&LEASE_SPEC)),
+    ],
+};
+
+pub(crate) static LEASE_SPEC: Type = Type {
+    go: "v1.LeaseSpec",
+    fields: &[
+        ("acquireTime", Str),
+        ("holderIdentity", Str),
+        ("leaseDurationSeconds", Int32),
+        ("leaseTransitions", Int32),
+        ("preferredHolder", Str),
+        ("renewTime", Str),
+        ("strategy", Str),
+    ],
+};
+
+pub(crate) static PRIORITY_CLASS: Type = Type {
+    go: "v1.PriorityClass",
+    fields: &[
+        ("apiVersion", Str),
+        ("description", Str),
+        ("globalDefault", Bool),
+        ("kind", Str),
+        ("metadata", Struct(&OBJECT_META)),
+        ("preemptionPolicy", Str),
+        ("value", Int32),
+    ],
+};

@@ -6,13 +6,16 @@
 //! server's messages show it.
 
 mod access;
+mod autoscaling;
 mod cluster;
 mod container;
 mod ingress;
 mod meta;
 mod placement;
 mod pod;
+mod quota;
 mod service;
+mod storage;
 mod values;
 mod volume;
 mod workload;
@@ -153,6 +156,14 @@ pub(crate) const fn of_kind(kind: Kind) -> &'static Type {
         Kind::CronJob => &workload::CRON_JOB,
         Kind::Job => &workload::JOB,
         Kind::PodDisruptionBudget => &workload::POD_DISRUPTION_BUDGET,
+        Kind::PersistentVolumeClaim => &workload::PERSISTENT_VOLUME_CLAIM,
+        Kind::PersistentVolume => &storage::PERSISTENT_VOLUME,
+        Kind::StorageClass => &storage::STORAGE_CLASS,
+        Kind::PriorityClass => &cluster::PRIORITY_CLASS,
+        Kind::Lease => &cluster::LEASE,
+        Kind::HorizontalPodAutoscaler => &autoscaling::HORIZONTAL_POD_AUTOSCALER,
+        Kind::ResourceQuota => &quota::RESOURCE_QUOTA,
+        Kind::LimitRange => &quota::LIMIT_RANGE,
     }
 }
 

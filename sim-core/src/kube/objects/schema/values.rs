@@ -25,5 +25,8 @@ values! {
     TAINT_EFFECT = "v1.TaintEffect" ["NoSchedule", "PreferNoSchedule", "NoExecute"];
     TOLERATION_OPERATOR = "v1.TolerationOperator" ["Equal", "Exists"];
     ADDRESS_TYPE = "v1.AddressType" ["FQDN", "IPv4", "IPv6"];
+    RECLAIM_POLICY = "v1.PersistentVolumeReclaimPolicy" ["Delete", "Recycle", "Retain"];
+    VOLUME_MODE = "v1.PersistentVolumeMode" ["Block", "Filesystem"];
+    BINDING_MODE = "v1.VolumeBindingMode" ["Immediate", "WaitForFirstConsumer"];
     POD_PHASE = "v1.PodPhase" ["Pending", "Running", "Succeeded", "Failed", "Unknown"];
 }

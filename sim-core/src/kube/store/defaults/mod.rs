@@ -4,6 +4,7 @@ mod access;
 mod ingress;
 mod pod;
 mod service;
+mod storage;
 mod workload;
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::kube::objects::{Object, Protocol};
 pub(super) use ingress::class_of;
 pub(super) use pod::{grant_service_account, qos_class};
 pub(super) use service::init_families;
+pub(in crate::kube) use storage::{CLAIM_PROTECTION, VOLUME_PROTECTION};
 
 /// Label by which a namespace can be selected by name.
 const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -45,6 +47,11 @@ pub(super) fn fill(object: &mut Object) {
         Object::DaemonSet(o) => workload::daemon_set(o),
         Object::Job(o) => workload::job(o),
         Object::CronJob(o) => workload::cron_job(o),
+        Object::PersistentVolumeClaim(o) => storage::claim(o),
+        Object::PersistentVolume(o) => storage::volume(o),
+        Object::StorageClass(o) => storage::class(o),
+        Object::PriorityClass(o) => storage::priority(o),
+        Object::HorizontalPodAutoscaler(o) => storage::autoscaler(o),
         _ => {}
     }
 }
@@ -77,6 +84,10 @@ pub(super) fn prepare_for_create(object: &mut Object) {
         Object::DaemonSet(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
         Object::CronJob(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
         Object::PodDisruptionBudget(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
+        Object::PersistentVolumeClaim(o) => storage::prepare_claim(o),
+        Object::PersistentVolume(o) => storage::prepare_volume(o),
+        Object::HorizontalPodAutoscaler(o) => o.status = Default::default(),
+        Object::ResourceQuota(o) => o.status = json!({}),
         Object::Job(o) => {
             (o.status, o.metadata.generation) = (Default::default(), Some(1));
             workload::generate_selector(o);

@@ -12,6 +12,7 @@ mod node;
 mod pod;
 mod probe;
 mod service;
+mod storage;
 mod workload;
 
 use std::fmt::Display;
@@ -23,6 +24,7 @@ use super::Cause;
 use super::names;
 use crate::kube::objects::Object;
 pub(crate) use service::{HEALTH_CHECK_MISUSE, cluster_ip_faults, externally_accessible};
+pub(crate) use storage::SYSTEM_CLASSES;
 
 /// Faults of an object that is to be created.
 #[must_use]
@@ -53,6 +55,12 @@ pub fn validate(object: &Object) -> Vec<Cause> {
         Object::CronJob(o) => batch::cron_job(o, &mut faults),
         Object::ControllerRevision(o) => workload::controller_revision(o, &mut faults),
         Object::PodDisruptionBudget(o) => workload::disruption_budget(o, &mut faults),
+        Object::PersistentVolumeClaim(o) => storage::claim(o, &mut faults),
+        Object::PersistentVolume(o) => storage::volume(o, &mut faults),
+        Object::StorageClass(o) => storage::class(o, &mut faults),
+        Object::PriorityClass(o) => storage::priority(o, &mut faults),
+        Object::HorizontalPodAutoscaler(o) => storage::autoscaler(o, &mut faults),
+        Object::Lease(_) | Object::ResourceQuota(_) | Object::LimitRange(_) => {}
     }
     faults.causes
 }
@@ -92,6 +100,15 @@ pub fn validate_update(new: &Object, old: &Object) -> Vec<Cause> {
         }
         (Object::ClusterRoleBinding(new), Object::ClusterRoleBinding(old)) => {
             access::check_binding_update(&new.role_ref, &old.role_ref, &mut faults);
+        }
+        (Object::PersistentVolumeClaim(new), Object::PersistentVolumeClaim(old)) => {
+            storage::claim_update(new, old, &mut faults);
+        }
+        (Object::StorageClass(new), Object::StorageClass(old)) => {
+            storage::class_update(new, old, &mut faults);
+        }
+        (Object::PriorityClass(new), Object::PriorityClass(old)) => {
+            storage::priority_update(new, old, &mut faults);
         }
         _ => {}
     }

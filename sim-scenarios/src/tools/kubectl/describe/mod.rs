@@ -19,6 +19,7 @@ mod node;
 mod pod;
 mod service;
 mod simple;
+mod storage;
 mod template;
 pub(crate) mod verb;
 mod volumes;
@@ -60,12 +61,25 @@ pub(crate) fn describe(found: &Found, look: Look<'_>) -> String {
         "ServiceAccount" => access::service_account(&mut w, object, look),
         "Role" | "ClusterRole" => access::role(&mut w, object),
         "RoleBinding" | "ClusterRoleBinding" => access::binding(&mut w, object),
-        "Event" => return simple::other(w, object),
+        "PersistentVolumeClaim" => storage::claim(&mut w, object, look),
+        "PersistentVolume" => storage::volume(&mut w, object, look),
+        "StorageClass" => storage::class(&mut w, object),
+        "PriorityClass" => storage::priority(&mut w, object),
+        "HorizontalPodAutoscaler" => storage::autoscaler(&mut w, object),
+        "ResourceQuota" => storage::quota(&mut w, object),
+        "LimitRange" => storage::limit_range(&mut w, object),
+        "Event" | "Lease" => return simple::other(w, object),
         _ => simple::head(&mut w, object),
     }
     let without = matches!(
         found.resource.kind_name(),
-        "Secret" | "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding"
+        "Secret"
+            | "Role"
+            | "ClusterRole"
+            | "RoleBinding"
+            | "ClusterRoleBinding"
+            | "ResourceQuota"
+            | "LimitRange"
     );
     if look.events && !without {
         events::describe(&mut w, object, look);

@@ -19,7 +19,8 @@ pub(super) fn describe(w: &mut Writer, space: &str, volumes: &[Value]) {
     }
 }
 
-fn source(w: &mut Writer, volume: &Value) {
+/// Where a volume's bytes are.
+pub(super) fn source(w: &mut Writer, volume: &Value) {
     let part = |name: &str| volume.get(name).filter(|v| v.is_object());
     if let Some(v) = part("hostPath") {
         w.field(2, "Type", "HostPath (bare host directory volume)");

@@ -15,12 +15,15 @@ mod event;
 mod ingress;
 mod node;
 mod pod;
+mod scaling;
 mod service;
 mod simple;
+mod storage;
 mod workload;
 
 pub(crate) use ingress::addresses as ingress_addresses;
 pub(crate) use node::roles;
+pub(crate) use storage::modes;
 pub(crate) use workload::selector;
 
 /// A column of a table.
@@ -78,6 +81,14 @@ pub(crate) fn layout(kind: &str, version: Version) -> Layout {
         "ServiceAccount" => access::SERVICE_ACCOUNT,
         "Role" | "ClusterRole" => access::ROLE,
         "RoleBinding" | "ClusterRoleBinding" => access::BINDING,
+        "PersistentVolumeClaim" => storage::claim(version),
+        "PersistentVolume" => storage::volume(version),
+        "StorageClass" => storage::CLASS,
+        "HorizontalPodAutoscaler" => scaling::autoscaler(version),
+        "PriorityClass" => scaling::PRIORITY_CLASS,
+        "Lease" => scaling::LEASE,
+        "ResourceQuota" => scaling::QUOTA,
+        "LimitRange" => scaling::LIMIT_RANGE,
         _ => simple::OTHER,
     }
 }
