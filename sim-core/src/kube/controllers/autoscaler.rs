@@ -1,7 +1,8 @@
 //! The horizontal pod autoscaler of a cluster without metrics-server: it keeps the number of replicas between its bounds, and says that
 //! it can measure nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -11,6 +12,8 @@ use crate::kube::store::{Change, ChangeKind, EventType, PatchType, Store, set_co
 use crate::time::SimTime;
 
 const NAME: &str = "horizontal-pod-autoscaler";
+/// How often an autoscaler looks.
+const PERIOD: Duration = Duration::from_secs(15);
 /// What the API server answers where no metrics-server is behind it.
 const ABSENT: &str = "unable to fetch metrics from resource metrics API: the server could not find the requested resource (get \
                       pods.metrics.k8s.io)";
@@ -20,6 +23,8 @@ const ABSENT: &str = "unable to fetch metrics from resource metrics API: the ser
 pub(super) struct AutoscalerController {
     all: BTreeSet<(String, String)>,
     dirty: BTreeSet<(String, String)>,
+    /// When each last said that it can measure nothing.
+    told: BTreeMap<(String, String), SimTime>,
 }
 
 impl AutoscalerController {
@@ -45,10 +50,14 @@ impl AutoscalerController {
     }
 
     pub(super) fn sync(&mut self, store: &mut Store, now: SimTime) {
-        for (namespace, name) in std::mem::take(&mut self.dirty) {
-            let scaler = store.read::<HorizontalPodAutoscaler>(&namespace, &name).cloned();
-            if let Some(scaler) = scaler {
-                look(store, scaler, now);
+        for key in std::mem::take(&mut self.dirty) {
+            let Some(scaler) = store.read::<HorizontalPodAutoscaler>(&key.0, &key.1).cloned() else {
+                self.told.remove(&key);
+                continue;
+            };
+            let tell = self.told.get(&key).is_none_or(|last| now >= *last + PERIOD);
+            if look(store, scaler, tell, now) && tell {
+                self.told.insert(key, now);
             }
         }
     }
@@ -72,7 +81,8 @@ fn replicas(object: &Object) -> (i32, i32) {
     }
 }
 
-fn look(store: &mut Store, mut scaler: HorizontalPodAutoscaler, now: SimTime) {
+/// Looks at one; whether there was something to measure. `tell`: whether to say that nothing can be measured.
+fn look(store: &mut Store, mut scaler: HorizontalPodAutoscaler, tell: bool, now: SimTime) -> bool {
     let reference = Object::from(scaler.clone()).reference();
     let key = target(&scaler);
     let found = key.as_ref().and_then(|k| store.find(k.kind, &k.namespace, &k.name).cloned());
@@ -81,7 +91,8 @@ fn look(store: &mut Store, mut scaler: HorizontalPodAutoscaler, now: SimTime) {
         let message = format!("{}s.apps {:?} not found", of.kind.to_lowercase(), of.name);
         condition(&mut scaler, "AbleToScale", "False", "FailedGetScale", &unable(&message), now);
         store.event(&reference, EventType::Warning, "FailedGetScale", NAME, &message, now);
-        return save(store, scaler, now);
+        save(store, scaler, now);
+        return false;
     };
     let (wanted, there) = replicas(&object);
     let (least, most) = (scaler.spec.min_replicas.unwrap_or(1), scaler.spec.max_replicas);
@@ -92,7 +103,8 @@ fn look(store: &mut Store, mut scaler: HorizontalPodAutoscaler, now: SimTime) {
         let message = "scaling is disabled since the replica count of the target is zero";
         condition(&mut scaler, "ScalingActive", "False", "ScalingDisabled", message, now);
         scaler.status.desired_replicas = 0;
-        return save(store, scaler, now);
+        save(store, scaler, now);
+        return false;
     }
     let bound = if wanted > most {
         Some((most, "Current number of replicas above Spec.MaxReplicas"))
@@ -111,10 +123,12 @@ fn look(store: &mut Store, mut scaler: HorizontalPodAutoscaler, now: SimTime) {
             scaler.status.desired_replicas = replicas;
             scaler.status.last_scale_time = Some(Timestamp::at(now));
         }
-        return save(store, scaler, now);
+        save(store, scaler, now);
+        return false;
     }
-    unmeasured(store, &mut scaler, &reference, now);
+    unmeasured(store, &mut scaler, &reference, tell, now);
     save(store, scaler, now);
+    true
 }
 
 fn unable(message: &str) -> String {
@@ -126,6 +140,7 @@ fn unmeasured(
     store: &mut Store,
     scaler: &mut HorizontalPodAutoscaler,
     reference: &ObjectReference,
+    tell: bool,
     now: SimTime,
 ) {
     let mut first = None;
@@ -135,12 +150,17 @@ fn unmeasured(
             if metric["resource"]["target"]["type"] == "Utilization" { "utilization" } else { "usage" };
         let message =
             format!("failed to get {name} {what}: unable to get metrics for resource {name}: {ABSENT}");
-        store.event(reference, EventType::Warning, "FailedGetResourceMetric", NAME, &message, now);
+        if tell {
+            store.event(reference, EventType::Warning, "FailedGetResourceMetric", NAME, &message, now);
+        }
         first.get_or_insert((name.to_owned(), message));
     }
     let Some((name, message)) = first else { return };
     let why = format!("the HPA was unable to compute the replica count: {message}");
     condition(scaler, "ScalingActive", "False", "FailedGetResourceMetric", &why, now);
+    if !tell {
+        return;
+    }
     let all = scaler.spec.metrics.len();
     let event = format!(
         "invalid metrics ({all} invalid out of {all}), first error is: failed to get {name} resource metric value: {message}"

@@ -5,9 +5,9 @@ use super::ctl::Ctl;
 use super::failure::Failure;
 use super::flags::{CHANGE, CREATE, FILES, PRINT, SELECT};
 use super::{
-    apply, auth, cluster_info, config, cp, create, debug, delete, describe, events, exec, explain, expose,
-    get, logs, metadata, nodes, patch, port_forward, replace, rollout, run as run_verb, scale, set, small,
-    version, wait,
+    apply, attach, auth, autoscale, cluster_info, config, cp, create, debug, delete, describe, diff, editor,
+    events, exec, explain, expose, get, logs, metadata, nodes, patch, port_forward, proxy, replace, rollout,
+    run as run_verb, scale, set, small, version, wait,
 };
 use crate::tools::Cx;
 
@@ -27,10 +27,14 @@ static VERBS: &[Verb] = &[
     },
     Verb { name: "api-versions", flags: &[], run: cluster_info::api_versions },
     Verb { name: "apply", flags: &[apply::FLAGS], run: apply::run },
+    Verb { name: "attach", flags: &[attach::FLAGS], run: attach::run },
+    Verb { name: "autoscale", flags: &[autoscale::FLAGS, FILES, PRINT, CHANGE], run: autoscale::run },
     Verb { name: "cluster-info", flags: &[], run: cluster_info::cluster_info },
     Verb { name: "debug", flags: &[debug::FLAGS], run: debug::run },
     Verb { name: "delete", flags: &[delete::FLAGS], run: delete::run },
     Verb { name: "describe", flags: &[describe::verb::FLAGS], run: describe::verb::run },
+    Verb { name: "diff", flags: &[diff::FLAGS], run: diff::run },
+    Verb { name: "edit", flags: &[editor::FLAGS, FILES, CHANGE], run: editor::run },
     Verb { name: "completion", flags: &[], run: small::completion },
     Verb { name: "cp", flags: &[cp::FLAGS], run: cp::run },
     Verb { name: "events", flags: &[events::FLAGS, PRINT], run: events::run },
@@ -42,6 +46,7 @@ static VERBS: &[Verb] = &[
     Verb { name: "logs", flags: &[logs::FLAGS], run: logs::run },
     Verb { name: "patch", flags: &[patch::FLAGS], run: patch::run },
     Verb { name: "port-forward", flags: &[port_forward::FLAGS], run: port_forward::run },
+    Verb { name: "proxy", flags: &[proxy::FLAGS], run: proxy::run },
     Verb { name: "replace", flags: &[replace::FLAGS, FILES, PRINT, CHANGE, CREATE], run: replace::run },
     Verb { name: "run", flags: &[run_verb::FLAGS], run: run_verb::run },
     Verb { name: "scale", flags: &[scale::FLAGS, FILES, PRINT, SELECT, CHANGE], run: scale::run },
@@ -66,6 +71,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("create deploy", "create deployment"),
     ("create ing", "create ingress"),
     ("create ns", "create namespace"),
+    ("create pc", "create priorityclass"),
+    ("create pdb", "create poddisruptionbudget"),
+    ("create resourcequota", "create quota"),
     ("create sa", "create serviceaccount"),
     ("create svc", "create service"),
     ("rollout sts", "rollout status"),
@@ -90,12 +98,6 @@ const MISSING: &[&str] = &[
     "config set-cluster",
     "config set-credentials",
     "config unset",
-    "create pdb",
-    "create poddisruptionbudget",
-    "create pc",
-    "create priorityclass",
-    "create quota",
-    "create resourcequota",
     "create token",
     "set subject",
 ];

@@ -95,6 +95,21 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     if follow { Ok(follow_all(ctl, &sources, &style, shown)) } else { Ok(0) }
 }
 
+/// Shows what a container writes from now on, until ^C (`kubectl attach`).
+///
+/// # Errors
+/// What it writes is not known.
+pub(super) fn from_now(ctl: &mut Ctl<'_, '_>, pod: &Value, container: &str) -> Result<i32, Failure> {
+    let source = Source {
+        namespace: namespace(pod).to_owned(),
+        pod: name(pod).to_owned(),
+        container: container.to_owned(),
+    };
+    let style = Style { timestamps: false, prefix: false, tail: Some(0), since: SimTime::ZERO, limit: None };
+    let seen = print(ctl, &source, pod, false, &style)?;
+    Ok(follow_all(ctl, &[source], &style, vec![seen]))
+}
+
 fn style(ctl: &Ctl<'_, '_>) -> Result<Style, Failure> {
     let tail = match ctl.args.int("tail") {
         Some(n) if n < -1 => {

@@ -4,9 +4,12 @@
 //! objects as JSON values, and hand them to [`printers`] or [`describe`]. What goes wrong is a [`failure::Failure`], worded in
 //! one place.
 
+mod api;
 mod apply;
 mod args;
+mod attach;
 mod auth;
+mod autoscale;
 mod clock;
 mod cluster_info;
 mod commands;
@@ -17,7 +20,9 @@ mod ctl;
 mod debug;
 mod delete;
 mod describe;
+mod diff;
 mod edit;
+mod editor;
 mod events;
 mod exec;
 mod explain;
@@ -35,6 +40,7 @@ mod patch;
 mod pods;
 mod port_forward;
 pub(crate) mod printers;
+mod proxy;
 mod quantity;
 mod replace;
 mod resource;

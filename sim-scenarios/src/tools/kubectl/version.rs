@@ -52,7 +52,7 @@ const fn kustomize(version: Version) -> &'static str {
 }
 
 /// What is known of a build without its exact day: commit and date are those of no real binary and are left out.
-fn build(version: Version) -> Value {
+pub(super) fn build(version: Version) -> Value {
     json!({
         "compiler": "gc",
         "gitTreeState": "clean",

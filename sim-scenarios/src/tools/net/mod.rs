@@ -20,7 +20,7 @@ use sim_core::trace::NsId;
 use super::{Cluster, Cx, PATIENCE};
 
 pub(crate) use strerror::strerror;
-pub(crate) use tcp::{Stream, connect, connect_from};
+pub(crate) use tcp::{Stream, connect, connect_from, connect_in};
 
 /// Why something on the network did not work out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

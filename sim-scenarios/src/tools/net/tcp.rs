@@ -30,6 +30,17 @@ pub(crate) fn connect_from(
     until: Option<SimTime>,
 ) -> Result<Stream, Failure> {
     let ns = netns(cx)?;
+    connect_in(cx, ns, source, to, until)
+}
+
+/// The same on another machine, for what a server there does on a client's behalf.
+pub(crate) fn connect_in(
+    cx: &mut Cx<'_>,
+    ns: NsId,
+    source: Option<IpAddr>,
+    to: SocketAddr,
+    until: Option<SimTime>,
+) -> Result<Stream, Failure> {
     let local = source.map(|ip| SocketAddr::new(ip, 0));
     let sock = cx.cluster.world.tcp_connect(ns, local, to)?;
     let stream = Stream { ns, sock };

@@ -60,6 +60,7 @@ pub(super) fn current(
         data: Some(data),
         metadata: ObjectMeta {
             labels,
+            annotations: owner.meta().annotations.clone(),
             owner_references: vec![owner_reference(owner)],
             ..ObjectMeta::namespaced(&owner.meta().namespace, format!("{}-{hash}", owner.meta().name))
         },

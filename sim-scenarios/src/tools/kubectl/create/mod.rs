@@ -20,6 +20,7 @@ mod config_map;
 mod data;
 mod ingress;
 mod namespace;
+mod policy;
 mod secret;
 mod service;
 mod workload;
@@ -60,6 +61,9 @@ pub(crate) static VERBS: &[Verb] = &[
     small!("create ingress", [ingress::FLAGS], ingress::make),
     small!("create job", [workload::JOB_FLAGS], workload::job),
     small!("create namespace", [], namespace::make),
+    small!("create poddisruptionbudget", [policy::BUDGET_FLAGS], policy::budget),
+    small!("create priorityclass", [policy::PRIORITY_FLAGS], policy::priority),
+    small!("create quota", [policy::QUOTA_FLAGS], policy::quota),
     small!("create role", [access::ROLE_FLAGS], access::role),
     small!("create rolebinding", [access::BINDING_FLAGS], access::role_binding),
     small!("create secret docker-registry", [secret::REGISTRY_FLAGS], secret::docker_registry),

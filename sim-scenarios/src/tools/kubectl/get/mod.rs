@@ -1,5 +1,6 @@
 //! `kubectl get`.
 
+use super::api::{self, Answer};
 use super::args::{Flag, Kind as F, flag, short};
 use super::ctl::Ctl;
 use super::failure::Failure;
@@ -76,13 +77,21 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
 
 /// `--raw`: the health checks, which a server that answers passes.
 fn raw(ctl: &mut Ctl<'_, '_>, path: &str) -> Result<i32, Failure> {
-    match path {
-        "/healthz" | "/livez" | "/readyz" => {
-            ctl.print("ok");
-            Ok(0)
+    let text = match api::get(ctl, path) {
+        Answer::Text(text) => text,
+        Answer::Document(document) => format!("{}\n", api::text(&document, false)),
+        Answer::Refused(404, _, message) => {
+            return Err(Failure::Bare(format!("Error from server (NotFound): {message}")));
         }
-        _ => Err(Failure::not_modelled(format!("the path {path} of the API server"))),
-    }
+        Answer::Refused(_, reason, message) => {
+            return Err(Failure::Bare(format!("Error from server ({reason}): {message}")));
+        }
+        Answer::Through(..) | Answer::NotModelled => {
+            return Err(Failure::not_modelled(format!("the path {path} of the API server")));
+        }
+    };
+    ctl.print(text);
+    Ok(0)
 }
 
 /// The printer that `-o` names, for this and other verbs.

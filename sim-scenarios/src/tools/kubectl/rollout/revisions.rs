@@ -1,8 +1,9 @@
-//! The revisions of a Deployment: its `ReplicaSets`, numbered by an annotation.
+//! The revisions of a workload: the `ReplicaSets` of a Deployment, numbered by an annotation; the stored revisions of stateful sets and
+//! daemon sets.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sim_core::kube::objects::Kind;
 
 use super::super::ctl::Ctl;
@@ -12,25 +13,33 @@ use super::super::value::{int, list, namespace, text};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
-/// The `ReplicaSets` of a Deployment by revision.
+/// What there is of earlier templates, by revision.
 ///
 /// # Errors
 /// Another kind, whose revisions are not kept.
 pub(super) fn of(ctl: &Ctl<'_, '_>, found: &Found) -> Result<BTreeMap<i64, Value>, Failure> {
     let kind = found.resource.kind_name();
-    let sets = Kind::from_resource("replicasets.apps").filter(|_| kind == "Deployment");
-    let Some(sets) = sets else {
-        return Err(match kind {
-            "DaemonSet" | "StatefulSet" | "Deployment" => {
-                Failure::not_modelled(format!("the rollout history of a {kind}"))
-            }
-            _ => Failure::plain(format!("no history viewer has been implemented for {kind:?}")),
-        });
+    let of = match kind {
+        "Deployment" => Kind::ReplicaSet,
+        "DaemonSet" | "StatefulSet" => Kind::ControllerRevision,
+        _ => return Err(Failure::plain(format!("no history viewer has been implemented for {kind:?}"))),
     };
     let uid = text(&found.value, "/metadata/uid");
     let own = |set: &Value| list(set, "/metadata/ownerReferences").iter().any(|o| text(o, "/uid") == uid);
-    let sets = ctl.store().iter(sets, Some(namespace(&found.value))).map(|s| s.to_value());
-    Ok(sets.filter(own).filter_map(|set| Some((number(&set)?, set))).collect())
+    let all = ctl.store().iter(of, Some(namespace(&found.value))).map(|s| s.to_value()).filter(own);
+    if of == Kind::ControllerRevision {
+        return Ok(all.map(|revision| (int(&revision, "/revision"), with_template(&revision))).collect());
+    }
+    Ok(all.filter_map(|set| Some((number(&set)?, set))).collect())
+}
+
+/// A stored revision with its template where a `ReplicaSet` has it.
+fn with_template(revision: &Value) -> Value {
+    let mut template = revision.pointer("/data/spec/template").cloned().unwrap_or_default();
+    if let Some(template) = template.as_object_mut() {
+        template.remove("$patch");
+    }
+    json!({"metadata": revision["metadata"], "spec": {"template": template}})
 }
 
 fn number(set: &Value) -> Option<i64> {

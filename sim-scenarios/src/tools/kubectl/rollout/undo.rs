@@ -1,5 +1,7 @@
 //! `kubectl rollout undo`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use sim_core::kube::store::PatchType;
 
@@ -38,6 +40,10 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
 fn one(ctl: &mut Ctl<'_, '_>, found: &Found, revision: i64) -> Result<(), Failure> {
     let own = name(&found.value);
     let all = revisions::of(ctl, found)?;
+    let kind = found.resource.kind_name();
+    if kind != "Deployment" {
+        return stored(ctl, found, revision, &all);
+    }
     if is_true(&found.value, "/spec/paused") {
         return Err(Failure::plain(format!(
             "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume deployment/{own}' and try again"
@@ -66,6 +72,28 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, revision: i64) -> Result<(), Failur
         {"op": "replace", "path": "/spec/template", "value": template},
         {"op": "add", "path": "/metadata/annotations", "value": annotations(&found.value, set)},
     ]);
+    let after = edit::patch(ctl, found, PatchType::Json, &patch)?;
+    edit::tell(ctl, found.resource, &after, "rolled back")
+}
+
+/// Stateful sets and daemon sets.
+fn stored(
+    ctl: &mut Ctl<'_, '_>,
+    found: &Found,
+    revision: i64,
+    all: &BTreeMap<i64, Value>,
+) -> Result<(), Failure> {
+    if revision == 0 && all.len() <= 1 {
+        return Err(Failure::plain("no last revision to roll back to"));
+    }
+    let unknown = || Failure::plain(format!("unable to find specified revision {revision} in history"));
+    let wanted = if revision == 0 { all.values().rev().nth(1) } else { all.get(&revision) };
+    let template = &wanted.ok_or_else(unknown)?["spec"]["template"];
+    if *template == found.value["spec"]["template"] {
+        let word = format!("skipped rollback (current template already matches revision {revision})");
+        return edit::tell(ctl, found.resource, &found.value, &word);
+    }
+    let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
     let after = edit::patch(ctl, found, PatchType::Json, &patch)?;
     edit::tell(ctl, found.resource, &after, "rolled back")
 }
