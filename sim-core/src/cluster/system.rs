@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::Cluster;
 use super::topology::mistake;
 use crate::diagnostic::Diagnostic;
-use crate::kube::apps::node_cache;
 use crate::kube::apps::runtime::Service as AppService;
+use crate::kube::apps::{kube_proxy, node_cache};
 use crate::kube::config::{ClusterConfig, Cni, Listen, NodeConfig, ProxyMode, Role};
 use crate::kube::controllers::{DESIRED, MAXIMUM, bootstrap, owner_reference};
 use crate::kube::dns::server::{kubeadm_corefile, release_of};
@@ -80,7 +80,23 @@ fn objects(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError> {
     let masters: Vec<&NodeConfig> = config.nodes.iter().filter(|n| n.role == Role::ControlPlane).collect();
     let addresses: Vec<IpAddr> = masters.iter().map(|m| m.ip).collect();
     bootstrap::kubernetes_service(store, &addresses, API_PORT, now)?;
-    cluster_dns(store, config)
+    cluster_dns(store, config)?;
+    kube_proxy(store, config)
+}
+
+/// kube-proxy's configuration, and its daemon set if its pods are to be seen.
+fn kube_proxy(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError> {
+    if config.networking.proxy_mode == ProxyMode::None && !config.networking.proxy_pods {
+        return Ok(());
+    }
+    let map = kube_proxy::config_map(config);
+    store.create_value(Kind::ConfigMap, "kube-system", &map, SimTime::ZERO)?;
+    if config.networking.proxy_pods {
+        let [account, set] = kube_proxy::manifests(config.kubernetes_version);
+        store.create_value(Kind::ServiceAccount, "kube-system", &account, SimTime::ZERO)?;
+        store.create_value(Kind::DaemonSet, "kube-system", &set, SimTime::ZERO)?;
+    }
+    Ok(())
 }
 
 /// What a node's kubelet renews as long as it lives.

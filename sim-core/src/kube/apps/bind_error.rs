@@ -44,7 +44,9 @@ pub fn lines(speaks: &Speaks, at: Listen, now: Timestamp) -> Vec<String> {
             vec![format!("{} listen {protocol} :{port}: bind: address already in use", slashed(now))]
         }
         // What others write is not known.
-        Speaks::Http(_) | Speaks::Talk(_) | Speaks::ClusterDns | Speaks::Other => Vec::new(),
+        Speaks::Http(_) | Speaks::Talk(_) | Speaks::ClusterDns | Speaks::KubeProxy | Speaks::Other => {
+            Vec::new()
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::http::{Response, date};
 use super::site::Visit;
+use crate::kube::config::ProxyMode;
 use crate::kube::dns::server::Extra;
 use crate::kube::objects::Timestamp;
 
@@ -19,6 +20,23 @@ pub(super) fn of_proxy(eligible: bool, visit: Visit<'_>) -> Response {
         _ => return not_found(visit),
     };
     answer(healthy, Vec::new(), body, visit)
+}
+
+/// Answers on port 10249 (`serveMetrics`). What it counts for `/metrics` is not modelled, and says so.
+pub(super) fn of_proxy_mode(mode: ProxyMode, visit: Visit<'_>) -> Response {
+    let text = |status, body: &str| {
+        let headers = vec![
+            ("Content-Type", "text/plain; charset=utf-8".to_owned()),
+            ("X-Content-Type-Options", "nosniff".to_owned()),
+        ];
+        finish(status, headers, body.to_owned(), visit)
+    };
+    match visit.request.path() {
+        "/proxyMode" => text("200 OK", mode.name()),
+        "/healthz" => text("200 OK", "ok"),
+        "/metrics" => text("501 Not Implemented", "metrics are not modelled\n"),
+        _ => not_found(visit),
+    }
 }
 
 /// Answers on a health check node port, whatever the path.

@@ -117,7 +117,7 @@ pub fn of_container(container: &Container, image: &Image) -> Output {
     let site = image.server.as_ref().map(|s| &s.speaks);
     match site {
         Some(Speaks::Http(Site::Nginx { version, .. })) if own => return greeting_of_nginx(version),
-        Some(Speaks::ClusterDns) if own => return Output::default(),
+        Some(Speaks::ClusterDns | Speaks::KubeProxy) if own => return Output::default(),
         Some(_) if own => return unknown(&container.image),
         _ if line.is_empty() => return unknown(&container.image),
         _ => {}
@@ -185,7 +185,7 @@ impl Script {
             },
             "exec" => self.command(args),
             // A server or an endless wait: nothing comes after it, and by itself it is silent.
-            "httpd" | "nc" | "pause" | "coredns" | "node-cache" => self.over = true,
+            "httpd" | "nc" | "pause" | "coredns" | "node-cache" | "kube-proxy" => self.over = true,
             "tail" if args.iter().any(|a| a == "/dev/null") => self.over = true,
             "cat" if args.is_empty() => self.over = true,
             "exit" | "false" => self.over = true,

@@ -132,10 +132,12 @@ fn run(line: &[String], image: &Image, attached: bool) -> Result<Program, NotFou
         "nc" | "ncat" | "netcat" if args.iter().any(|a| a.starts_with('-') && a.contains('l')) => {
             netcat(&args)
         }
-        "nginx" | "httpd" | "httpd-foreground" | "coredns" | "node-cache" => match &image.server {
-            Some(server) => Program::server(server.clone()),
-            None => Program { unknown: Some(name.to_owned()), ..Program::forever() },
-        },
+        "nginx" | "httpd" | "httpd-foreground" | "coredns" | "node-cache" | "kube-proxy" => {
+            match &image.server {
+                Some(server) => Program::server(server.clone()),
+                None => Program { unknown: Some(name.to_owned()), ..Program::forever() },
+            }
+        }
         "true" | ":" | "echo" | "printf" | "export" | "set" | "cd" | "mkdir" | "touch" | "chmod" | "cat"
         | "date" | "env" | "hostname" | "ls" | "rm" | "cp" | "mv" | "trap" | "wait" | "test" | "["
         | "head" | "tail" | "grep" => Program::ends(Duration::ZERO, 0),

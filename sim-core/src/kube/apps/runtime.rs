@@ -171,8 +171,12 @@ impl Apps {
     #[must_use]
     pub fn is_proxy_health(&self, ns: NsId, sock: SockId) -> bool {
         let app = self.owners.get(&(ns, sock)).and_then(|id| self.running.get(id));
-        let is =
-            |s: &Service| matches!(s, Service::Site(Site::ProxyHealth { .. } | Site::ServiceHealth { .. }));
+        let is = |s: &Service| {
+            matches!(
+                s,
+                Service::Site(Site::ProxyHealth { .. } | Site::ProxyMode { .. } | Site::ServiceHealth { .. })
+            )
+        };
         app.is_some_and(|app| is(&app.service))
     }
 

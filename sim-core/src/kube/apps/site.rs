@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::http::{Request, Response, date};
 use super::small::Small;
 use super::{health, nginx};
+use crate::kube::config::ProxyMode;
 use crate::kube::dns::server::Extra;
 use crate::kube::node::files::{FileKind, Files};
 use crate::kube::objects::Timestamp;
@@ -35,6 +36,11 @@ pub enum Site {
     ProxyHealth {
         /// Whether its node takes traffic from load balancers.
         eligible: bool,
+    },
+    /// What kube-proxy says on the port of its metrics (`/proxyMode`, `/healthz`).
+    ProxyMode {
+        /// Its mode.
+        mode: ProxyMode,
     },
     /// What kube-proxy says of a Service on its health check node port.
     ServiceHealth {
@@ -95,6 +101,7 @@ impl Site {
             Self::Apache { version } => apache(version, visit),
             Self::Busybox { root } => busybox(root, visit),
             Self::ProxyHealth { eligible } => health::of_proxy(*eligible, visit),
+            Self::ProxyMode { mode } => health::of_proxy_mode(*mode, visit),
             Self::ServiceHealth { namespace, name, local } => {
                 health::of_service(namespace, name, *local, visit)
             }

@@ -113,6 +113,8 @@ pub struct Networking {
     pub cni: Cni,
     /// How kube-proxy programs its node.
     pub proxy_mode: ProxyMode,
+    /// Whether kube-proxy is a daemon set whose pods can be seen and restarted, as kubeadm installs it; else it runs unseen.
+    pub proxy_pods: bool,
     /// Whose rule layout kube-proxy writes.
     pub proxy_dialect: Version,
     /// MTU of the node network in bytes.
@@ -158,6 +160,19 @@ pub enum ProxyMode {
     Ipvs,
     /// `none`: no kube-proxy.
     None,
+}
+
+impl ProxyMode {
+    /// The name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Iptables => "iptables",
+            Self::Nftables => "nftables",
+            Self::Ipvs => "ipvs",
+            Self::None => "none",
+        }
+    }
 }
 
 /// One of the block's `nodes`.
@@ -317,6 +332,7 @@ impl Default for Networking {
             node_local_dns: false,
             cni: Cni::Flannel,
             proxy_mode: ProxyMode::Iptables,
+            proxy_pods: false,
             proxy_dialect: DEFAULT_VERSION,
             mtu: 1500,
         }

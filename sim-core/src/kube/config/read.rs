@@ -108,8 +108,9 @@ fn minor_version(r: &mut Reader<'_>, node: &Node, what: &str) -> Option<Version>
 }
 
 fn networking(r: &mut Reader<'_>, node: &Node, config: &mut Networking, marks: &mut Marks) {
-    const FIELDS: [&str; 10] = [
+    const FIELDS: [&str; 11] = [
         "nodeLocalDNS",
+        "kubeProxyPods",
         "ipFamily",
         "podSubnet",
         "serviceSubnet",
@@ -142,6 +143,7 @@ fn networking(r: &mut Reader<'_>, node: &Node, config: &mut Networking, marks: &
                 marks.cni = node.at;
                 set(&mut config.cni, cni(r, node));
             }
+            "kubeProxyPods" => set(&mut config.proxy_pods, r.boolean(node)),
             "kubeProxyMode" => set(&mut config.proxy_mode, proxy_mode(r, node)),
             "kubeProxyDialect" => set(&mut config.proxy_dialect, proxy_dialect(r, node)),
             "mtu" => set(&mut config.mtu, r.number(node, "mtu", 576..=65535)),

@@ -1,5 +1,6 @@
 //! All agents of all nodes, and what they work with.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -10,17 +11,17 @@ use super::cni;
 use super::kubelet::{Kubelet, Process, Step};
 use super::machine::{Machines, Place};
 use super::proxy::agent::NodeProxy;
+use super::proxy::config::{AboutNode, ProxyConfig};
 use super::proxy::health::{self, HealthServers};
 use super::proxy::iptables::{Detector, Settings, base_rules};
-use super::proxy::ipvs;
-use super::proxy::mode::{Iptables, Ipvs, Mode, Nftables, Shared};
-use super::proxy::nftables;
+use super::proxy::ipvs::Layout;
+use super::proxy::leftovers;
+use super::proxy::mode::Shared;
 use super::proxy::services::ServiceMap;
 use crate::kube::apps::runtime::Apps;
 use crate::kube::config::{self, ClusterConfig, Cni, FaultKind, NodeConfig, ProxyMode};
 use crate::kube::objects::{Kind, Node, Object, Pod};
 use crate::kube::store::{ChangeKind, Store};
-use crate::linux::ipvs::Scheduler;
 use crate::linux::netfilter::{KnownRules, RestoreError, RestoreOptions};
 use crate::linux::{Netns, World};
 use crate::time::{EventQueue, SimTime};
@@ -97,6 +98,8 @@ pub struct NodeAgents {
     proxy_last: Option<SimTime>,
     /// kube-proxy's health servers by node.
     health: IndexMap<String, HealthServers>,
+    /// The nodes on which kube-proxy runs, and how.
+    running: BTreeMap<String, ProxyMode>,
     balancer: Balancer,
     /// Timers that the cluster is not at rest before.
     awaited: usize,
@@ -148,7 +151,12 @@ impl NodeAgents {
             nodes.insert(ns, node.name.clone());
             kubelets.insert(node.name.clone(), Kubelet::new(node, ns, config, blocks.get(n)));
             for (i, family) in families.iter_mut().enumerate() {
-                if let Some(mode) = mode(config, node, i, &family.settings) {
+                if config.networking.proxy_pods {
+                    continue;
+                }
+                let proxy = ProxyConfig::kubeadm(config, proxy_mode(config, node));
+                let about = AboutNode::new(config, node, i, Vec::new());
+                if let Some(mode) = proxy.mode_of(&family.settings, config.networking.proxy_dialect, &about) {
                     family.proxies.insert(node.name.clone(), NodeProxy::new(&node.name, zone, ns, mode));
                 }
             }
@@ -160,6 +168,7 @@ impl NodeAgents {
             period_armed: false,
             proxy_last: None,
             health: IndexMap::new(),
+            running: modes_at_start(config),
             balancer: Balancer::new(config, machines),
             awaited: 0,
             probing: 0,
@@ -205,7 +214,7 @@ impl NodeAgents {
         for family in self.families.iter().skip(config.networking.pod_subnets().count()) {
             for node in &config.nodes {
                 let Some(kubelet) = self.kubelets.get(&node.name) else { continue };
-                let base = base_rules(&family.settings, proxy_mode(config, node) == ProxyMode::Iptables);
+                let base = base_rules(&family.settings, starts_in_iptables(config, node));
                 restore(hands.world.ns_mut(kubelet.ns()), family.settings.family, &base)
                     .map_err(|e| format!("{}: {e}", node.name))?;
             }
@@ -248,8 +257,8 @@ impl NodeAgents {
         let config = hands.config;
         let networking = &config.networking;
         let sets = cni::sets(nodes, networking);
-        let modes: FxHashMap<&str, ProxyMode> =
-            config.nodes.iter().map(|n| (n.name.as_str(), proxy_mode(config, n))).collect();
+        let modes: FxHashMap<&str, bool> =
+            config.nodes.iter().map(|n| (n.name.as_str(), starts_in_iptables(config, n))).collect();
         let (with, without) = (base_rules(settings, true), base_rules(settings, false));
         let mut known = KnownRules::default();
         for node in nodes {
@@ -266,7 +275,7 @@ impl NodeAgents {
                 ns.ipset(&["restore".to_owned()], &sets, now).map_err(|e| wrong(&e.message))?;
             }
             let mode = modes.get(node.name);
-            let base = if mode == Some(&ProxyMode::Iptables) { &with } else { &without };
+            let base = if mode == Some(&true) { &with } else { &without };
             let text = format!("{base}{}", cni::rules(*node, networking));
             restore_known(hands.world.ns_mut(kubelet.ns()), settings.family, &text, &mut known)
                 .map_err(|e| wrong(&e))?;
@@ -292,6 +301,9 @@ impl NodeAgents {
                     }
                 }
                 Kind::ConfigMap => {
+                    if change.what == ChangeKind::Modified && is_proxy_config(&change.object) {
+                        self.proxy_config_changed(hands);
+                    }
                     for kubelet in self.kubelets.values() {
                         kubelet.config_map_changed(&change.object, hands);
                     }
@@ -378,11 +390,68 @@ impl NodeAgents {
             }
             hands.timers.push(at, timer);
         }
+        let proxies = kubelet.take_proxies();
         for (ns, pod) in kubelet.take_namespaces() {
             match pod {
                 Some(pod) => self.pods.insert(ns, pod),
                 None => self.pods.remove(&ns),
             };
+        }
+        for proxy in proxies {
+            match proxy {
+                Some(proxy) => self.start_proxy(node, &proxy, hands),
+                None => self.stop_proxy(node, hands),
+            }
+        }
+    }
+
+    /// A process of kube-proxy has started on a node: it takes away what it does not use, and will write everything.
+    fn start_proxy(&mut self, node: &str, proxy: &ProxyConfig, hands: &mut Hands<'_>) {
+        let config = hands.config;
+        let Some(kubelet) = self.kubelets.get(node) else { return };
+        let Some(of) = config.nodes.iter().find(|n| n.name == node) else { return };
+        let (ns, mode, dialect) = (kubelet.ns(), proxy.chosen_mode(), config.networking.proxy_dialect);
+        let layout = Layout::of_minor(dialect.minor);
+        leftovers::clean_up(mode, self.families.iter().map(|f| &f.settings), layout, hands.world, ns);
+        let zone = hands.store.read::<Node>("", node);
+        let zone = zone.and_then(|n| n.metadata.labels.get(LABEL_ZONE).cloned()).unwrap_or_default();
+        for (i, family) in self.families.iter_mut().enumerate() {
+            let addresses = hands.world.ns(ns).ifaces().flat_map(|i| &i.addrs).map(|a| a.addr()).collect();
+            let about = AboutNode::new(config, of, i, addresses);
+            let Some(mode) = proxy.mode_of(&family.settings, dialect, &about) else { continue };
+            let mut new = NodeProxy::new(node, &zone, ns, mode);
+            if let Err(e) = new.take_over(hands.world.ns_mut(ns)) {
+                hands.remarks.push(format!("kube-proxy on {node}: {e}"));
+            }
+            family.proxies.insert(node.to_owned(), new);
+        }
+        for (name, value) in proxy.sysctls() {
+            if let Err(e) = hands.world.ns_mut(ns).sysctl_set(name, value) {
+                hands.remark(format!("kube-proxy: {name} = {value}: {e}"));
+            }
+        }
+        self.running.insert(node.to_owned(), mode);
+        self.arm_proxy(hands);
+    }
+
+    /// Tells a person that a new configuration reaches no process where kube-proxy has no pods.
+    fn proxy_config_changed(&self, hands: &mut Hands<'_>) {
+        if !hands.config.networking.proxy_pods {
+            hands.remark(
+                "nobody reads the changed ConfigMap kube-proxy: with `networking: {kubeProxyPods: true}` kube-proxy has pods, which read it when they start"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// kube-proxy's process on a node has ended; what it has written stays.
+    fn stop_proxy(&mut self, node: &str, hands: &mut Hands<'_>) {
+        self.running.remove(node);
+        for family in &mut self.families {
+            family.proxies.shift_remove(node);
+        }
+        if let Some(mut servers) = self.health.shift_remove(node) {
+            servers.stop(hands.apps, hands.world);
         }
     }
 
@@ -425,8 +494,10 @@ impl NodeAgents {
     fn serve_health(&mut self, hands: &mut Hands<'_>) {
         let checked = health::checked(hands.store);
         for (node, kubelet) in &self.kubelets {
+            let Some(mode) = self.running.get(node) else { continue };
             let servers = self.health.entry(node.clone()).or_default();
             let at = (node.as_str(), kubelet.ns());
+            servers.tell_mode(at, *mode, hands.apps, hands.world);
             for problem in servers.sync(at, &checked, hands.store, hands.apps, hands.world) {
                 hands.remarks.push(format!("kube-proxy's health server on {node}: {problem}"));
             }
@@ -482,40 +553,28 @@ fn other_family(config: &ClusterConfig) -> Option<ProxyFamily> {
     })
 }
 
-/// How a node's kube-proxy programs it.
-fn proxy_mode(config: &ClusterConfig, node: &NodeConfig) -> ProxyMode {
-    node.proxy_mode.unwrap_or(config.networking.proxy_mode)
+fn is_proxy_config(object: &Object) -> bool {
+    let meta = object.meta();
+    meta.namespace == "kube-system" && meta.name == "kube-proxy"
 }
 
-/// kube-proxy's mode on a node for the address family number `i`, before it has written anything.
-fn mode(config: &ClusterConfig, node: &NodeConfig, i: usize, settings: &Settings) -> Option<Mode> {
-    let node_ip = node.ips().nth(i);
-    match proxy_mode(config, node) {
-        ProxyMode::None => None,
-        ProxyMode::Ipvs => Some(Mode::Ipvs(Box::new(Ipvs::new(ipvs::Settings {
-            family: settings.family,
-            detector: settings.detector.clone(),
-            masquerade_all: settings.masquerade_all,
-            random_fully: settings.random_fully,
-            mark: settings.mark,
-            scheduler: Scheduler::Rr,
-            layout: ipvs::Layout::of_minor(config.networking.proxy_dialect.minor),
-            node_port_addresses: None,
-            node_ip,
-        })))),
-        ProxyMode::Iptables => {
-            Some(Mode::Iptables(Box::new(Iptables::new(Settings { node_ip, ..settings.clone() }))))
-        }
-        ProxyMode::Nftables => Some(Mode::Nftables(Box::new(Nftables::new(nftables::Settings {
-            family: settings.family,
-            detector: settings.detector.clone(),
-            masquerade_all: settings.masquerade_all,
-            mark: settings.mark,
-            node_port_addresses: node_ip.into_iter().collect(),
-            node_ip,
-            service_subnets: config.networking.service_subnets().nth(i).into_iter().collect(),
-        })))),
-    }
+/// The nodes on which kube-proxy runs from the start.
+fn modes_at_start(config: &ClusterConfig) -> BTreeMap<String, ProxyMode> {
+    let nodes = config.nodes.iter().filter(|_| !config.networking.proxy_pods);
+    nodes
+        .map(|n| (n.name.clone(), proxy_mode(config, n)))
+        .filter(|(_, mode)| *mode != ProxyMode::None)
+        .collect()
+}
+
+/// Whether kube-proxy has put its jumps onto a node before anything else happens.
+fn starts_in_iptables(config: &ClusterConfig, node: &NodeConfig) -> bool {
+    !config.networking.proxy_pods && proxy_mode(config, node) == ProxyMode::Iptables
+}
+
+/// How a node's kube-proxy programs it before anybody says otherwise.
+fn proxy_mode(config: &ClusterConfig, node: &NodeConfig) -> ProxyMode {
+    node.proxy_mode.unwrap_or(config.networking.proxy_mode)
 }
 
 /// `iptables-restore --noflush` or `ip6tables-restore --noflush` in a namespace.

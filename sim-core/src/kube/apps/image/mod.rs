@@ -123,6 +123,8 @@ pub enum Speaks {
     Http(Site),
     /// DNS, as `CoreDNS`.
     ClusterDns,
+    /// HTTP on ports of its node, as kube-proxy, which programs the node.
+    KubeProxy,
     /// HTTP, as ingress-nginx; where it listens is for its arguments to say.
     Ingress,
     /// A protocol of its own.

@@ -6,12 +6,12 @@ use crate::kube::objects::Protocol;
 use crate::kube::version::Version;
 
 use super::super::ingress::options;
-use super::super::node_cache;
 use super::super::site::{
     APACHE_INDEX, APACHE_ROOT, NGINX_50X, NGINX_INDEX, NGINX_INDEX_TO_1_20, NGINX_INDEX_TO_1_29_3,
     NGINX_ROOT, Site,
 };
 use super::super::small::{Small, Talk};
+use super::super::{kube_proxy, node_cache};
 use super::{Image, Main, Server, Speaks, Start, Started, base_files, shell, tcp, words};
 
 /// An image by its name without registry defaults, and its tag.
@@ -22,6 +22,7 @@ pub(super) fn find(name: &str, tag: &str) -> Option<Image> {
         "httpd" => httpd(tag),
         "coredns" | "coredns/coredns" | "registry.k8s.io/coredns/coredns" => coredns(),
         node_cache::IMAGE => Image { entrypoint: words(&["/node-cache"]), ..coredns() },
+        kube_proxy::IMAGE => proxy(),
         "pause" => bare(&["/pause"], None, 320_448),
         "redis" => official(tag, ("redis-server", redis), 45_000_000),
         "mysql" => official(tag, ("mysqld", mysql), 178_000_000),
@@ -389,6 +390,27 @@ fn coredns() -> Image {
             speaks: Speaks::ClusterDns,
         }),
         ..shell(ToolSet::BARE, 22_384_805)
+    }
+}
+
+/// kube-proxy, with the programs that it runs and no shell.
+fn proxy() -> Image {
+    const PROGRAMS: &[&str] = &[
+        "iptables",
+        "iptables-save",
+        "iptables-restore",
+        "ip6tables",
+        "ip6tables-save",
+        "ip6tables-restore",
+        "ipset",
+        "conntrack",
+        "nft",
+    ];
+    Image {
+        entrypoint: words(&["/usr/local/bin/kube-proxy"]),
+        cmd: Vec::new(),
+        server: Some(Server { listen: Vec::new(), speaks: Speaks::KubeProxy }),
+        ..shell(ToolSet { extra: PROGRAMS, ..ToolSet::BARE }, 25_963_718)
     }
 }
 

@@ -1,5 +1,6 @@
 //! One container's life.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::probes::{self, Prober};
 use super::{Kubelet, Step, env, reference};
 use crate::kube::apps::image::{self, Image, Reference, Speaks};
 use crate::kube::apps::ingress::{self, IngressNginx};
+use crate::kube::apps::kube_proxy;
 use crate::kube::apps::name_server::{NameServer, Start};
 use crate::kube::apps::node_cache::{self, Arguments};
 use crate::kube::apps::program::{self, Program};
@@ -18,6 +20,7 @@ use crate::kube::apps::{bind_error, output};
 use crate::kube::config::{ClusterConfig, Listen};
 use crate::kube::node::agents::Hands;
 use crate::kube::node::machine::Place;
+use crate::kube::node::proxy::config::ProxyConfig;
 use crate::kube::objects::pod::RestartPolicy;
 use crate::kube::objects::{Container, Pod, Protocol, Timestamp};
 use crate::kube::store::EventType;
@@ -42,6 +45,8 @@ pub(super) struct ContainerRun {
     lameduck: Duration,
     /// What it has to take away when it ends: a cache on the node.
     node_cache: Option<(Arguments, NsId)>,
+    /// kube-proxy has started in it.
+    proxy: Option<Box<ProxyConfig>>,
     pub(super) probers: Vec<Prober>,
     /// Whether it is being ended by the kubelet.
     pub(super) stopping: bool,
@@ -99,6 +104,7 @@ impl ContainerRun {
             failed: None,
             lameduck: Duration::ZERO,
             node_cache: None,
+            proxy: None,
             obeys: false,
         }
     }
@@ -202,6 +208,11 @@ impl Kubelet {
                 c.failed = None;
                 hands.apps.logs_mut().print(&place, program.log.clone(), now);
                 let listening = serve(&program, &place, &spec, hands, c);
+                if let Some(proxy) = c.proxy.take() {
+                    self.proxies.extend(self.proxy.take().map(|_| None));
+                    self.proxy = Some((key.clone(), i, c.id.clone()));
+                    self.proxies.push(Some(proxy));
+                }
                 if listening { program.ends } else { Some((START_TIME, 1)) }
             }
             Err(e) => {
@@ -432,6 +443,12 @@ fn serve(program: &Program, place: &Place, pod: &Pod, hands: &mut Hands<'_>, c: 
                 let options = ingress::Options::of_container(&c.spec).in_namespace(&pod.metadata.namespace);
                 Service::Ingress(Box::new(IngressNginx::new(options)))
             }
+            Speaks::KubeProxy => {
+                if !start_proxy(place, pod, hands, c) {
+                    return false;
+                }
+                continue;
+            }
             Speaks::Talk(talk) => Service::Talk(Arc::new(talk.at(pod.hostname()))),
             Speaks::ClusterDns => {
                 if !serve_dns(place, pod, ns, hands, c) {
@@ -456,6 +473,28 @@ fn serve(program: &Program, place: &Place, pod: &Pod, hands: &mut Hands<'_>, c: 
         }
     }
     true
+}
+
+/// Starts kube-proxy, which the node's agents go on with; whether it could read its configuration.
+fn start_proxy(place: &Place, pod: &Pod, hands: &mut Hands<'_>, c: &mut ContainerRun) -> bool {
+    let now = hands.now();
+    let words: Vec<String> = c.spec.command.iter().chain(&c.spec.args).cloned().collect();
+    let path = kube_proxy::config_path(&words);
+    let file = hands.machines.get(place).and_then(|m| m.files.read_text(path).ok());
+    let missing = || format!("failed complete: open {path}: no such file or directory");
+    let read = file.ok_or_else(missing).and_then(|text| ProxyConfig::parse(&text));
+    let at = Timestamp::at(now);
+    let (lines, started) = match read {
+        Ok(config) => {
+            let ips: Vec<IpAddr> = pod.ips().collect();
+            let lines = kube_proxy::greeting(&config, &ips, hands.config.kubernetes_version, at);
+            (lines, Some(Box::new(config)))
+        }
+        Err(why) => (vec![kube_proxy::refusal(&why, at)], None),
+    };
+    hands.apps.logs_mut().print(place, lines, now);
+    c.proxy = started;
+    c.proxy.is_some()
 }
 
 /// Starts `CoreDNS`; whether it could read its Corefile and have its ports.

@@ -35,6 +35,8 @@ use ipnet::IpNet;
 use super::agents::{Hands, Timer};
 use super::cni::calico::blocks::Blocks;
 use super::cni::ipam::HostLocal;
+use super::proxy::config::ProxyConfig;
+use crate::kube::apps::kube_proxy;
 use crate::kube::config::{ClusterConfig, NodeConfig};
 use crate::kube::controllers;
 use crate::kube::dns::server::release_of;
@@ -94,6 +96,9 @@ pub struct Kubelet {
     process: Process,
     timers: Vec<(SimTime, Timer)>,
     namespaces: Vec<(NsId, Option<(String, String)>)>,
+    /// kube-proxy's container: its pod, its place in it, and its id.
+    proxy: Option<(Key, usize, String)>,
+    proxies: Vec<Option<Box<ProxyConfig>>>,
 }
 
 type Key = (String, String);
@@ -148,16 +153,18 @@ impl Kubelet {
             },
             pods: BTreeMap::new(),
             // What kubeadm has pulled before.
-            images: BTreeSet::from([format!(
-                "registry.k8s.io/coredns/coredns:v{}",
-                release_of(config.kubernetes_version).version
-            )]),
+            images: BTreeSet::from([
+                format!("registry.k8s.io/coredns/coredns:v{}", release_of(config.kubernetes_version).version),
+                kube_proxy::image(config.kubernetes_version),
+            ]),
             attempts: BTreeMap::new(),
             awaited_attempts: 0,
             stopped: None,
             process: Process::default(),
             timers: Vec::new(),
             namespaces: Vec::new(),
+            proxy: None,
+            proxies: Vec::new(),
         }
     }
 
@@ -175,6 +182,20 @@ impl Kubelet {
     /// Namespaces that it made for a pod, and those it deleted.
     pub fn take_namespaces(&mut self) -> Vec<(NsId, Option<(String, String)>)> {
         std::mem::take(&mut self.namespaces)
+    }
+
+    /// What became of kube-proxy: with what it has started, and none where it has ended.
+    pub fn take_proxies(&mut self) -> Vec<Option<Box<ProxyConfig>>> {
+        let runs = |(key, i, id): &(Key, usize, String)| {
+            let container = self.pods.get(key).and_then(|run| run.containers.get(*i));
+            container.is_some_and(|c| c.is_running() && c.id == *id)
+        };
+        let mut news = std::mem::take(&mut self.proxies);
+        if self.proxy.as_ref().is_some_and(|p| !runs(p)) {
+            self.proxy = None;
+            news.push(None);
+        }
+        news
     }
 
     /// Stops the kubelet's process: containers go on running, and nobody looks after them. Whether it ran.

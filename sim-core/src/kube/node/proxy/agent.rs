@@ -32,6 +32,14 @@ impl NodeProxy {
         Self { node: node.to_owned(), zone: zone.to_owned(), ns, mode, full_sync: None }
     }
 
+    /// Begins where another process has been.
+    ///
+    /// # Errors
+    /// Rules are refused.
+    pub fn take_over(&mut self, ns: &mut Netns) -> Result<(), SyncError> {
+        self.mode.take_over(ns)
+    }
+
     /// The node's name.
     #[must_use]
     pub fn node(&self) -> &str {

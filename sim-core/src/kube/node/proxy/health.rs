@@ -2,10 +2,11 @@
 //! (`pkg/proxy/healthcheck`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use crate::kube::apps::runtime::{AppId, Apps, Service as AppService};
 use crate::kube::apps::site::Site;
-use crate::kube::config::Listen;
+use crate::kube::config::{Listen, ProxyMode};
 use crate::kube::node::machine::Place;
 use crate::kube::objects::{EndpointSlice, Node, Protocol, Service};
 use crate::kube::store::{Store, needs_health_check};
@@ -14,6 +15,8 @@ use crate::trace::NsId;
 
 /// Port on which kube-proxy says how it is (`--healthz-bind-address`).
 pub const HEALTHZ_PORT: u16 = 10_256;
+/// Port of the loopback address on which it says which mode it is in (`--metrics-bind-address`).
+pub const METRICS_PORT: u16 = 10_249;
 /// Taint that the cluster autoscaler puts on a node that it is about to remove.
 const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
 /// Label that takes a Service out of kube-proxy's hands.
@@ -23,6 +26,8 @@ const LABEL_PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
 #[derive(Clone, Debug, Default)]
 pub struct HealthServers {
     own: Option<AppId>,
+    /// What it tells of its mode, and that mode.
+    mode: Option<(AppId, ProxyMode)>,
     services: BTreeMap<u16, AppId>,
 }
 
@@ -58,6 +63,41 @@ pub fn checked(store: &Store) -> Vec<Checked> {
 }
 
 impl HealthServers {
+    /// Ends them all: kube-proxy has ended.
+    pub fn stop(&mut self, apps: &mut Apps, world: &mut World) {
+        let all = self.own.take().into_iter().chain(self.mode.take().map(|(id, _)| id));
+        for id in all.chain(std::mem::take(&mut self.services).into_values()) {
+            apps.stop(world, id);
+        }
+    }
+
+    /// kube-proxy tells of its mode, as long as nobody else has the port.
+    pub fn tell_mode(
+        &mut self,
+        (node, ns): (&str, NsId),
+        mode: ProxyMode,
+        apps: &mut Apps,
+        world: &mut World,
+    ) {
+        let site = Site::ProxyMode { mode };
+        match &mut self.mode {
+            Some((_, told)) if *told == mode => {}
+            Some((id, told)) => {
+                apps.replace_site(*id, site);
+                *told = mode;
+            }
+            None => {
+                let at = (
+                    Some(Ipv4Addr::LOCALHOST.into()),
+                    Listen { port: METRICS_PORT, protocol: Protocol::Tcp },
+                );
+                let started =
+                    apps.start_at(world, Place::Node(node.to_owned()), ns, &[at], AppService::Site(site));
+                self.mode = started.ok().map(|id| (id, mode));
+            }
+        }
+    }
+
     /// Brings the servers of a node in step. A port that somebody else listens on has no server, as in reality, and is told.
     pub fn sync(
         &mut self,

@@ -30,6 +30,14 @@ impl ServiceChain {
     }
 }
 
+/// Whether a chain of table nat is one of a service port's or endpoint's (`isServiceChainName`).
+#[must_use]
+pub fn is_service_chain(chain: &str) -> bool {
+    ["KUBE-SVC-", "KUBE-SEP-", "KUBE-FW-", "KUBE-EXT-", "KUBE-SVL-", "KUBE-XLB-"]
+        .iter()
+        .any(|prefix| chain.starts_with(prefix))
+}
+
 /// The name of a service port in comments and hashes since 1.19: `namespace/name`, with `:port` if the port has a name.
 #[must_use]
 pub fn service_port_name(namespace: &str, name: &str, port: &str) -> String {

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::{Detector, Dialect, Settings};
-use crate::trace::Family;
+use crate::kube::node::proxy::jumps::Jump;
+use crate::trace::{Family, TableId};
 
 /// What hangs on the built-in chains of a node before the first sync: the jumps of kube-proxy and the kubelet in the order in which they end
 /// up (each is put first, so the last one put is met first), their canaries, and the kubelet's firewall. `-A` lines of a CNI plugin follow.
@@ -33,30 +34,16 @@ pub fn base_rules(settings: &Settings, kube_proxy: bool) -> String {
         filter_chain_names(dialect, &mut t);
         t.push_str(":KUBE-SERVICES - [0:0]\n");
     }
-    const NEW: &str = "-m conntrack --ctstate NEW";
-    let firewall =
-        format!("{NEW} -m comment --comment \"kubernetes load balancer firewall\" -j KUBE-PROXY-FIREWALL");
-    let services = format!("{NEW} -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES");
-    let external = format!(
-        "{NEW} -m comment --comment \"kubernetes externally-visible service portals\" -j KUBE-EXTERNAL-SERVICES"
-    );
-    let health = "-m comment --comment \"kubernetes health check service ports\" -j KUBE-NODEPORTS";
-    let forward = "-m comment --comment \"kubernetes forwarding rules\" -j KUBE-FORWARD";
-    let mut jumps = |chain: &str, rules: &[&str]| {
-        for rule in rules.iter().filter(|r| !r.is_empty()) {
-            let _ = writeln!(t, "-A {chain} {rule}");
+    let all = jumps(settings);
+    let lead = |t: &mut String, table, chains: &[&str]| {
+        for chain in chains.iter().filter(|_| kube_proxy) {
+            for jump in all.iter().rev().filter(|j| j.table == table && j.from == *chain) {
+                let _ = writeln!(t, "-A {jump}");
+            }
         }
     };
-    if kube_proxy {
-        let health = if dialect.health_check_rule { health } else { "" };
-        let firewall = if dialect.mark_drop { "" } else { &firewall };
-        jumps("INPUT", &[firewall, health, &external]);
-        let external = if dialect.external_in_forward { &external } else { "" };
-        jumps("FORWARD", &[firewall, forward, &services, external]);
-        jumps("OUTPUT", &[firewall, &services]);
-    }
-    jumps("INPUT", &["-j KUBE-FIREWALL"]);
-    jumps("OUTPUT", &["-j KUBE-FIREWALL"]);
+    lead(&mut t, TableId::Filter, &["INPUT", "FORWARD", "OUTPUT"]);
+    t.push_str("-A INPUT -j KUBE-FIREWALL\n-A OUTPUT -j KUBE-FIREWALL\n");
     if dialect.mark_drop {
         t.push_str(
             "-A KUBE-FIREWALL -m comment --comment \"kubernetes firewall for dropping marked packets\" \
@@ -72,18 +59,50 @@ pub fn base_rules(settings: &Settings, kube_proxy: bool) -> String {
     if kube_proxy {
         t.push_str(":KUBE-MARK-MASQ - [0:0]\n:KUBE-NODEPORTS - [0:0]\n");
         t.push_str(":KUBE-POSTROUTING - [0:0]\n:KUBE-SERVICES - [0:0]\n");
-        for chain in ["PREROUTING", "OUTPUT"] {
-            let _ = writeln!(
-                t,
-                "-A {chain} -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"
-            );
-        }
-        t.push_str(
-            "-A POSTROUTING -m comment --comment \"kubernetes postrouting rules\" -j KUBE-POSTROUTING\n",
-        );
+        lead(&mut t, TableId::Nat, &["PREROUTING", "OUTPUT", "POSTROUTING"]);
     }
     t.push_str("COMMIT\n");
     t
+}
+
+/// kube-proxy's jumps in the order in which it puts them there (`iptablesJumpChains`).
+#[must_use]
+pub fn jumps(settings: &Settings) -> Vec<Jump> {
+    use TableId::{Filter, Nat};
+    const EXTERNAL: &str = "kubernetes externally-visible service portals";
+    const PORTALS: &str = "kubernetes service portals";
+    const FIREWALL: &str = "kubernetes load balancer firewall";
+    let dialect = settings.dialect;
+    let mut all = vec![Jump::of_new(Filter, "INPUT", "KUBE-EXTERNAL-SERVICES", EXTERNAL)];
+    if dialect.external_in_forward {
+        all.push(Jump::of_new(Filter, "FORWARD", "KUBE-EXTERNAL-SERVICES", EXTERNAL));
+    }
+    if dialect.health_check_rule {
+        let comment = "kubernetes health check service ports";
+        all.push(Jump::new(Filter, "INPUT", "KUBE-NODEPORTS", comment));
+    }
+    all.extend(["FORWARD", "OUTPUT"].map(|from| Jump::of_new(Filter, from, "KUBE-SERVICES", PORTALS)));
+    all.push(Jump::new(Filter, "FORWARD", "KUBE-FORWARD", "kubernetes forwarding rules"));
+    if !dialect.mark_drop {
+        let firewall = |from| Jump::of_new(Filter, from, "KUBE-PROXY-FIREWALL", FIREWALL);
+        all.extend(["INPUT", "OUTPUT", "FORWARD"].map(firewall));
+    }
+    all.extend(["OUTPUT", "PREROUTING"].map(|from| Jump::new(Nat, from, "KUBE-SERVICES", PORTALS)));
+    all.push(Jump::new(Nat, "POSTROUTING", "KUBE-POSTROUTING", "kubernetes postrouting rules"));
+    all
+}
+
+/// The chains that the jumps lead to and the canaries, for a node on which some may be there: by table.
+#[must_use]
+pub fn own_chains(settings: &Settings) -> Vec<(TableId, String)> {
+    let canary = |table| (table, "KUBE-PROXY-CANARY".to_owned());
+    let tables = [TableId::Mangle, TableId::Nat, TableId::Filter];
+    let mut all: Vec<(TableId, String)> =
+        tables.into_iter().filter(|_| settings.dialect.canaries).map(canary).collect();
+    for (table, chains) in super::fixed_chains(settings) {
+        all.extend(chains.into_iter().map(|chain| (table, chain)));
+    }
+    all
 }
 
 /// The chains of the filter table that every sync rewrites.

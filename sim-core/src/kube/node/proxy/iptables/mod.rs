@@ -23,7 +23,7 @@ use ipnet::IpNet;
 
 pub use block::{Block, block};
 pub use dialect::{Dialect, EndpointComment, Entry};
-pub use fixed::base_rules;
+pub use fixed::{base_rules, jumps, own_chains};
 use fixed::{end_of_nat, filter_chains, filter_rules, nat_chains, nat_rules};
 
 use super::model::PortKey;

@@ -15,7 +15,7 @@ mod rules;
 mod sets;
 
 pub use block::{Block, Here, VirtualServer, block};
-pub use rules::{jumps, rules};
+pub use rules::{chains, chains_to_clean, jumps, rules};
 pub use sets::{ALL as SETS, SetId};
 
 use std::net::IpAddr;

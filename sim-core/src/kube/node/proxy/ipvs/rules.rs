@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use super::{Layout, SetId, Settings};
 use crate::kube::node::proxy::iptables::Detector;
+use crate::kube::node::proxy::jumps::Jump;
 use crate::linux::ipvs::ServiceKey;
 use crate::packet::proto;
-use crate::trace::Family;
+use crate::trace::{Family, TableId};
 
 const NAT: [&str; 5] =
     ["KUBE-SERVICES", "KUBE-POSTROUTING", "KUBE-NODE-PORT", "KUBE-LOAD-BALANCER", "KUBE-MARK-MASQ"];
@@ -40,34 +41,47 @@ const WITH_SETS: [(SetId, &str, &str, &str, &str); 12] = [
     (SetId::LoadBalancerSourceIp, "", "KUBE-SOURCE-RANGES-FIREWALL", "dst,dst,src", "RETURN"),
 ];
 
-/// The jumps into the chains, each put before what is there; the one put last is met first.
+/// The jumps into the chains in the order in which they are put there (`iptablesJumpChain`).
 #[must_use]
-pub fn jumps(settings: &Settings) -> String {
+pub fn jumps(layout: Layout) -> Vec<Jump> {
+    use TableId::{Filter, Nat};
+    const PORTALS: &str = "kubernetes service portals";
+    const ACCESS: &str = "kubernetes ipvs access filter";
+    let mut all: Vec<Jump> =
+        ["OUTPUT", "PREROUTING"].map(|from| Jump::new(Nat, from, "KUBE-SERVICES", PORTALS)).into();
+    all.push(Jump::new(Nat, "POSTROUTING", "KUBE-POSTROUTING", "kubernetes postrouting rules"));
+    all.push(Jump::new(Filter, "FORWARD", "KUBE-FORWARD", "kubernetes forwarding rules"));
+    all.push(Jump::new(Filter, "INPUT", "KUBE-NODE-PORT", "kubernetes health check rules"));
+    if layout >= Layout::Filter {
+        let firewall = |from| Jump::new(Filter, from, "KUBE-PROXY-FIREWALL", "kube-proxy firewall rules");
+        all.extend(["INPUT", "FORWARD"].map(firewall));
+    }
+    if layout >= Layout::Access {
+        all.push(Jump::new(Filter, "INPUT", "KUBE-IPVS-FILTER", ACCESS));
+    }
+    if layout >= Layout::OutFilter {
+        all.push(Jump::new(Filter, "OUTPUT", "KUBE-IPVS-OUT-FILTER", ACCESS));
+    }
+    all
+}
+
+/// The chains, for `iptables-restore --noflush`, which empties those that are there.
+#[must_use]
+pub fn chains(settings: &Settings) -> String {
     let mut t = String::from("*nat\n");
     settings.chains(true, &mut t);
-    let jump = |t: &mut String, from: &str, to: &str, comment: &str| {
-        let _ = writeln!(t, "-I {from} -m comment --comment \"{comment}\" -j {to}");
-    };
-    jump(&mut t, "OUTPUT", "KUBE-SERVICES", "kubernetes service portals");
-    jump(&mut t, "PREROUTING", "KUBE-SERVICES", "kubernetes service portals");
-    jump(&mut t, "POSTROUTING", "KUBE-POSTROUTING", "kubernetes postrouting rules");
     t.push_str("COMMIT\n*filter\n");
     settings.chains(false, &mut t);
-    jump(&mut t, "FORWARD", "KUBE-FORWARD", "kubernetes forwarding rules");
-    jump(&mut t, "INPUT", "KUBE-NODE-PORT", "kubernetes health check rules");
-    if settings.layout >= Layout::Filter {
-        for from in ["INPUT", "FORWARD"] {
-            jump(&mut t, from, "KUBE-PROXY-FIREWALL", "kube-proxy firewall rules");
-        }
-    }
-    if settings.layout >= Layout::Access {
-        jump(&mut t, "INPUT", "KUBE-IPVS-FILTER", "kubernetes ipvs access filter");
-    }
-    if settings.layout >= Layout::OutFilter {
-        jump(&mut t, "OUTPUT", "KUBE-IPVS-OUT-FILTER", "kubernetes ipvs access filter");
-    }
     t.push_str("COMMIT\n");
     t
+}
+
+/// The chains that a kube-proxy of another mode takes away (`iptablesCleanupChains`): all but KUBE-MARK-MASQ.
+#[must_use]
+pub fn chains_to_clean(layout: Layout) -> Vec<(TableId, &'static str)> {
+    let nat = NAT.into_iter().filter(|c| *c != "KUBE-MARK-MASQ").map(|chain| (TableId::Nat, chain));
+    let filter = FILTER.into_iter().filter(|(_, since)| *since <= layout);
+    nat.chain(filter.map(|(chain, _)| (TableId::Filter, chain))).collect()
 }
 
 /// The text of a sync, for `iptables-restore --noflush`. `used` says which sets have entries, `forbidden` which load balancer addresses the

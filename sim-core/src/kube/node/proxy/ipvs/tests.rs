@@ -16,6 +16,11 @@ fn settings(family: Family) -> Settings {
     }
 }
 
+fn set_up(settings: &Settings) -> String {
+    let jump = |j: &super::super::jumps::Jump| format!("{}: {j}\n", j.table);
+    chains(settings) + &jumps(settings.layout).iter().map(jump).collect::<String>()
+}
+
 fn forbidden() -> impl Iterator<Item = ServiceKey> {
     let key = |protocol, at: &str| ServiceKey { protocol, at: at.parse().unwrap() };
     [key(6, "203.0.113.7:80"), key(17, "203.0.113.8:53")].into_iter()
@@ -23,7 +28,7 @@ fn forbidden() -> impl Iterator<Item = ServiceKey> {
 
 #[test]
 fn the_jumps_stand_in_their_order() {
-    insta::assert_snapshot!(jumps(&settings(Family::V4)));
+    insta::assert_snapshot!(set_up(&settings(Family::V4)));
 }
 
 #[test]
@@ -34,14 +39,14 @@ fn all_rules_when_every_set_has_entries() {
 #[test]
 fn the_layout_of_1_24() {
     let older = Settings { layout: Layout::Nat, ..settings(Family::V4) };
-    insta::assert_snapshot!(format!("{}{}", jumps(&older), rules(&older, |_| true, forbidden())));
+    insta::assert_snapshot!(format!("{}{}", set_up(&older), rules(&older, |_| true, forbidden())));
 }
 
 #[test]
 fn the_layouts_between() {
     let text = |layout| {
         let settings = Settings { layout, ..settings(Family::V4) };
-        format!("{}{}", jumps(&settings), rules(&settings, |_| true, forbidden()))
+        format!("{}{}", set_up(&settings), rules(&settings, |_| true, forbidden()))
     };
     let has = |layout, chain: &str| text(layout).contains(&format!(":{chain} "));
     let chains = ["KUBE-PROXY-FIREWALL", "KUBE-IPVS-FILTER", "KUBE-IPVS-OUT-FILTER"];

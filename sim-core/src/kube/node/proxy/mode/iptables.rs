@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use super::{Blocks, Round, SyncError};
 use crate::kube::node::agents::restore_known;
-use crate::kube::node::proxy::iptables::{Block, Changes, Settings, block, fixed_chains, sync};
+use crate::kube::node::proxy::iptables::{
+    self as iptables, Block, Changes, Settings, block, fixed_chains, own_chains, sync,
+};
+use crate::kube::node::proxy::jumps;
 use crate::kube::node::proxy::model::PortKey;
-use crate::linux::netfilter::KnownRules;
+use crate::kube::node::proxy::names::is_service_chain;
+use crate::linux::Netns;
+use crate::linux::netfilter::{KnownRules, Ruleset};
 use crate::time::SimTime;
 use crate::trace::{Family, TableId};
 
@@ -54,6 +59,22 @@ impl Iptables {
     #[must_use]
     pub const fn new(settings: Settings) -> Self {
         Self { settings, blocks: BTreeMap::new(), stale: BTreeSet::new(), cleaned: None, fixed: Vec::new() }
+    }
+
+    /// Begins where another process has been: jumps and chains that are missing are made, and chains of Services that are not wanted go with the
+    /// first sync.
+    pub(super) fn take_over(&mut self, ns: &mut Netns) -> Result<(), SyncError> {
+        let family = self.settings.family;
+        for (table, chain) in own_chains(&self.settings) {
+            let words = ["-t", &table.to_string(), "-N", &chain].map(str::to_owned);
+            // It may be there.
+            let _ = ns.netfilter(family, |rules| rules.command(&words));
+        }
+        jumps::ensure(ns, family, &iptables::jumps(&self.settings)).map_err(SyncError::Jump)?;
+        let nat = rules(ns, family).table(TableId::Nat);
+        let chains = nat.into_iter().flat_map(|t| t.chains()).map(|chain| chain.name());
+        self.stale.extend(chains.filter(|c| is_service_chain(c)).map(|c| c.to_string()));
+        Ok(())
     }
 
     pub(super) fn has_stale(&self) -> bool {
@@ -150,9 +171,12 @@ impl Iptables {
 
 /// The number of a chain's last change; none if it is not there.
 fn changed(round: &Round<'_>, settings: &Settings, table: TableId, chain: &str) -> Option<u64> {
-    let rules = match settings.family {
-        Family::V4 => round.ns.nf4(),
-        Family::V6 => round.ns.nf6(),
-    };
-    Some(rules.table(table)?.chain(chain)?.changed())
+    Some(rules(round.ns, settings.family).table(table)?.chain(chain)?.changed())
+}
+
+const fn rules(ns: &Netns, family: Family) -> &Ruleset {
+    match family {
+        Family::V4 => ns.nf4(),
+        Family::V6 => ns.nf6(),
+    }
 }

@@ -14,10 +14,13 @@ use super::{Round, SyncError};
 use crate::kube::node::agents::restore;
 use crate::kube::node::cni::mac_of;
 use crate::kube::node::proxy::ipvs::{
-    Block, DEVICE, Here, SETS, SetId, Settings, VirtualServer, block, jumps, rules,
+    self as ipvs, Block, DEVICE, Here, SETS, SetId, Settings, VirtualServer, block, chains, rules,
 };
+use crate::kube::node::proxy::jumps;
 use crate::kube::node::proxy::model::PortKey;
-use crate::linux::ipvs::{DestSpec, Ipvs as Kernel, Persistence, SchedFlags, ServiceKey, ServiceSpec};
+use crate::linux::ipvs::{
+    DestSpec, Ipvs as Kernel, Persistence, SchedFlags, Scheduler, ServiceKey, ServiceSpec,
+};
 use crate::linux::{NetError, Netns};
 use crate::packet::proto;
 use crate::time::SimTime;
@@ -53,10 +56,12 @@ pub struct Ipvs {
     leaving: BTreeSet<(ServiceKey, SocketAddr)>,
     looked: SimTime,
     made: bool,
+    /// What an earlier process has left that has not been looked at yet.
+    found: Option<Touched>,
 }
 
 /// What a round touches.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Touched {
     entries: BTreeSet<(SetId, String)>,
     bound: BTreeSet<IpAddr>,
@@ -79,7 +84,24 @@ impl Ipvs {
             leaving: BTreeSet::new(),
             looked: SimTime::ZERO,
             made: false,
+            found: None,
         }
+    }
+
+    /// Begins where an earlier process has been: what it has bound and served and is not wanted goes with the first sync.
+    pub(super) fn take_over(&mut self, ns: &Netns) {
+        let ours = |ip: IpAddr| ip.is_ipv4() == (self.settings.family == Family::V4);
+        let device = ns.by_name(DEVICE).ok();
+        self.found = Some(Touched {
+            entries: BTreeSet::new(),
+            bound: device
+                .into_iter()
+                .flat_map(|d| &d.addrs)
+                .map(IpNet::addr)
+                .filter(|ip| ours(*ip))
+                .collect(),
+            servers: ns.ipvs().services().map(|s| s.key).filter(|key| ours(key.at.ip())).collect(),
+        });
     }
 
     pub(super) fn has_stale(&self) -> bool {
@@ -92,7 +114,9 @@ impl Ipvs {
             self.set_up(round)?;
             self.made = true;
         }
-        let mut touched = Touched::default();
+        let found = self.found.take();
+        let fresh = found.is_some();
+        let mut touched = found.unwrap_or_default();
         let addresses = node_addresses(round.ns, self.settings.family);
         let moved = addresses != self.addresses;
         let takes = |ip: &&IpAddr| {
@@ -114,7 +138,7 @@ impl Ipvs {
         let ns = &mut *round.ns;
         self.bind(&touched, round.here.node, ns)?;
         self.fill_sets(&touched, ns, now)?;
-        self.serve(&touched, ns, now);
+        self.serve(&touched, fresh, ns, now);
         if now >= self.looked + GRACE {
             self.looked = now;
             self.let_go(ns);
@@ -138,9 +162,16 @@ impl Ipvs {
         for (name, value) in SYSCTLS {
             ns.sysctl_set(name, value).map_err(|e| SyncError::Ipvs(e.to_string()))?;
         }
-        let sets: String = SETS.iter().map(|set| set.create(self.settings.family)).collect();
+        let family = self.settings.family;
+        let mut sets: String = SETS.iter().map(|set| set.create(family)).collect();
+        if self.found.is_some() {
+            // What is wanted is added below.
+            sets.extend(SETS.iter().map(|set| format!("flush {}\n", set.name(family))));
+        }
         ipset(ns, &sets, now)?;
-        restore(ns, self.settings.family, &jumps(&self.settings))?;
+        restore(ns, self.settings.family, &chains(&self.settings))?;
+        jumps::ensure(ns, self.settings.family, &ipvs::jumps(self.settings.layout))
+            .map_err(SyncError::Jump)?;
         Ok(())
     }
 
@@ -225,7 +256,7 @@ impl Ipvs {
     }
 
     /// Brings virtual and real servers up to date. Of two service ports that want the same virtual server the last one has it.
-    fn serve(&mut self, touched: &Touched, ns: &mut Netns, now: SimTime) {
+    fn serve(&mut self, touched: &Touched, fresh: bool, ns: &mut Netns, now: SimTime) {
         for key in &touched.servers {
             let owner = self.servers.get(key).and_then(BTreeSet::last);
             let servers = owner.and_then(|port| self.blocks.get(port)).map(|b| &b.servers);
@@ -237,17 +268,18 @@ impl Ipvs {
                 let _ = ns.ipvs_mut(|kernel| kernel.del_service(key));
                 continue;
             };
-            ns.ipvs_mut(|kernel| self.serve_one(&wanted, kernel, now));
+            ns.ipvs_mut(|kernel| self.serve_one(&wanted, fresh, kernel, now));
         }
     }
 
-    fn serve_one(&mut self, wanted: &VirtualServer, kernel: &mut Kernel, now: SimTime) {
+    fn serve_one(&mut self, wanted: &VirtualServer, fresh: bool, kernel: &mut Kernel, now: SimTime) {
         let key = wanted.key;
         let prefix = if key.at.is_ipv4() { 32 } else { 128 };
         let spec = ServiceSpec {
             key,
             scheduler: self.settings.scheduler,
-            flags: SchedFlags::default(),
+            // kube-proxy's `FlagSourceHash`.
+            flags: SchedFlags { flag2: self.settings.scheduler == Scheduler::Mh, ..SchedFlags::default() },
             persistence: wanted.persistent.map(|seconds| Persistence { seconds, prefix }),
         };
         let there = kernel.service(&key).map(|s| (s.scheduler, s.persistence));
@@ -260,6 +292,9 @@ impl Ipvs {
             kernel.service(&key).map(|s| kernel.dests(s).map(|d| d.at).collect()).unwrap_or_default();
         for at in &wanted.real {
             if current.contains(at) {
+                if fresh {
+                    let _ = kernel.edit_dest(&key, DestSpec::new(*at, 1));
+                }
                 if !self.leaving.remove(&(key, *at)) {
                     continue;
                 }

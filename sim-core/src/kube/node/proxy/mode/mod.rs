@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 pub use iptables::Iptables;
 pub use ipvs::Ipvs;
 pub use nftables::Nftables;
+pub(super) use nftables::run as run_nft;
 
 use super::model::PortKey;
 use super::select::{Selection, Viewpoint, select};
@@ -81,6 +82,9 @@ pub enum SyncError {
     /// The kernel refused a device, an address, a switch or a set; what was said.
     #[error("ipvs: {0}")]
     Ipvs(String),
+    /// `iptables` refused a jump; what it wrote.
+    #[error("{0}")]
+    Jump(String),
 }
 
 impl Mode {
@@ -94,6 +98,19 @@ impl Mode {
             Self::Nftables(mode) => mode.sync(round),
             Self::Ipvs(mode) => mode.sync(round),
         }
+    }
+
+    /// Begins on a node where kube-proxy has run before, in this mode or another.
+    ///
+    /// # Errors
+    /// Rules are refused.
+    pub fn take_over(&mut self, ns: &mut Netns) -> Result<(), SyncError> {
+        match self {
+            Self::Iptables(mode) => mode.take_over(ns)?,
+            Self::Nftables(mode) => mode.take_over(),
+            Self::Ipvs(mode) => mode.take_over(ns),
+        }
+        Ok(())
     }
 
     /// Whether chains or real servers are left that nobody uses any more, to be deleted later.

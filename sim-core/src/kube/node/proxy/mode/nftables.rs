@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::{Round, SyncError};
 use crate::kube::node::proxy::model::PortKey;
 use crate::kube::node::proxy::nftables::{Block, Element, Settings, base, block};
+use crate::linux::Netns;
 use crate::linux::nftables::{Input, Style};
 use crate::time::SimTime;
 
@@ -57,6 +58,11 @@ impl Nftables {
         }
     }
 
+    /// Begins where an earlier process has been: the first sync makes the table anew.
+    pub(super) fn take_over(&mut self) {
+        self.made = true;
+    }
+
     pub(super) fn has_stale(&self) -> bool {
         !self.stale.is_empty()
     }
@@ -69,7 +75,7 @@ impl Nftables {
             self.write(key, round, &mut left);
         }
         let text = if round.full { self.everything() } else { self.changes(round.changed, &left) };
-        run(round, &text)?;
+        run(round.ns, &text, round.now)?;
         self.made = true;
         if round.full {
             self.stale.clear();
@@ -92,7 +98,7 @@ impl Nftables {
             let _ = writeln!(text, "delete chain {} kube-proxy {chain}", self.settings.ip());
             self.stale.remove(&chain);
         }
-        run(round, &text)
+        run(round.ns, &text, round.now)
     }
 
     /// Makes the block of a service port anew, or takes it away.
@@ -198,15 +204,14 @@ impl Nftables {
 }
 
 /// `nft -f -` in a namespace.
-fn run(round: &mut Round<'_>, text: &str) -> Result<(), SyncError> {
+pub(in crate::kube::node::proxy) fn run(ns: &mut Netns, text: &str, now: SimTime) -> Result<(), SyncError> {
     if text.is_empty() {
         return Ok(());
     }
-    let style = Style { now: round.now, ..Style::default() };
-    let interfaces = round.ns.interface_names();
-    let answer = round
-        .ns
-        .nftables(|rules| rules.run(Input { file: Some("/dev/stdin"), text }, style, false, &interfaces));
+    let style = Style { now, ..Style::default() };
+    let interfaces = ns.interface_names();
+    let answer =
+        ns.nftables(|rules| rules.run(Input { file: Some("/dev/stdin"), text }, style, false, &interfaces));
     if answer.status == 0 {
         return Ok(());
     }
