@@ -24,7 +24,6 @@ use crate::kube::store::Store;
 use crate::time::SimTime;
 
 pub(crate) use load_balancer::reference;
-pub(crate) use scheduler::without_effect;
 pub(crate) use workloads::{DESIRED, MAXIMUM, owner_reference};
 
 /// All controllers of the control plane, with their indices.

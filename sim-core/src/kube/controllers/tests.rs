@@ -364,17 +364,3 @@ fn topology_mode_shares_endpoints_by_cpus() {
     // One endpoint cannot serve two zones.
     assert!(hints(&plane).iter().all(|(_, zones, _)| zones.is_empty()));
 }
-
-#[test]
-fn what_placement_passes_over_is_named() {
-    let spec = |spec| serde_json::from_value(spec).unwrap();
-    let demanding = json!({
-        "affinity": {"podAntiAffinity": {}, "nodeAffinity": {}},
-        "topologySpreadConstraints": [],
-        "containers": [{"name": "c", "image": "i", "resources": {"requests": {"cpu": "1"}}}],
-    });
-    let told = without_effect(&spec(demanding));
-    assert_eq!(told, ["podAntiAffinity", "topologySpreadConstraints", "resources.requests"]);
-    let modest = json!({"containers": [{"name": "c", "image": "i"}], "affinity": {"nodeAffinity": {}}});
-    assert!(without_effect(&spec(modest)).is_empty());
-}

@@ -1,25 +1,19 @@
 //! Whether a node can take a pod, and how gladly.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use super::companions::Companions;
+use super::refusal::Unfit;
+use super::resources::{self, Amounts};
+use super::spread::Spread;
+use super::storage::{self, Claims};
 use super::{Load, host_ports};
 use crate::kube::objects::meta::{LabelSelector, LabelSelectorRequirement};
 use crate::kube::objects::pod::{Toleration, TolerationOperator};
-use crate::kube::objects::{Node, Pod, PodSpec, Selector, Taint, TaintEffect};
-
-/// What a pod asks of its place and [`check`] does not look at.
-pub(crate) fn without_effect(spec: &PodSpec) -> Vec<&'static str> {
-    let asks = |name: &str| spec.affinity.as_ref().is_some_and(|a| !a[name].is_null());
-    let requests = spec.containers.iter().any(|c| !c.resources["requests"].is_null());
-    let spread = spec.rest.contains_key("topologySpreadConstraints");
-    let all = [
-        (asks("podAffinity"), "podAffinity"),
-        (asks("podAntiAffinity"), "podAntiAffinity"),
-        (spread, "topologySpreadConstraints"),
-        (requests, "resources.requests"),
-    ];
-    all.into_iter().filter(|(there, _)| *there).map(|(_, name)| name).collect()
-}
+use crate::kube::objects::{Node, Pod, Selector, Taint, TaintEffect};
+use crate::kube::store::Store;
 
 /// How gladly a node takes a pod: less is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,18 +22,67 @@ pub(super) struct Rank {
     avoided: u32,
     /// Negated weight of the preferred affinities that hold.
     affinity: i64,
+    /// Pods from which this one would rather be apart.
+    crowd: i64,
 }
 
-impl Rank {
-    /// The best that any node can be for this pod.
-    pub(super) fn ceiling(pod: &Pod) -> Self {
-        let weights = preferences(pod).filter_map(|p| p["weight"].as_i64());
-        Self { avoided: 0, affinity: -weights.sum::<i64>() }
+/// What a pod asks of its place, read once for all nodes.
+pub(super) struct Wishes<'a> {
+    pod: &'a Pod,
+    store: &'a Store,
+    requested: Amounts,
+    claims: Claims,
+    companions: Option<Companions>,
+    spread: Option<Spread>,
+}
+
+impl<'a> Wishes<'a> {
+    /// The wishes of a pod; `repelling` are the pods that keep others away.
+    ///
+    /// # Errors
+    /// No node needs to be asked: why.
+    pub(super) fn of(
+        pod: &'a Pod,
+        store: &'a Store,
+        repelling: &BTreeSet<(String, String)>,
+    ) -> Result<Self, String> {
+        Ok(Self {
+            pod,
+            store,
+            requested: resources::requested(&pod.spec),
+            claims: storage::claims(store, pod)?,
+            companions: Companions::of(pod, repelling, store),
+            spread: Spread::of(pod, store),
+        })
+    }
+
+    /// The best that any node can be.
+    pub(super) fn ceiling(&self) -> Rank {
+        let weights = preferences(self.pod).filter_map(|p| p["weight"].as_i64());
+        let open = self.companions.as_ref().is_some_and(Companions::prefers);
+        let affinity = if open { i64::MIN } else { -weights.sum::<i64>() };
+        Rank { avoided: 0, affinity, crowd: 0 }
+    }
+
+    /// How gladly a node takes the pod, or why it cannot. The checks are in the order of the scheduler's plugins.
+    pub(super) fn check(&self, node: &Node, load: &Load) -> Result<Rank, Unfit> {
+        let mut rank = check(self.pod, node, load)?;
+        resources::check(&self.requested, load)?;
+        self.claims.check(self.store, node)?;
+        if let Some(spread) = &self.spread {
+            spread.check(node)?;
+            rank.crowd = spread.crowd(node);
+        }
+        if let Some(companions) = &self.companions {
+            companions.check(node)?;
+            rank.affinity -= companions.gladness(node);
+        }
+        Ok(rank)
     }
 }
 
-/// The rank, or the scheduler's words for why the node cannot take the pod. The checks are in the order of its plugins.
-pub(super) fn check(pod: &Pod, node: &Node, load: &Load) -> Result<Rank, String> {
+/// What the node itself has to say.
+fn check(pod: &Pod, node: &Node, load: &Load) -> Result<Rank, Unfit> {
     let tolerations = &pod.spec.tolerations;
     let cordon = Taint {
         key: "node.kubernetes.io/unschedulable".to_owned(),
@@ -47,22 +90,24 @@ pub(super) fn check(pod: &Pod, node: &Node, load: &Load) -> Result<Rank, String>
         ..Taint::default()
     };
     if node.spec.unschedulable && !tolerated(&cordon, tolerations) {
-        return Err("node(s) were unschedulable".to_owned());
+        return Err(Unfit::for_good("node(s) were unschedulable"));
     }
     let repelling = |t: &&Taint| t.effect != TaintEffect::PreferNoSchedule && !tolerated(t, tolerations);
     if let Some(taint) = node.spec.taints.iter().find(repelling) {
-        return Err(format!("node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value));
+        let reason = format!("node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value);
+        return Err(Unfit::for_good(reason));
     }
     if !wanted_by_selector(pod, node) {
-        return Err("node(s) didn't match Pod's node affinity/selector".to_owned());
+        return Err(Unfit::for_good("node(s) didn't match Pod's node affinity/selector"));
     }
     if host_ports(pod).any(|port| load.ports.contains_key(&port)) {
-        return Err("node(s) didn't have free ports for the requested pod ports".to_owned());
+        return Err(Unfit::for_now("node(s) didn't have free ports for the requested pod ports"));
     }
     let avoided = |t: &&Taint| t.effect == TaintEffect::PreferNoSchedule && !tolerated(t, tolerations);
     Ok(Rank {
         avoided: u32::try_from(node.spec.taints.iter().filter(avoided).count()).unwrap_or(u32::MAX),
         affinity: -preference(pod, node),
+        crowd: 0,
     })
 }
 
@@ -102,7 +147,8 @@ pub(in crate::kube::controllers) fn tolerated(taint: &Taint, tolerations: &[Tole
     })
 }
 
-fn wanted_by_selector(pod: &Pod, node: &Node) -> bool {
+/// Whether a node is one of those that a pod's selector and required node affinity mean.
+pub(super) fn wanted_by_selector(pod: &Pod, node: &Node) -> bool {
     if !Selector::from_labels(&pod.spec.node_selector).matches(&node.metadata.labels) {
         return false;
     }

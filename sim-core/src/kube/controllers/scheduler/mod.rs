@@ -2,10 +2,16 @@
 //!
 //! The real scheduler scores nodes and breaks ties at random; this one is deterministic: among the nodes that can take the
 //! pod it prefers those without a taint against it, then those it has an affinity to, then those with the fewest pods of the
-//! same group (same owner, or same labels), then those with the fewest pods, then by name.
+//! same group (same owner, or same labels), then those with the fewest pods, then by name. Left out: pushing pods of lower priority
+//! off a node.
 
+mod companions;
 mod fit;
+mod refusal;
+mod resources;
+mod spread;
 mod storage;
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +19,10 @@ use crate::kube::objects::{Kind, Node, Object, Pod, Protocol};
 use crate::kube::store::{Change, ChangeKind, EventType, Store, set_pod_condition};
 use crate::time::SimTime;
 
-pub(crate) use fit::without_effect;
 pub(super) use fit::{takes_daemon, term_holds as node_term_holds, tolerated};
+
+use refusal::{Tally, Unfit};
+use resources::Amounts;
 
 const NAME: &str = "default-scheduler";
 
@@ -32,6 +40,10 @@ pub(super) struct Scheduler {
     order: BTreeSet<(u32, String)>,
     /// Number of pods by group and node.
     groups: BTreeMap<String, BTreeMap<String, u32>>,
+    /// Pods on nodes that keep others away.
+    repelling: BTreeSet<PodKey>,
+    /// Waiting pods that go where others are.
+    dependent: BTreeSet<PodKey>,
     /// Uids of pods that were counted when they were bound, before the change was noted.
     counted: BTreeSet<String>,
 }
@@ -42,6 +54,9 @@ pub(super) struct Load {
     /// Whether there is a node of that name.
     present: bool,
     pods: u32,
+    /// What the node has for pods, and what those that are there have asked for.
+    allocatable: Amounts,
+    requested: Amounts,
     /// Ports of the node that pods hold, with how many pods hold them.
     ports: BTreeMap<(Protocol, u16), u32>,
 }
@@ -53,6 +68,7 @@ impl Scheduler {
                 let name = &node.metadata.name;
                 let load = self.nodes.entry(name.clone()).or_default();
                 load.present = change.what != ChangeKind::Deleted;
+                load.allocatable = resources::amounts(&node.status.allocatable);
                 if load.present {
                     self.order.insert((load.pods, name.clone()));
                 } else {
@@ -81,8 +97,15 @@ impl Scheduler {
             self.count(pod, false);
             self.retry();
         }
-        if !held && holds && !self.counted.remove(&pod.metadata.uid) {
-            self.count(pod, true);
+        if !held && holds {
+            if !self.counted.remove(&pod.metadata.uid) {
+                self.count(pod, true);
+            }
+            for key in std::mem::take(&mut self.dependent) {
+                if self.waiting.remove(&key) {
+                    self.queue.push(key);
+                }
+            }
         }
         let key = (pod.metadata.namespace.clone(), pod.metadata.name.clone());
         let wanted = what != ChangeKind::Deleted
@@ -113,6 +136,17 @@ impl Scheduler {
             step(load.ports.entry(port).or_default());
         }
         load.ports.retain(|_, n| *n > 0);
+        for (name, amount) in resources::requested(&pod.spec) {
+            *load.requested.entry(name).or_default() += if more { amount } else { -amount };
+        }
+        if companions::repels(pod) {
+            let key = (pod.metadata.namespace.clone(), pod.metadata.name.clone());
+            if more {
+                self.repelling.insert(key)
+            } else {
+                self.repelling.remove(&key)
+            };
+        }
         let group = self.groups.entry(group_of(pod)).or_default();
         step(group.entry(node.clone()).or_default());
         group.retain(|_, n| *n > 0);
@@ -127,10 +161,14 @@ impl Scheduler {
             if !pod.spec.node_name.is_empty() || pod.metadata.is_terminating() {
                 continue;
             }
+            let depends = companions::depends(pod) || !spread::constraints(pod).is_empty();
             match self.choose(store, pod) {
                 Ok(node) => self.bind(store, &key, &node, now),
                 Err(why) => {
                     refuse(store, &key, &why, now);
+                    if depends {
+                        self.dependent.insert(key.clone());
+                    }
                     self.waiting.insert(key);
                 }
             }
@@ -146,34 +184,40 @@ impl Scheduler {
             return Ok(node.clone());
         }
         let total = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
-        let claims = storage::claims(store, pod).map_err(|why| nowhere(total, &why))?;
+        let release = store.config().version;
+        let wishes = fit::Wishes::of(pod, store, &self.repelling)
+            .map_err(|why| refusal::nowhere(total, &why, pod, release))?;
         // A daemon's pod is for one node: no other needs to be looked at.
         if let Some(name) = fit::only_node(pod)
             && let (Some(node), Some(load)) = (store.read::<Node>("", name), self.nodes.get(name))
         {
-            let others = "node(s) didn't satisfy plugin(s) [NodeAffinity]".to_owned();
-            return claims
-                .check(store, node)
-                .and_then(|()| fit::check(pod, node, load))
-                .map(|_| name.to_owned())
-                .map_err(|reason| {
-                    unschedulable(total, &BTreeMap::from([(reason, 1), (others, total.saturating_sub(1))]))
-                });
+            return wishes.check(node, load).map(|_| name.to_owned()).map_err(|unfit| {
+                let mut tally = Tally::default();
+                let others = Unfit::for_good("node(s) didn't satisfy plugin(s) [NodeAffinity]");
+                tally.add(unfit);
+                tally.add_many(others, total.saturating_sub(1));
+                tally.sentence(total, pod, release)
+            });
         }
+        self.best(store, pod, &wishes).map_err(|tally| tally.sentence(total, pod, release))
+    }
+
+    /// The node that takes the pod most gladly.
+    fn best(&self, store: &Store, pod: &Pod, wishes: &fit::Wishes<'_>) -> Result<String, Tally> {
         let group = self.groups.get(&group_of(pod));
         let ours = |name: &str| group.and_then(|g| g.get(name)).copied().unwrap_or(0);
         // Nothing can be better than this, so the first node that is as good as that ends the search: the walk is in the
         // order of the tie-breakers.
         let everywhere = group.is_some_and(|g| g.len() >= self.order.len());
         let fewest = if everywhere { self.order.iter().map(|(_, name)| ours(name)).min() } else { None };
-        let ideal = (fit::Rank::ceiling(pod), fewest.unwrap_or(0));
+        let ideal = (wishes.ceiling(), fewest.unwrap_or(0));
         let mut best: Option<((fit::Rank, u32), &str)> = None;
-        let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
+        let mut tally = Tally::default();
         for (_, name) in &self.order {
             let (Some(node), Some(load)) = (store.read::<Node>("", name), self.nodes.get(name)) else {
                 continue;
             };
-            match fit::check(pod, node, load).and_then(|rank| claims.check(store, node).map(|()| rank)) {
+            match wishes.check(node, load) {
                 Ok(rank) => {
                     let candidate = (rank, ours(name));
                     if best.is_none_or(|(known, _)| candidate < known) {
@@ -183,10 +227,10 @@ impl Scheduler {
                         break;
                     }
                 }
-                Err(reason) => *reasons.entry(reason).or_default() += 1,
+                Err(unfit) => tally.add(unfit),
             }
         }
-        best.map(|(_, name)| name.to_owned()).ok_or_else(|| unschedulable(total, &reasons))
+        best.map(|(_, name)| name.to_owned()).ok_or(tally)
     }
 
     fn bind(&mut self, store: &mut Store, key: &PodKey, node: &str, now: SimTime) {
@@ -214,32 +258,6 @@ fn refuse(store: &mut Store, key: &PodKey, why: &str, now: SimTime) {
     if let Ok(pod) = marked {
         store.event(&pod.reference(), EventType::Warning, "FailedScheduling", NAME, why, now);
     }
-}
-
-/// The scheduler's sentence about a pod that no node is asked for.
-fn nowhere(total: u32, why: &str) -> String {
-    let available = format!("0/{total} nodes are available");
-    format!(
-        "{available}: {why}. no new claims to deallocate, preemption: {available}: {total} Preemption is not helpful for scheduling."
-    )
-}
-
-/// The scheduler's sentence.
-fn unschedulable(total: u32, reasons: &BTreeMap<String, u32>) -> String {
-    if total == 0 {
-        return "no nodes available to schedule pods".to_owned();
-    }
-    let mut list: Vec<String> = reasons
-        .iter()
-        .filter(|(_, count)| **count > 0)
-        .map(|(reason, count)| format!("{count} {reason}"))
-        .collect();
-    list.sort();
-    let available = format!("0/{total} nodes are available");
-    format!(
-        "{available}: {}. no new claims to deallocate, preemption: {available}: {total} Preemption is not helpful for scheduling.",
-        list.join(", ")
-    )
 }
 
 fn host_ports(pod: &Pod) -> impl Iterator<Item = (Protocol, u16)> + '_ {

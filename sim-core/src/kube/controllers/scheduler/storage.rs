@@ -1,6 +1,7 @@
 //! What a pod's claims say about its node (the plugin `VolumeBinding`).
 
 use super::PodKey;
+use super::refusal::Unfit;
 use crate::kube::controllers::volumes::{claims_of, fitting, reachable};
 use crate::kube::objects::storage::{PersistentVolume, PersistentVolumeClaim, SELECTED_NODE, StorageClass};
 use crate::kube::objects::{Node, Pod};
@@ -43,16 +44,17 @@ fn class<'a>(store: &'a Store, claim: &PersistentVolumeClaim) -> Option<&'a Stor
 
 impl Claims {
     /// Whether they can be met on a node.
-    pub(super) fn check(&self, store: &Store, node: &Node) -> Result<(), String> {
+    pub(super) fn check(&self, store: &Store, node: &Node) -> Result<(), Unfit> {
         for name in &self.bound {
             if store.read::<PersistentVolume>("", name).is_some_and(|v| !reachable(v, node)) {
-                return Err("node(s) had volume node affinity conflict".to_owned());
+                return Err(Unfit::for_good("node(s) had volume node affinity conflict"));
             }
         }
         for claim in &self.waiting {
             let made = class(store, claim).is_some_and(StorageClass::provisions);
             if !made && fitting(store, claim, Some(node)).is_none() {
-                return Err("node(s) didn't find available persistent volumes to bind".to_owned());
+                let reason = "node(s) didn't find available persistent volumes to bind";
+                return Err(Unfit::for_good(reason));
             }
         }
         Ok(())

@@ -38,7 +38,6 @@ use super::cni::ipam::HostLocal;
 use super::proxy::config::ProxyConfig;
 use crate::kube::apps::kube_proxy;
 use crate::kube::config::{ClusterConfig, NodeConfig};
-use crate::kube::controllers;
 use crate::kube::dns::server::release_of;
 use crate::kube::objects::{Kind, Object, ObjectReference, Pod};
 use crate::kube::store::{ChangeKind, DeleteOptions, EventType};
@@ -293,9 +292,6 @@ impl Kubelet {
     fn admit(&mut self, key: (String, String), pod: &Pod, hands: &mut Hands<'_>) {
         if pod.is_finished() {
             return;
-        }
-        for field in controllers::without_effect(&pod.spec) {
-            hands.remark(format!("{field} has no effect on where pods are placed"));
         }
         let init = pod.spec.init_containers.len();
         let first = pod.spec.init_containers.iter().map(|c| (c, true));

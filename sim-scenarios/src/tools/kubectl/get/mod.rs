@@ -105,7 +105,14 @@ pub(crate) fn output(ctl: &Ctl<'_, '_>) -> Result<Output, Failure> {
         None if ctl.args.given("template") => "go-template",
         value => value.unwrap_or(""),
     };
-    Output::parse(value, ctl.args.text("template"), strict, |path| files::read_text(ctl, path))
+    let mut output =
+        Output::parse(value, ctl.args.text("template"), strict, |path| files::read_text(ctl, path))?;
+    if let Output::CustomColumns(columns) = &mut output
+        && ctl.args.bool("no-headers", false)
+    {
+        columns.without_headers();
+    }
+    Ok(output)
 }
 
 fn wanted(ctl: &mut Ctl<'_, '_>) -> Result<Wanted, Failure> {

@@ -6,9 +6,21 @@ use super::jsonpath::{self, JsonPath};
 
 /// Columns that a person chose.
 #[derive(Clone, Debug)]
-pub(crate) struct CustomColumns(Vec<(String, JsonPath)>);
+pub(crate) struct CustomColumns {
+    columns: Vec<(String, JsonPath)>,
+    headers: bool,
+}
 
 impl CustomColumns {
+    const fn new(columns: Vec<(String, JsonPath)>) -> Self {
+        Self { columns, headers: true }
+    }
+
+    /// The same under `--no-headers`.
+    pub(crate) const fn without_headers(&mut self) {
+        self.headers = false;
+    }
+
     /// Parses `HEADER:PATH,…`.
     ///
     /// # Errors
@@ -23,7 +35,7 @@ impl CustomColumns {
             })?;
             Ok((header.to_owned(), JsonPath::parse_relaxed(path)?))
         };
-        spec.split(',').map(column).collect::<Result<_, String>>().map(Self)
+        spec.split(',').map(column).collect::<Result<_, String>>().map(Self::new)
     }
 
     /// Parses a template file: a line of headers above a line of paths.
@@ -39,12 +51,15 @@ impl CustomColumns {
             return Err(format!("number of headers ({h}) and field specifications ({p}) don't match"));
         }
         let parse = |(h, p): (&str, &str)| Ok((h.to_owned(), JsonPath::parse_relaxed(p)?));
-        headers.into_iter().zip(paths).map(parse).collect::<Result<_, String>>().map(Self)
+        headers.into_iter().zip(paths).map(parse).collect::<Result<_, String>>().map(Self::new)
     }
 
-    /// The header, with tabs between columns.
+    /// The header, with tabs between columns; nothing under `--no-headers`.
     pub(crate) fn header(&self) -> String {
-        format!("{}\n", self.0.iter().map(|(h, _)| h.as_str()).collect::<Vec<_>>().join("\t"))
+        if !self.headers {
+            return String::new();
+        }
+        format!("{}\n", self.columns.iter().map(|(h, _)| h.as_str()).collect::<Vec<_>>().join("\t"))
     }
 
     /// One row, with tabs between cells.
@@ -56,7 +71,7 @@ impl CustomColumns {
             let found: Vec<String> = path.find(object)?.iter().flatten().map(plain).collect();
             Ok(if found.is_empty() { "<none>".to_owned() } else { found.join(",") })
         };
-        let cells: Vec<String> = self.0.iter().map(|(_, p)| cell(p)).collect::<Result<_, String>>()?;
+        let cells: Vec<String> = self.columns.iter().map(|(_, p)| cell(p)).collect::<Result<_, String>>()?;
         Ok(format!("{}\n", cells.join("\t")))
     }
 }
