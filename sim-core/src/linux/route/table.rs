@@ -1,7 +1,7 @@
 //! A routing table: the first route that holds an address is the best.
 //!
-//! Routes to one address are found by that address, however many there are (a node in IPVS mode has one for every Service); those to
-//! networks are asked one after the other.
+//! Routes to one address are found by that address, however many there are (a node in IPVS mode has one for every Service), those to
+//! networks by theirs, for one length of prefix after the other (a node has one for every other node).
 
 use std::cmp::Reverse;
 use std::hash::Hash;
@@ -27,8 +27,10 @@ struct Routes<A: Eq + Hash> {
     hosts: Vec<Entry<A>>,
     /// The first of them for each address.
     by_address: FxHashMap<A, u32>,
-    /// Those to networks: the longest prefix first, then as above.
+    /// Those to networks: the longest prefix first, then by address, then as above.
     nets: Vec<Entry<A>>,
+    /// The lengths of prefixes that there are, and where those of each begin.
+    lengths: Vec<(A, u32)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ struct Entry<A> {
 /// As many routes are asked one after the other faster than one is looked up.
 const FEW: usize = 4;
 
-impl<A: Copy + Eq + Hash + std::ops::BitAnd<Output = A>> Routes<A> {
+impl<A: Copy + Ord + Hash + std::ops::BitAnd<Output = A>> Routes<A> {
     #[inline]
     fn lookup(&self, a: A) -> Option<&Route> {
         let host = if self.hosts.len() <= FEW {
@@ -49,14 +51,28 @@ impl<A: Copy + Eq + Hash + std::ops::BitAnd<Output = A>> Routes<A> {
         } else {
             self.by_address.get(&a).and_then(|at| self.hosts.get(*at as usize))
         };
-        host.or_else(|| self.nets.iter().find(|e| a & e.mask == e.net)).map(|e| &e.route)
+        let net = || match self.nets.len() {
+            0..=FEW => self.nets.iter().find(|e| a & e.mask == e.net),
+            _ => self.nets_holding(a).next(),
+        };
+        host.or_else(net).map(|e| &e.route)
+    }
+
+    /// The routes to networks that hold an address, best first.
+    fn nets_holding(&self, a: A) -> impl Iterator<Item = &Entry<A>> {
+        self.lengths.iter().enumerate().flat_map(move |(i, &(mask, first))| {
+            let end = self.lengths.get(i + 1).map_or(self.nets.len(), |(_, next)| *next as usize);
+            let these = &self.nets[first as usize..end];
+            let at = these.partition_point(|e| e.net < a & mask);
+            these[at..].iter().take_while(move |e| e.net == a & mask)
+        })
     }
 
     /// The routes that hold an address, best first.
     fn holding(&self, a: A) -> impl Iterator<Item = &Route> {
         let first = self.by_address.get(&a).map_or(self.hosts.len(), |at| *at as usize);
         let hosts = self.hosts[first..].iter().filter(move |e| e.net == a);
-        hosts.chain(self.nets.iter().filter(move |e| a & e.mask == e.net)).map(|e| &e.route)
+        hosts.chain(self.nets_holding(a)).map(|e| &e.route)
     }
 
     /// The routes to exactly one destination.
@@ -65,17 +81,30 @@ impl<A: Copy + Eq + Hash + std::ops::BitAnd<Output = A>> Routes<A> {
     }
 
     fn insert(&mut self, e: Entry<A>) {
-        let key = |r: &Route| (Reverse(r.dst.prefix_len()), r.metric);
-        let is_host = e.route.dst.prefix_len() == e.route.dst.max_prefix_len();
-        let list = if is_host { &mut self.hosts } else { &mut self.nets };
-        let at = list.partition_point(|x| key(&x.route) <= key(&e.route));
-        let last = at == list.len();
+        if e.route.dst.prefix_len() < e.route.dst.max_prefix_len() {
+            let key = |e: &Entry<A>| (Reverse(e.route.dst.prefix_len()), e.net, e.route.metric);
+            let at = self.nets.partition_point(|x| key(x) <= key(&e));
+            self.nets.insert(at, e);
+            return self.find_lengths();
+        }
+        let at = self.hosts.partition_point(|x| x.route.metric <= e.route.metric);
+        let last = at == self.hosts.len();
         let net = e.net;
-        list.insert(at, e);
-        if is_host && last {
+        self.hosts.insert(at, e);
+        if last {
             self.by_address.entry(net).or_insert(at as u32);
-        } else if is_host {
+        } else {
             self.index();
+        }
+    }
+
+    fn find_lengths(&mut self) {
+        self.lengths.clear();
+        let mut at = 0;
+        while let Some(first) = self.nets.get(at) {
+            let length = first.route.dst.prefix_len();
+            self.lengths.push((first.mask, at as u32));
+            at += self.nets[at..].partition_point(|e| e.route.dst.prefix_len() == length);
         }
     }
 
@@ -88,6 +117,7 @@ impl<A: Copy + Eq + Hash + std::ops::BitAnd<Output = A>> Routes<A> {
         }
         removed += self.nets.len();
         self.nets.retain(|e| !gone(&e.route));
+        self.find_lengths();
         removed - self.nets.len()
     }
 
@@ -225,7 +255,7 @@ mod tests {
         /// Of all routes that hold the address: the longest prefix, the lowest metric, the oldest.
         #[test]
         fn a_look_up_finds_what_a_scan_finds(
-            routes in prop::collection::vec((0u8..3, 0u8..12, prop::sample::select(vec![0u8, 8, 31, 32]), 0u32..3, 0u32..3), 0..60),
+            routes in prop::collection::vec((0u8..3, 0u8..12, prop::sample::select(vec![0u8, 8, 30, 31, 32]), 0u32..3, 0u32..3), 0..60),
             gone in prop::option::of(0u32..3),
         ) {
             let mut table = Table::default();
@@ -242,7 +272,8 @@ mod tests {
                 all.retain(|r| r.dev != Some(IfId(dev)));
                 prop_assert_eq!(table.remove(|r| r.dev == Some(IfId(dev))), before - all.len());
             }
-            all.sort_by_key(|r| (Reverse(r.dst.prefix_len()), r.metric));
+            let net = |r: &Route| (r.dst.prefix_len() < 32).then(|| r.dst.network());
+            all.sort_by_key(|r| (Reverse(r.dst.prefix_len()), net(r), r.metric));
             prop_assert!(table.iter().eq(&all));
             for a in 0..3 {
                 for b in 0..12 {
