@@ -124,7 +124,7 @@ impl Cluster {
             self.controllers.reconcile(&mut self.store, now);
             self.with_hands(|agents, hands| agents.sync(hands));
             self.apps.store_changed(&self.store, now);
-            for remark in self.apps.take_remarks() {
+            for remark in self.apps.take_remarks().into_iter().chain(self.world.take_failures()) {
                 if !self.remarks.contains(&remark) {
                     self.remarks.push(remark);
                 }

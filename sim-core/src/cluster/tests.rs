@@ -1,5 +1,7 @@
 //! A whole cluster at work.
 
+mod deferred;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -140,8 +140,8 @@ impl Builder<'_> {
         self.default_routes(ns, &gateways)?;
         let router = self.machine(Place::Host("gateway".to_owned()), "gateway", ToolSet::HOST);
         self.plug(router, "eth0", switch, "gateway", &on(&mut gateways.iter().copied()), CABLE_DELAY)?;
-        self.world.ns_mut(router).sysctl_set("net.ipv4.ip_forward", "1")?;
-        self.world.ns_mut(router).sysctl_set("net.ipv6.conf.all.forwarding", "1")?;
+        self.world.bare_mut(router).sysctl_set("net.ipv4.ip_forward", "1")?;
+        self.world.bare_mut(router).sysctl_set("net.ipv6.conf.all.forwarding", "1")?;
         self.hosts(switch, router, &nets)?;
         self.balancer(switch, router, &gateways)?;
         self.upstream_dns(router)
@@ -150,7 +150,7 @@ impl Builder<'_> {
     /// A bridge without any address and without netfilter.
     fn switch(&mut self, name: &str, mtu: u32) -> Result<NsId, Box<dyn std::error::Error>> {
         let ns = self.world.add_netns(name);
-        let host = self.world.ns_mut(ns);
+        let host = self.world.bare_mut(ns);
         host.sysctl_set("net.bridge.bridge-nf-call-iptables", "0")?;
         host.sysctl_set("net.bridge.bridge-nf-call-ip6tables", "0")?;
         host.sysctl_set("net.ipv6.conf.all.disable_ipv6", "1")?;
@@ -201,15 +201,15 @@ impl Builder<'_> {
     ) -> Result<(), Box<dyn std::error::Error>> {
         let Some(first) = addrs.first() else { return Err(format!("{name} has no address").into()) };
         // Interface names have at most 15 characters; the switch's side is seen by nobody but in traces.
-        let port = format!("p{}-{}", self.world.ns(switch).ifaces().count(), name);
+        let port = format!("p{}-{}", self.world.bare(switch).ifaces().count(), name);
         let port: String = port.chars().take(15).collect();
         self.world.add_wire((ns, dev), (switch, &port), delay)?;
         let mtu = self.config.networking.mtu;
-        let sw = self.world.ns_mut(switch);
+        let sw = self.world.bare_mut(switch);
         sw.set_mtu(&port, mtu)?;
         sw.set_master(&port, "br0")?;
         sw.link_set(&port, true)?;
-        let host = self.world.ns_mut(ns);
+        let host = self.world.bare_mut(ns);
         host.set_mac(dev, card_mac(first.addr()))?;
         host.set_mtu(dev, mtu)?;
         for addr in addrs {
@@ -220,14 +220,14 @@ impl Builder<'_> {
     }
 
     fn default_routes(&mut self, ns: NsId, gateways: &[IpAddr]) -> Result<(), NetError> {
-        let host = self.world.ns_mut(ns);
+        let host = self.world.bare_mut(ns);
         let eth0 = host.by_name("eth0")?.id;
         gateways.iter().try_for_each(|gateway| host.route_add(Route::default_via(*gateway, eth0)))
     }
 
     fn more_addresses(&mut self, ns: NsId, node: &NodeConfig) -> Result<(), NetError> {
         for (dev, addr) in &node.addresses {
-            let host = self.world.ns_mut(ns);
+            let host = self.world.bare_mut(ns);
             host.add_bridge(dev, docker_mac(addr.addr()))?;
             host.addr_add(dev, *addr)?;
             host.link_set(dev, true)?;
@@ -237,7 +237,7 @@ impl Builder<'_> {
 
     /// What kubeadm asks for and kube-proxy switches on, then what the lab says.
     fn sysctls(&mut self, ns: NsId, node: &NodeConfig) -> Result<(), Box<dyn std::error::Error>> {
-        let host = self.world.ns_mut(ns);
+        let host = self.world.bare_mut(ns);
         host.sysctl_set("net.ipv4.ip_forward", "1")?;
         host.sysctl_set("net.bridge.bridge-nf-call-iptables", "1")?;
         host.sysctl_set("net.ipv4.conf.all.route_localnet", "1")?;
@@ -264,7 +264,7 @@ impl Builder<'_> {
         }
         let nets: Vec<IpNet> = config.node_networks().collect();
         let pools = config.pools();
-        let gateway = self.world.ns_mut(router);
+        let gateway = self.world.bare_mut(router);
         let eth0 = gateway.by_name("eth0")?.id;
         for pool in pools.iter().filter(|pool| !nets.iter().any(|net| net.contains(*pool))) {
             gateway.route_add(Route::link(*pool, eth0))?;
@@ -280,7 +280,7 @@ impl Builder<'_> {
         let ns = self.machine(Place::Host(BALANCER_HOST.to_owned()), BALANCER_HOST, ToolSet::HOST);
         self.plug(ns, "eth0", switch, BALANCER_HOST, &within(&mut own.into_iter(), &nets), CABLE_DELAY)?;
         self.default_routes(ns, gateways)?;
-        let host = self.world.ns_mut(ns);
+        let host = self.world.bare_mut(ns);
         host.sysctl_set("net.ipv4.ip_forward", "1")?;
         host.sysctl_set("net.ipv6.conf.all.forwarding", "1")?;
         for dev in ["all", "eth0"] {

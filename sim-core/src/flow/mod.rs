@@ -178,7 +178,7 @@ impl Cluster {
                 outcome = Outcome::Failed { errno: error.errno, icmp: error.icmp };
                 return true;
             }
-            let stands = c.world.ns(ns).sockets.tcp_state(sock) == Some(TcpState::Established);
+            let stands = c.world.bare(ns).sockets.tcp_state(sock) == Some(TcpState::Established);
             if stands {
                 outcome = Outcome::Answered { from: to.ip(), ttl: None };
             }

@@ -35,4 +35,4 @@ pub use errno::Errno;
 pub use link::Iface;
 pub use netns::{NetError, Netns};
 pub use skb::{BridgeNf, Skb, SkbCt};
-pub use world::{Wire, World};
+pub use world::{Plan, Wire, World};

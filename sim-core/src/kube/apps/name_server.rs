@@ -267,7 +267,7 @@ impl NameServer {
                 sock
             }
         };
-        if let Some(local) = world.ns(ns).sockets.local_addr(sock) {
+        if let Some(local) = world.bare(ns).sockets.local_addr(sock) {
             self.server.sent(exchange, local);
         }
         let upstream =
@@ -352,7 +352,7 @@ impl NameServer {
         }
         if let Ok(n) = world.tcp_send(ns, sock, &stream.unsent) {
             stream.unsent.drain(..n);
-            if let Some(local) = world.ns(ns).sockets.local_addr(sock) {
+            if let Some(local) = world.bare(ns).sockets.local_addr(sock) {
                 self.server.sent(exchange, local);
             }
         }

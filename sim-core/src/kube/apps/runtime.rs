@@ -341,7 +341,7 @@ fn listen_all(
 ) -> Result<Vec<SockId>, (Listen, Errno)> {
     // Servers listen on `[::]`, for both families, where there is IPv6.
     let has_v6 =
-        world.ns(ns).ifaces().filter(|i| !i.is_loopback()).any(|i| {
+        world.bare(ns).ifaces().filter(|i| !i.is_loopback()).any(|i| {
             i.addrs.iter().any(|a| a.addr().is_ipv6() && !crate::linux::ipv6::is_link_local(a.addr()))
         });
     let any = if has_v6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { ANY };
@@ -399,7 +399,7 @@ impl App {
             }
         } else if self.connections.contains_key(&sock) {
             self.on_connection(world, view, sock, opened);
-        } else if world.ns(self.ns).sockets.tcp_state(sock).is_some() {
+        } else if world.bare(self.ns).sockets.tcp_state(sock).is_some() {
             while let Some(connection) = world.tcp_accept(self.ns, sock) {
                 let greeting = match &self.service {
                     Service::Talk(talk) => talk.greeting(),
@@ -428,7 +428,7 @@ impl App {
                 Service::Plain => Some(got.bytes().to_vec()),
                 Service::Upstream(upstream) => upstream.answer(got.bytes()),
                 Service::Dns(dns) => {
-                    let local = world.ns(self.ns).sockets.local_addr(sock).unwrap_or(got.from);
+                    let local = world.bare(self.ns).sockets.local_addr(sock).unwrap_or(got.from);
                     let client = Client { addr: got.from, local, transport: Transport::Udp, socket: sock };
                     dns.on_query(world, self.ns, client, got.bytes(), opened);
                     None
@@ -492,12 +492,12 @@ impl App {
 
     /// Turns what a connection has received into what is to be sent.
     fn serve(&mut self, world: &mut World, view: View<'_>, sock: SockId, opened: &mut Vec<SockId>) {
-        let peer = world.ns(self.ns).sockets.peer_addr(sock).unwrap_or(SocketAddr::new(ANY, 0));
+        let peer = world.bare(self.ns).sockets.peer_addr(sock).unwrap_or(SocketAddr::new(ANY, 0));
         let Some(connection) = self.connections.get_mut(&sock) else { return };
         match &mut self.service {
             Service::Plain => connection.received.clear(),
             Service::Ingress(nginx) => {
-                let port = world.ns(self.ns).sockets.local_addr(sock).map_or(0, |at| at.port());
+                let port = world.bare(self.ns).sockets.local_addr(sock).map_or(0, |at| at.port());
                 while !connection.closing && !connection.received.is_empty() {
                     let received = &mut connection.received;
                     let client = proxy::Client { sock, ip: peer.ip(), port, received };
@@ -558,7 +558,7 @@ impl App {
                 }
             }
             Service::Dns(dns) => {
-                let local = world.ns(self.ns).sockets.local_addr(sock).unwrap_or(peer);
+                let local = world.bare(self.ns).sockets.local_addr(sock).unwrap_or(peer);
                 let client = Client { addr: peer, local, transport: Transport::Tcp, socket: sock };
                 while let Some(message) = take_message(&mut connection.received) {
                     dns.on_query(world, self.ns, client, &message, opened);
@@ -582,7 +582,7 @@ fn nothing() -> http::Request {
 
 /// The addresses of a namespace's interfaces, in their order (`net.Interfaces`).
 fn addresses(world: &World, ns: NsId) -> Vec<IpAddr> {
-    world.ns(ns).ifaces().filter(|i| i.up).flat_map(|i| i.addrs.iter().map(|a| a.addr())).collect()
+    world.bare(ns).ifaces().filter(|i| i.up).flat_map(|i| i.addrs.iter().map(|a| a.addr())).collect()
 }
 
 /// Takes a DNS message from a TCP stream: two bytes of length, then the message (RFC 1035, 4.2.2).

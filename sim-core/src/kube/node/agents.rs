@@ -1,26 +1,19 @@
 //! All agents of all nodes, and what they work with.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 
 use super::balancer::{self, Balancer};
-use super::cni;
 use super::kubelet::{Kubelet, Process, Step};
 use super::machine::{Machines, Place};
-use super::proxy::agent::NodeProxy;
-use super::proxy::config::{AboutNode, ProxyConfig};
+use super::proxies::{Proxies, proxy_mode};
+use super::proxy::config::ProxyConfig;
 use super::proxy::health::{self, HealthServers};
-use super::proxy::iptables::{Detector, Settings, base_rules};
-use super::proxy::ipvs::Layout;
-use super::proxy::leftovers;
-use super::proxy::mode::Shared;
-use super::proxy::services::ServiceMap;
 use crate::kube::apps::runtime::Apps;
-use crate::kube::config::{self, ClusterConfig, Cni, FaultKind, NodeConfig, ProxyMode};
-use crate::kube::objects::{Kind, Node, Object, Pod};
+use crate::kube::config::{self, ClusterConfig, Cni, FaultKind, ProxyMode};
+use crate::kube::objects::{Kind, Object, Pod};
 use crate::kube::store::{ChangeKind, Store};
 use crate::linux::netfilter::{KnownRules, RestoreError, RestoreOptions};
 use crate::linux::{Netns, World};
@@ -51,6 +44,12 @@ impl Hands<'_> {
     #[must_use]
     pub const fn now(&self) -> SimTime {
         self.world.now()
+    }
+
+    /// The namespace of a node.
+    #[must_use]
+    pub fn place(&self, node: &str) -> NsId {
+        self.machines.get(&Place::Node(node.to_owned())).map_or(NsId(0), |m| m.ns)
     }
 
     /// Notes what a person should know, once.
@@ -91,11 +90,7 @@ pub enum Timer {
 #[derive(Clone, Debug)]
 pub struct NodeAgents {
     kubelets: IndexMap<String, Kubelet>,
-    /// kube-proxy's instances: one per address family of the cluster.
-    families: Vec<ProxyFamily>,
-    proxy_armed: bool,
-    period_armed: bool,
-    proxy_last: Option<SimTime>,
+    proxies: Proxies,
     /// kube-proxy's health servers by node.
     health: IndexMap<String, HealthServers>,
     /// The nodes on which kube-proxy runs, and how.
@@ -113,60 +108,21 @@ pub struct NodeAgents {
     pods: FxHashMap<NsId, (String, String)>,
 }
 
-/// kube-proxy for one address family, on every node.
-#[derive(Clone, Debug)]
-struct ProxyFamily {
-    services: ServiceMap,
-    /// By node; none if there is no kube-proxy.
-    proxies: IndexMap<String, NodeProxy>,
-    /// What the kubelet's rules follow, and kube-proxy's in iptables mode.
-    settings: Settings,
-}
-
-/// Label of a node that names its zone.
-const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
-/// How long after a change kube-proxy begins to write.
-const PROXY_DELAY: Duration = Duration::from_millis(20);
-/// The least time between two writings (`minSyncPeriod`).
-const PROXY_PERIOD_MIN: Duration = Duration::from_secs(1);
-/// When it writes without any change (`syncPeriod`).
-const PROXY_PERIOD: Duration = Duration::from_secs(30);
-
 impl NodeAgents {
     /// The agents of the nodes of a cluster block, before they have done anything.
     #[must_use]
     pub fn new(config: &ClusterConfig, machines: &Machines) -> Self {
         let mut kubelets = IndexMap::new();
         let mut nodes = FxHashMap::default();
-        let families = config.networking.pod_subnets().map(|pods| {
-            let settings = Settings::kubeadm(pods).in_dialect(config.networking.proxy_dialect.minor);
-            ProxyFamily { services: ServiceMap::new(settings.family), proxies: IndexMap::new(), settings }
-        });
-        let mut families: Vec<ProxyFamily> = families.collect();
-        families.extend(other_family(config));
         let blocks = config::blocks::of_config(config);
         for (n, node) in config.nodes.iter().enumerate() {
             let ns = machines.get(&Place::Node(node.name.clone())).map_or(NsId(0), |m| m.ns);
-            let zone = node.labels.get(LABEL_ZONE).map_or("", String::as_str);
             nodes.insert(ns, node.name.clone());
             kubelets.insert(node.name.clone(), Kubelet::new(node, ns, config, blocks.get(n)));
-            for (i, family) in families.iter_mut().enumerate() {
-                if config.networking.proxy_pods {
-                    continue;
-                }
-                let proxy = ProxyConfig::kubeadm(config, proxy_mode(config, node));
-                let about = AboutNode::new(config, node, i, Vec::new());
-                if let Some(mode) = proxy.mode_of(&family.settings, config.networking.proxy_dialect, &about) {
-                    family.proxies.insert(node.name.clone(), NodeProxy::new(&node.name, zone, ns, mode));
-                }
-            }
         }
         Self {
             kubelets,
-            families,
-            proxy_armed: false,
-            period_armed: false,
-            proxy_last: None,
+            proxies: Proxies::new(config, machines),
             health: IndexMap::new(),
             running: modes_at_start(config),
             balancer: Balancer::new(config, machines),
@@ -195,30 +151,7 @@ impl NodeAgents {
     /// # Errors
     /// The rules or devices are refused: a contradiction within the cluster block.
     pub fn set_up_nodes(&mut self, hands: &mut Hands<'_>) -> Result<(), String> {
-        let config = hands.config;
-        let blocks = config::blocks::of_config(config);
-        for (i, cluster) in config.networking.pod_subnets().enumerate() {
-            let one = |n: &'_ NodeConfig| Some((n.ips().nth(i)?, n.pod_cidrs().nth(i)?));
-            let nodes: Vec<cni::Node<'_>> = config
-                .nodes
-                .iter()
-                .enumerate()
-                .filter_map(|(at, n)| {
-                    let (ip, pod_cidr) = one(n)?;
-                    let blocks = blocks.get(at).map_or(&[][..], Vec::as_slice);
-                    Some(cni::Node { name: &n.name, ip, pod_cidr, cluster, blocks })
-                })
-                .collect();
-            self.set_up_family(&nodes, &self.families[i].settings, hands)?;
-        }
-        for family in self.families.iter().skip(config.networking.pod_subnets().count()) {
-            for node in &config.nodes {
-                let Some(kubelet) = self.kubelets.get(&node.name) else { continue };
-                let base = base_rules(&family.settings, starts_in_iptables(config, node));
-                restore(hands.world.ns_mut(kubelet.ns()), family.settings.family, &base)
-                    .map_err(|e| format!("{}: {e}", node.name))?;
-            }
-        }
+        self.proxies.set_up_nodes(hands)?;
         self.plan_faults(hands);
         Ok(())
     }
@@ -248,41 +181,6 @@ impl NodeAgents {
         }
     }
 
-    fn set_up_family(
-        &self,
-        nodes: &[cni::Node<'_>],
-        settings: &Settings,
-        hands: &mut Hands<'_>,
-    ) -> Result<(), String> {
-        let config = hands.config;
-        let networking = &config.networking;
-        let sets = cni::sets(nodes, networking);
-        let modes: FxHashMap<&str, bool> =
-            config.nodes.iter().map(|n| (n.name.as_str(), starts_in_iptables(config, n))).collect();
-        let (with, without) = (base_rules(settings, true), base_rules(settings, false));
-        let mut known = KnownRules::default();
-        for node in nodes {
-            let Some(kubelet) = self.kubelets.get(node.name) else { continue };
-            let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", node.name);
-            let ns = hands.world.ns_mut(kubelet.ns());
-            cni::set_up_node(ns, *node, networking).map_err(|e| wrong(&e))?;
-            for peer in nodes.iter().filter(|p| p.name != node.name) {
-                cni::add_peer(ns, *peer, networking).map_err(|e| wrong(&e))?;
-            }
-            if !sets.is_empty() {
-                let now = hands.world.now();
-                let ns = hands.world.ns_mut(kubelet.ns());
-                ns.ipset(&["restore".to_owned()], &sets, now).map_err(|e| wrong(&e.message))?;
-            }
-            let mode = modes.get(node.name);
-            let base = if mode == Some(&true) { &with } else { &without };
-            let text = format!("{base}{}", cni::rules(*node, networking));
-            restore_known(hands.world.ns_mut(kubelet.ns()), settings.family, &text, &mut known)
-                .map_err(|e| wrong(&e))?;
-        }
-        Ok(())
-    }
-
     /// Reacts to what changed in the store since the last call.
     pub fn sync(&mut self, hands: &mut Hands<'_>) {
         let changes = hands.store.changes_since(self.cursor).to_vec();
@@ -297,7 +195,7 @@ impl NodeAgents {
                 }
                 Kind::Node => {
                     if let Object::Node(node) = &*change.object {
-                        moved |= self.node_changed(node);
+                        moved |= self.proxies.node_changed(node, hands.world);
                     }
                 }
                 Kind::ConfigMap => {
@@ -313,27 +211,9 @@ impl NodeAgents {
             }
         }
         self.balancer.sync(&changes, hands);
-        if proxied || moved {
-            let mut news = moved;
-            for family in &mut self.families {
-                news |= family.services.sync(hands.store, &changes);
-            }
-            if news {
-                self.arm_proxy(hands);
-            }
+        if (proxied || moved) && self.proxies.changed(hands.store, &changes, moved) {
+            self.arm_proxy(hands);
         }
-    }
-
-    /// Whether kube-proxy has to look at all Services again: the node is in another zone.
-    fn node_changed(&mut self, node: &Node) -> bool {
-        let zone = node.metadata.labels.get(LABEL_ZONE).map_or("", String::as_str);
-        let mut moved = false;
-        for family in &mut self.families {
-            if let Some(proxy) = family.proxies.get_mut(&node.metadata.name) {
-                moved |= proxy.set_zone(zone);
-            }
-        }
-        moved
     }
 
     fn pod_changed(&mut self, pod: &Pod, what: ChangeKind, hands: &mut Hands<'_>) {
@@ -361,12 +241,10 @@ impl NodeAgents {
         match timer {
             Timer::Proxy => {
                 self.awaited -= 1;
-                self.proxy_armed = false;
-                self.write_rules(hands);
+                self.write_rules(true, hands);
             }
             Timer::ProxyPeriod => {
-                self.period_armed = false;
-                self.write_rules(hands);
+                self.write_rules(false, hands);
             }
             Timer::Balancer(tick) => self.balancer.on_tick(tick, hands),
             Timer::Fault(i, begins) => self.fault(i, begins, hands),
@@ -407,30 +285,8 @@ impl NodeAgents {
 
     /// A process of kube-proxy has started on a node: it takes away what it does not use, and will write everything.
     fn start_proxy(&mut self, node: &str, proxy: &ProxyConfig, hands: &mut Hands<'_>) {
-        let config = hands.config;
-        let Some(kubelet) = self.kubelets.get(node) else { return };
-        let Some(of) = config.nodes.iter().find(|n| n.name == node) else { return };
-        let (ns, mode, dialect) = (kubelet.ns(), proxy.chosen_mode(), config.networking.proxy_dialect);
-        let layout = Layout::of_minor(dialect.minor);
-        leftovers::clean_up(mode, self.families.iter().map(|f| &f.settings), layout, hands.world, ns);
-        let zone = hands.store.read::<Node>("", node);
-        let zone = zone.and_then(|n| n.metadata.labels.get(LABEL_ZONE).cloned()).unwrap_or_default();
-        for (i, family) in self.families.iter_mut().enumerate() {
-            let addresses = hands.world.ns(ns).ifaces().flat_map(|i| &i.addrs).map(|a| a.addr()).collect();
-            let about = AboutNode::new(config, of, i, addresses);
-            let Some(mode) = proxy.mode_of(&family.settings, dialect, &about) else { continue };
-            let mut new = NodeProxy::new(node, &zone, ns, mode);
-            if let Err(e) = new.take_over(hands.world.ns_mut(ns)) {
-                hands.remarks.push(format!("kube-proxy on {node}: {e}"));
-            }
-            family.proxies.insert(node.to_owned(), new);
-        }
-        for (name, value) in proxy.sysctls() {
-            if let Err(e) = hands.world.ns_mut(ns).sysctl_set(name, value) {
-                hands.remark(format!("kube-proxy: {name} = {value}: {e}"));
-            }
-        }
-        self.running.insert(node.to_owned(), mode);
+        self.proxies.start(node, proxy, hands);
+        self.running.insert(node.to_owned(), proxy.chosen_mode());
         self.arm_proxy(hands);
     }
 
@@ -447,45 +303,19 @@ impl NodeAgents {
     /// kube-proxy's process on a node has ended; what it has written stays.
     fn stop_proxy(&mut self, node: &str, hands: &mut Hands<'_>) {
         self.running.remove(node);
-        for family in &mut self.families {
-            family.proxies.shift_remove(node);
-        }
+        self.proxies.stop(node);
         if let Some(mut servers) = self.health.shift_remove(node) {
             servers.stop(hands.apps, hands.world);
         }
     }
 
     fn arm_proxy(&mut self, hands: &mut Hands<'_>) {
-        if self.proxy_armed || self.families.iter().all(|f| f.proxies.is_empty()) {
-            return;
-        }
-        let soon = hands.now() + PROXY_DELAY;
-        let at = self.proxy_last.map_or(soon, |last| soon.max(last + PROXY_PERIOD_MIN));
-        self.proxy_armed = true;
-        self.awaited += 1;
-        hands.timers.push(at, Timer::Proxy);
+        self.awaited += usize::from(self.proxies.arm(hands));
     }
 
     /// Writes the rules of changed Services on every node.
-    fn write_rules(&mut self, hands: &mut Hands<'_>) {
-        self.proxy_last = Some(hands.now());
-        let mut more = false;
-        for ProxyFamily { services, proxies, .. } in &mut self.families {
-            let changed = services.take_changed();
-            let mut shared = Shared::default();
-            for proxy in proxies.values_mut() {
-                let now = hands.now();
-                let ns = hands.world.ns_mut(proxy.ns());
-                if let Err(e) = proxy.sync(services, &changed, &mut shared, ns, now) {
-                    hands.remarks.push(format!("kube-proxy on {}: {e}", proxy.node()));
-                }
-                more |= proxy.has_more();
-            }
-        }
-        if more && !self.period_armed {
-            self.period_armed = true;
-            hands.timers.push(hands.now() + PROXY_PERIOD, Timer::ProxyPeriod);
-        }
+    fn write_rules(&mut self, planned: bool, hands: &mut Hands<'_>) {
+        self.proxies.write(planned, hands);
         self.serve_health(hands);
         self.balancer.look_soon(hands);
     }
@@ -537,22 +367,6 @@ impl NodeAgents {
     }
 }
 
-/// The family that a cluster of one family does not speak: the kubelet and kube-proxy have their fixed chains there all the same, since
-/// they know both.
-fn other_family(config: &ClusterConfig) -> Option<ProxyFamily> {
-    const BOTH_SINCE: u16 = 23;
-    let minor = config.networking.proxy_dialect.minor;
-    let mut subnets = config.networking.pod_subnets();
-    let pods = subnets.next().filter(|_| subnets.next().is_none())?;
-    let family = if pods.addr().is_ipv4() { Family::V6 } else { Family::V4 };
-    let settings = Settings { family, detector: Detector::None, ..Settings::kubeadm(pods).in_dialect(minor) };
-    (minor >= BOTH_SINCE).then(|| ProxyFamily {
-        services: ServiceMap::new(family),
-        proxies: IndexMap::new(),
-        settings,
-    })
-}
-
 fn is_proxy_config(object: &Object) -> bool {
     let meta = object.meta();
     meta.namespace == "kube-system" && meta.name == "kube-proxy"
@@ -565,16 +379,6 @@ fn modes_at_start(config: &ClusterConfig) -> BTreeMap<String, ProxyMode> {
         .map(|n| (n.name.clone(), proxy_mode(config, n)))
         .filter(|(_, mode)| *mode != ProxyMode::None)
         .collect()
-}
-
-/// Whether kube-proxy has put its jumps onto a node before anything else happens.
-fn starts_in_iptables(config: &ClusterConfig, node: &NodeConfig) -> bool {
-    !config.networking.proxy_pods && proxy_mode(config, node) == ProxyMode::Iptables
-}
-
-/// How a node's kube-proxy programs it before anybody says otherwise.
-fn proxy_mode(config: &ClusterConfig, node: &NodeConfig) -> ProxyMode {
-    node.proxy_mode.unwrap_or(config.networking.proxy_mode)
 }
 
 /// `iptables-restore --noflush` or `ip6tables-restore --noflush` in a namespace.

@@ -12,6 +12,8 @@ pub mod cni;
 pub mod files;
 pub mod kubelet;
 pub mod machine;
+pub mod plan;
+pub mod proxies;
 pub mod proxy;
 mod question;
 

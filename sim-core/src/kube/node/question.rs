@@ -42,7 +42,7 @@ impl Question {
         if let Some(e) = world.take_error(ns, sock) {
             return if self.asked { Progress::Broken(e.errno) } else { Progress::Refused(e.errno) };
         }
-        match world.ns(ns).sockets.tcp_state(sock) {
+        match world.bare(ns).sockets.tcp_state(sock) {
             None => return Progress::Refused(Errno::ECONNRESET),
             Some(TcpState::SynSent | TcpState::SynReceived) => return Progress::Waiting,
             Some(_) => {}

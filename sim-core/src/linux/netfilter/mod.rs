@@ -108,6 +108,13 @@ pub struct CommandError {
 }
 
 impl Ruleset {
+    /// Becomes a copy of another namespace's rules. Its own are gone; the sets stay, which rules name.
+    pub fn take_after(&mut self, other: &Self) {
+        let sets = std::mem::take(&mut self.sets);
+        self.clone_from(other);
+        self.sets = sets;
+    }
+
     /// A rule set without any table, as in a new namespace.
     #[must_use]
     pub fn new(family: Family) -> Self {

@@ -168,6 +168,12 @@ impl Netns {
         ns
     }
 
+    /// A stack in no world, which no packet meets: what is read into it once can be copied to many.
+    #[must_use]
+    pub fn detached(name: &str) -> Self {
+        Self::new(NsId(u32::MAX), name, 0)
+    }
+
     /// The interface with that id, if it still exists.
     #[must_use]
     pub fn iface(&self, id: IfId) -> Option<&Iface> {

@@ -59,6 +59,23 @@ impl Netns {
         self.transmit(dev, skb, cx);
     }
 
+    /// Whether a frame is for somebody else, as can be told without asking routes or rules: it is sent to another card, or asks for an
+    /// address that is not here.
+    pub(in crate::linux) fn overhears(&self, dev: IfId, frame: &Frame) -> bool {
+        let Some(iface) = self.iface(dev).filter(|i| i.master.is_none() && !i.is_loopback()) else {
+            return false;
+        };
+        match &frame.body {
+            _ if frame.dst != iface.mac && !frame.dst.is_group() => true,
+            FrameBody::Arp(arp) => {
+                let target = IpAddr::from(arp.target_ip);
+                let proxy = self.conf_or(dev, |c| c.proxy_arp) || self.answered_for.contains(&(dev, target));
+                arp.op == ArpOp::Request && !proxy && !self.is_local(target)
+            }
+            FrameBody::Ip(_) => false,
+        }
+    }
+
     pub(super) fn arp_input<R: Recorder>(&mut self, dev: IfId, arp: &Arp, skb: Box<Skb>, cx: &mut Cx<'_, R>) {
         if self.iface(dev).is_some_and(|i| !i.arp) {
             return self.drop(cx, skb, DropReason::OtherHost);

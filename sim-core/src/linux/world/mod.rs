@@ -5,6 +5,7 @@
 //!
 //! Recording is a type parameter of everything below; the methods here choose between [`Trace`] and [`NoTrace`] once per call.
 
+mod deferred;
 mod sockets;
 mod taps;
 
@@ -13,6 +14,10 @@ use std::time::Duration;
 
 use petgraph::stable_graph::{NodeIndex, StableUnGraph};
 use petgraph::visit::{EdgeRef, IntoEdgeReferences};
+
+pub use deferred::Plan;
+
+use deferred::Deferred;
 
 use super::link::{IfConf, IfKind};
 use super::stack::{Cx, Effects, lost};
@@ -39,6 +44,7 @@ pub struct World {
     trace: Option<Box<Trace>>,
     /// A tap has seen something since [`World::run`] last returned.
     tapped: bool,
+    deferred: Deferred,
     /// No network card is at the end of a wire.
     no_cards: bool,
     /// Empty between two calls; kept for its memory.
@@ -109,6 +115,7 @@ impl World {
             touched: Vec::new(),
             trace: None,
             tapped: false,
+            deferred: Deferred::default(),
             no_cards: false,
             fx: Effects::default(),
         }
@@ -145,13 +152,13 @@ impl World {
     /// `ip netns add NAME`: a new namespace in which not even `lo` is up.
     pub fn add_bare_netns(&mut self, name: &str) -> NsId {
         let id = self.add_netns(name);
-        self.ns_mut(id).lo_never_up();
+        self.bare_mut(id).lo_never_up();
         id
     }
 
     /// A new namespace starts with the switches of IPv4 that the machine has (`devconf_inherit_init_net` 0).
     pub fn inherit_sysctls(&mut self, from: NsId, to: NsId) {
-        let sys = self.ns(from).sys;
+        let sys = self.bare(from).sys;
         let v4 = |conf: IfConf| IfConf { disable_ipv6: false, ..conf };
         let new = self.stack(to);
         new.sys.ip_forward = sys.ip_forward;
@@ -165,7 +172,7 @@ impl World {
     /// # Errors
     /// There is no such device, it cannot leave, or its name is taken in the other namespace.
     pub fn move_link(&mut self, from: NsId, dev: &str, to: NsId) -> Result<(), NetError> {
-        let iface = self.ns(from).by_name(dev)?;
+        let iface = self.bare(from).by_name(dev)?;
         match iface.kind {
             IfKind::Veth | IfKind::Wire | IfKind::Dummy => {}
             IfKind::Bridge(_) | IfKind::Loopback => return Err(NetError::Immutable),
@@ -175,7 +182,7 @@ impl World {
         if from == to {
             return Ok(());
         }
-        if self.ns(to).iface_id(dev).is_some() {
+        if self.bare(to).iface_id(dev).is_some() {
             return Err(NetError::NameTaken);
         }
         let Some(iface) = self.ns_mut(from).take_iface(old.1) else { return Ok(()) };
@@ -209,6 +216,7 @@ impl World {
         slot.alive = false;
         let (name, salt) = (slot.ns.name.clone(), slot.ns.hash_salt);
         slot.ns = Netns::new(id, &name, salt);
+        self.deferred.forget(id);
         let node = slot.node;
         self.graph.remove_node(node);
         self.ready.retain(|(ns, _)| *ns != id);
@@ -220,28 +228,9 @@ impl World {
         self.namespaces.get(id.0 as usize).is_some_and(|s| s.alive)
     }
 
-    /// A namespace. Ids come from this world; a deleted namespace is an empty one that keeps its name.
-    #[must_use]
-    pub fn ns(&self, id: NsId) -> &Netns {
-        &self.namespaces[id.0 as usize].ns
-    }
-
-    /// A namespace, to be configured.
-    pub fn ns_mut(&mut self, id: NsId) -> &mut Netns {
-        if self.touched.last() != Some(&id) {
-            self.touched.push(id);
-        }
-        &mut self.namespaces[id.0 as usize].ns
-    }
-
-    /// A namespace, for what changes no link.
-    fn stack(&mut self, id: NsId) -> &mut Netns {
-        &mut self.namespaces[id.0 as usize].ns
-    }
-
     /// All namespaces that exist, in order of creation.
     pub fn namespaces(&self) -> impl Iterator<Item = &Netns> {
-        self.namespaces.iter().filter(|s| s.alive).map(|s| &s.ns)
+        self.namespaces.iter().filter(|s| s.alive).map(|s| self.ns(s.ns.id))
     }
 
     /// `ip link add A type veth peer name B netns …`: frames cross without delay.
@@ -272,16 +261,16 @@ impl World {
         kind: impl Fn() -> IfKind,
         delay: Duration,
     ) -> Result<(IfId, IfId), NetError> {
-        self.ns(na).check_name(name_a)?;
-        self.ns(nb).check_name(name_b)?;
+        self.bare(na).check_name(name_a)?;
+        self.bare(nb).check_name(name_b)?;
         if na == nb && name_a == name_b {
             return Err(NetError::Exists);
         }
         let mac = |ns: NsId, name: &str| default_mac(ns, name);
-        let a = (na, self.ns_mut(na).add_iface(name_a, kind(), mac(na, name_a), 1500));
-        let b = (nb, self.ns_mut(nb).add_iface(name_b, kind(), mac(nb, name_b), 1500));
+        let a = (na, self.bare_mut(na).add_iface(name_a, kind(), mac(na, name_a), 1500));
+        let b = (nb, self.bare_mut(nb).add_iface(name_b, kind(), mac(nb, name_b), 1500));
         for (end, peer) in [(a, b), (b, a)] {
-            let iface = self.ns_mut(end.0).iface_mut(end.1);
+            let iface = self.bare_mut(end.0).iface_mut(end.1);
             iface.peer = Some(peer);
             iface.delay = delay;
             iface.carrier = false;
@@ -299,16 +288,16 @@ impl World {
     /// # Errors
     /// There is no such device.
     pub fn link_del(&mut self, ns: NsId, dev: &str) -> Result<(), NetError> {
-        let id = self.ns(ns).by_name(dev)?.id;
+        let id = self.bare(ns).by_name(dev)?.id;
         self.remove_link(ns, id);
         Ok(())
     }
 
     fn remove_link(&mut self, ns: NsId, id: IfId) {
-        let peer = self.ns(ns).iface(id).and_then(|i| i.peer);
-        self.ns_mut(ns).remove_iface(id);
+        let peer = self.bare(ns).iface(id).and_then(|i| i.peer);
+        self.bare_mut(ns).remove_iface(id);
         if let Some((pns, pif)) = peer {
-            self.ns_mut(pns).remove_iface(pif);
+            self.bare_mut(pns).remove_iface(pif);
             let gone = |w: &Wire| w.a == (ns, id) || w.b == (ns, id);
             self.graph.retain_edges(|g, e| !gone(&g[e]));
         }
@@ -330,7 +319,7 @@ impl World {
         }
         for edge in self.graph.edge_references() {
             let Wire { a, b } = *edge.weight();
-            let name = |(ns, id): (NsId, IfId)| self.ns(ns).iface(id).map_or("?", |i| &*i.name);
+            let name = |(ns, id): (NsId, IfId)| self.bare(ns).iface(id).map_or("?", |i| &*i.name);
             let _ = writeln!(
                 out,
                 "  n{} -- n{} [taillabel=\"{}\", headlabel=\"{}\"];",
@@ -355,8 +344,8 @@ impl World {
             }
             let ns = &mut slot.ns;
             for (iface, up) in std::mem::take(&mut ns.link_events) {
-                if let Some((peer_ns, peer)) = self.ns(id).iface(iface).and_then(|i| i.peer) {
-                    self.namespaces[peer_ns.0 as usize].ns.set_carrier(peer, up);
+                if let Some((peer_ns, peer)) = self.bare(id).iface(iface).and_then(|i| i.peer) {
+                    self.stack(peer_ns).set_carrier(peer, up);
                 }
             }
         }
@@ -447,7 +436,10 @@ impl World {
 
     fn drain<R: Recorder>(&mut self, rec: &mut R) {
         while let Some((ns, iface, skb)) = self.backlog.pop_front() {
-            self.enter(ns, rec, |stack, cx| stack.receive(iface, skb, cx));
+            if self.deferred.holds(ns) && !self.bare(ns).overhears(iface, &skb.frame) {
+                self.carry_out(ns);
+            }
+            self.enter_bare(ns, rec, |stack, cx| stack.receive(iface, skb, cx));
         }
     }
 
@@ -458,6 +450,18 @@ impl World {
         rec: &mut R,
         act: impl FnOnce(&mut Netns, &mut Cx<'_, R>) -> T,
     ) -> T {
+        self.carry_out(id);
+        self.enter_bare(id, rec, act)
+    }
+
+    /// The same, for what does not depend on what was put off.
+    fn enter_bare<R: Recorder, T>(
+        &mut self,
+        id: NsId,
+        rec: &mut R,
+        act: impl FnOnce(&mut Netns, &mut Cx<'_, R>) -> T,
+    ) -> T {
+        self.deferred.changes(id);
         let mut fx = std::mem::take(&mut self.fx);
         let slot = &mut self.namespaces[id.0 as usize];
         let mut cx =

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Act, World};
+use crate::chance::Dice;
 use crate::linux::ipv6::is_link_local;
 use crate::linux::policy::Flow;
-use crate::linux::socket::{QueuedError, Received, SockError, SockOptions, TcpRead};
+use crate::linux::socket::{QueuedError, Received, SockError, SockOptions, Sockets, TcpRead};
 use crate::linux::stack::{Cx, Path};
 use crate::linux::{Errno, Netns};
 use crate::packet::{IpPacket, Payload};
@@ -18,8 +19,8 @@ impl World {
     /// `EADDRINUSE`, or `EADDRNOTAVAIL` if the address is not local.
     pub fn udp_bind(&mut self, ns: NsId, local: SocketAddr) -> Result<SockId, Errno> {
         self.check_local(ns, local.ip())?;
-        let sockets = &mut self.namespaces[ns.0 as usize].ns.sockets;
-        sockets.udp_bind(local, &mut self.dice, u64::from(ns.0))
+        let (sockets, dice) = self.sockets(ns);
+        sockets.udp_bind(local, dice, u64::from(ns.0))
     }
 
     /// `connect` on a UDP socket: the source address is settled by the route.
@@ -29,7 +30,7 @@ impl World {
     pub fn udp_connect(&mut self, ns: NsId, sock: SockId, remote: SocketAddr) -> Result<(), Errno> {
         let remote = SocketAddr::new(meant(remote.ip()), remote.port());
         // A link has to be named with an address that is of one only (`ip6_datagram_connect`); `sendto` takes the first there is.
-        let device = self.ns(ns).sockets.options(sock).and_then(|o| o.device);
+        let device = self.bare(ns).sockets.options(sock).and_then(|o| o.device);
         if Netns::is_scoped(remote.ip()) && device.is_none() {
             return Err(Errno::EINVAL);
         }
@@ -56,8 +57,8 @@ impl World {
     /// # Errors
     /// No identifier is free.
     pub fn icmp_open(&mut self, ns: NsId, id: Option<u16>) -> Result<SockId, Errno> {
-        let sockets = &mut self.namespaces[ns.0 as usize].ns.sockets;
-        sockets.icmp_open(id, &mut self.dice, u64::from(ns.0))
+        let (sockets, dice) = self.sockets(ns);
+        sockets.icmp_open(id, dice, u64::from(ns.0))
     }
 
     /// Binds an echo socket to a source address.
@@ -66,7 +67,7 @@ impl World {
     /// `EADDRNOTAVAIL` if the address is not local.
     pub fn icmp_bind(&mut self, ns: NsId, sock: SockId, source: IpAddr) -> Result<(), Errno> {
         self.check_local(ns, source)?;
-        self.ns_mut(ns).sockets.icmp_bind(sock, source)
+        self.stack(ns).sockets.icmp_bind(sock, source)
     }
 
     /// Sends an echo request.
@@ -98,8 +99,8 @@ impl World {
     /// `EADDRINUSE`, or `EADDRNOTAVAIL` if the address is not local.
     pub fn tcp_listen(&mut self, ns: NsId, local: SocketAddr, backlog: usize) -> Result<SockId, Errno> {
         self.check_local(ns, local.ip())?;
-        let sockets = &mut self.namespaces[ns.0 as usize].ns.sockets;
-        sockets.tcp_listen(local, backlog, &mut self.dice, u64::from(ns.0))
+        let (sockets, dice) = self.sockets(ns);
+        sockets.tcp_listen(local, backlog, dice, u64::from(ns.0))
     }
 
     /// Starts a TCP connection; `from` binds it to a local address or port.
@@ -182,13 +183,19 @@ impl World {
         self.stack(ns).sockets.set_options(sock, options)
     }
 
+    fn sockets(&mut self, ns: NsId) -> (&mut Sockets, &mut Dice) {
+        self.deferred.changes(ns);
+        (&mut self.namespaces[ns.0 as usize].ns.sockets, &mut self.dice)
+    }
+
     fn check_local(&self, ns: NsId, addr: IpAddr) -> Result<(), Errno> {
-        let ok = addr.is_unspecified() || addr.is_multicast() || self.ns(ns).is_local(addr);
+        let ok = addr.is_unspecified() || addr.is_multicast() || self.bare(ns).is_local(addr);
         if ok { Ok(()) } else { Err(Errno::EADDRNOTAVAIL) }
     }
 
-    fn source_for(&self, ns: NsId, sock: SockId, dst: IpAddr) -> Result<IpAddr, Errno> {
-        let ns = self.ns(ns);
+    fn source_for(&mut self, ns: NsId, sock: SockId, dst: IpAddr) -> Result<IpAddr, Errno> {
+        self.carry_out(ns);
+        let ns = self.bare(ns);
         let bound = ns.sockets.local_addr(sock).ok_or(Errno::EBADF)?.ip();
         let path = sendable(ns, Some(sock), dst)?;
         if !bound.is_unspecified() {

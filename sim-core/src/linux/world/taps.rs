@@ -34,7 +34,7 @@ impl World {
     /// # Errors
     /// `ENETDOWN` if the interface is down or gone.
     pub fn frame_send(&mut self, ns: NsId, iface: IfId, frame: Frame) -> Result<(), Errno> {
-        if !self.ns(ns).iface(iface).is_some_and(|i| i.up) {
+        if !self.bare(ns).iface(iface).is_some_and(|i| i.up) {
             return Err(Errno::ENETDOWN);
         }
         self.act(ns, SendFrame { iface, frame });

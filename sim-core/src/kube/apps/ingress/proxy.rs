@@ -297,7 +297,7 @@ impl IngressNginx {
         if world.take_error(ns, sock).is_some() {
             return self.failed(world, ns, sock, 502, opened);
         }
-        match world.ns(ns).sockets.tcp_state(sock) {
+        match world.bare(ns).sockets.tcp_state(sock) {
             None | Some(TcpState::Closed) => return self.failed(world, ns, sock, 502, opened),
             Some(TcpState::SynSent | TcpState::SynReceived) => return None,
             Some(_) => {}

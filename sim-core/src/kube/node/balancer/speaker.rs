@@ -57,7 +57,7 @@ impl Balancer {
         if serving.is_empty() {
             return None;
         }
-        let alive = |node: &usize| hands.world.ns(self.targets[*node].ns).by_name(DEV).is_ok_and(|i| i.up);
+        let alive = |node: &usize| hands.world.bare(self.targets[*node].ns).by_name(DEV).is_ok_and(|i| i.up);
         let can = |node: &usize| alive(node) && (!front.local || serving.contains(&self.targets[*node].name));
         let able = self.eligible.iter().copied().filter(can);
         able.min_by_key(|node| Sha256::digest(format!("{}#{}", self.targets[*node].name, front.lead)))
@@ -65,7 +65,7 @@ impl Balancer {
 
     fn answer(&mut self, node: usize, ip: IpAddr, on: bool, world: &mut World) {
         let target = &self.targets[node];
-        if let Err(e) = world.ns_mut(target.ns).answer_for(DEV, ip, on) {
+        if let Err(e) = world.bare_mut(target.ns).answer_for(DEV, ip, on) {
             self.problems.push(format!("{}: {e}", target.name));
         }
     }
@@ -88,7 +88,7 @@ fn serving_nodes(front: &Front, store: &Store) -> BTreeSet<String> {
 
 /// Tells the neighbours whose address it is now: a gratuitous ARP request, or an advertisement to all that nobody asked for.
 fn announce(world: &mut World, ns: NsId, ip: IpAddr) {
-    let Ok((dev, mac, link_local)) = world.ns(ns).by_name(DEV).map(|i| (i.id, i.mac, i.own_link_local()))
+    let Ok((dev, mac, link_local)) = world.bare(ns).by_name(DEV).map(|i| (i.id, i.mac, i.own_link_local()))
     else {
         return;
     };

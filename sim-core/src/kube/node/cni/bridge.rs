@@ -33,7 +33,7 @@ pub struct Attachment<'a> {
 /// An interface of that name is there already.
 pub fn attach(world: &mut World, node: NsId, to: Attachment<'_>) -> Result<(), NetError> {
     let Some((first, gateway)) = to.ips.first() else { return Err(NetError::Invalid) };
-    let host = world.ns_mut(node);
+    let host = world.bare_mut(node);
     if host.iface_id(BRIDGE).is_none() {
         host.add_bridge(BRIDGE, mac_of_ip(gateway.addr()))?;
         host.set_mtu(BRIDGE, to.mtu)?;
@@ -43,13 +43,13 @@ pub fn attach(world: &mut World, node: NsId, to: Attachment<'_>) -> Result<(), N
         host.link_set(BRIDGE, true)?;
     }
     world.add_veth((node, to.veth), (to.pod, "eth0"))?;
-    let host = world.ns_mut(node);
+    let host = world.bare_mut(node);
     host.set_mac(to.veth, super::mac_of(to.veth))?;
     host.set_mtu(to.veth, to.mtu)?;
     host.set_master(to.veth, BRIDGE)?;
     host.set_hairpin(to.veth, true)?;
     host.link_set(to.veth, true)?;
-    let pod = world.ns_mut(to.pod);
+    let pod = world.bare_mut(to.pod);
     pod.set_mac("eth0", mac_of_ip(*first))?;
     pod.set_mtu("eth0", to.mtu)?;
     for (ip, gateway) in to.ips {

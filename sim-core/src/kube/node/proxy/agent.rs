@@ -1,5 +1,6 @@
 //! kube-proxy as an agent: writes the rules of its node in the mode that the cluster has chosen.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::cleanup::clean_up;
@@ -60,6 +61,20 @@ impl NodeProxy {
             self.full_sync = None;
         }
         changed
+    }
+
+    /// The same proxy on another node, which has what this one wrote.
+    #[must_use]
+    pub fn on(&self, node: &str, zone: &str, ns: NsId, ip: Option<IpAddr>) -> Self {
+        let mut mode = self.mode.clone();
+        mode.set_node_ip(ip);
+        Self { node: node.to_owned(), zone: zone.to_owned(), ns, mode, full_sync: self.full_sync }
+    }
+
+    /// What nft is told on a node of this address beside what this proxy, which has none, has told it.
+    #[must_use]
+    pub fn node_elements(&self, ip: IpAddr) -> Option<String> {
+        self.mode.node_elements(ip)
     }
 
     /// Whether something is to be taken away that had to be left for a while, or the last sync failed.

@@ -65,7 +65,7 @@ pub enum NodePorts {
 }
 
 /// What kube-proxy knows of its node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AboutNode {
     /// Its address of the family.
     pub ip: Option<IpAddr>,

@@ -1,6 +1,7 @@
 //! iptables mode on one node: what was written, and how it is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,10 @@ impl Iptables {
         let chains = nat.into_iter().flat_map(|t| t.chains()).map(|chain| chain.name());
         self.stale.extend(chains.filter(|c| is_service_chain(c)).map(|c| c.to_string()));
         Ok(())
+    }
+
+    pub(super) const fn set_node_ip(&mut self, ip: Option<IpAddr>) {
+        self.settings.node_ip = ip;
     }
 
     pub(super) fn has_stale(&self) -> bool {

@@ -104,6 +104,10 @@ impl Ipvs {
         });
     }
 
+    pub(super) const fn set_node_ip(&mut self, ip: Option<IpAddr>) {
+        self.settings.node_ip = ip;
+    }
+
     pub(super) fn has_stale(&self) -> bool {
         !self.leaving.is_empty()
     }

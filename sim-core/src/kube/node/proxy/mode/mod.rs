@@ -7,6 +7,7 @@ mod iptables;
 mod ipvs;
 mod nftables;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -111,6 +112,24 @@ impl Mode {
             Self::Ipvs(mode) => mode.take_over(ns),
         }
         Ok(())
+    }
+
+    /// Takes in the node's own address, which shows in rules for some Services only.
+    pub fn set_node_ip(&mut self, ip: Option<IpAddr>) {
+        match self {
+            Self::Iptables(mode) => mode.set_node_ip(ip),
+            Self::Nftables(mode) => mode.set_node_ip(ip),
+            Self::Ipvs(mode) => mode.set_node_ip(ip),
+        }
+    }
+
+    /// What nft is to be told of the node's address, if anything was written yet.
+    #[must_use]
+    pub fn node_elements(&self, ip: IpAddr) -> Option<String> {
+        match self {
+            Self::Nftables(mode) => mode.node_elements(ip),
+            Self::Iptables(_) | Self::Ipvs(_) => None,
+        }
     }
 
     /// Whether chains or real servers are left that nobody uses any more, to be deleted later.

@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Round, SyncError};
 use crate::kube::node::proxy::model::PortKey;
-use crate::kube::node::proxy::nftables::{Block, Element, Settings, base, block};
+use crate::kube::node::proxy::nftables::{Block, Element, Settings, base, block, node_port_address};
 use crate::linux::Netns;
 use crate::linux::nftables::{Input, Style};
 use crate::time::SimTime;
@@ -61,6 +62,17 @@ impl Nftables {
     /// Begins where an earlier process has been: the first sync makes the table anew.
     pub(super) fn take_over(&mut self) {
         self.made = true;
+    }
+
+    /// Node ports are at this address from now on.
+    pub(super) fn set_node_ip(&mut self, ip: Option<IpAddr>) {
+        self.settings.node_ip = ip;
+        self.settings.node_port_addresses = ip.into_iter().collect();
+    }
+
+    /// The elements that tell a node's address, once the table is there.
+    pub(super) fn node_elements(&self, ip: IpAddr) -> Option<String> {
+        self.made.then(|| node_port_address(&self.settings, ip))
     }
 
     pub(super) fn has_stale(&self) -> bool {

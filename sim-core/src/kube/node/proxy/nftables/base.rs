@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use std::net::IpAddr;
+
 use super::Settings;
 
 /// Base chains: name, type, hook, priority.
@@ -70,9 +72,15 @@ pub fn base(settings: &Settings) -> String {
         line(format_args!("rule {ip} kube-proxy {rule}"));
     }
     for address in &settings.node_port_addresses {
-        line(format_args!("element {ip} kube-proxy nodeport-ips {{ {address} }}"));
+        t.push_str(&node_port_address(settings, *address));
     }
     t
+}
+
+/// Node ports are at this address.
+#[must_use]
+pub fn node_port_address(settings: &Settings, address: IpAddr) -> String {
+    format!("add element {} kube-proxy nodeport-ips {{ {address} }}\n", settings.ip())
 }
 
 /// The rules of the fixed chains.

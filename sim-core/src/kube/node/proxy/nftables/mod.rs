@@ -19,7 +19,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-pub use base::base;
+pub use base::{base, node_port_address};
 pub use block::{Block, Chain, Element, block};
 
 use super::iptables::Detector;
