@@ -111,10 +111,20 @@ fn devices(ns: &Netns) -> Result<String, NotExportable> {
                     None => String::new(),
                 };
                 let (vni, local, port) = (v.vni, v.local, v.port);
+                let learning = if v.learned.is_some() { "" } else { " nolearning" };
+                // Longer than its underlay allows it can be only if that was shortened later.
+                let short = v.underlay.and_then(|id| ns.iface(id)).filter(|u| u.mtu < mtu + v.overhead());
+                let short = short.map(|u| Ok((device(ns, u)?, u.mtu))).transpose()?;
+                if let Some((below, _)) = &short {
+                    let _ = writeln!(out, "link set dev {below} mtu {}", mtu + v.overhead());
+                }
                 let _ = writeln!(
                     out,
-                    "link add name {name} address {mac} mtu {mtu} type vxlan id {vni} local {local}{underlay} dstport {port} nolearning"
+                    "link add name {name} address {mac} mtu {mtu} type vxlan id {vni} local {local}{underlay} dstport {port}{learning}"
                 );
+                if let Some((below, mtu)) = &short {
+                    let _ = writeln!(out, "link set dev {below} mtu {mtu}");
+                }
             }
         }
     }
@@ -143,7 +153,11 @@ fn addresses(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
         let name = device(ns, iface)?;
         let wanted = |a: &&IpNet| (v6 || a.addr().is_ipv4()) && !own_ipv6(iface, a.addr());
         let own = IpNet::new_assert(IpAddr::from([127, 0, 0, 1]), 8);
-        for addr in iface.addrs.iter().filter(wanted).filter(|a| !(iface.is_loopback() && **a == own)) {
+        // The kernel lists IPv6 addresses the newest first, and chooses by that.
+        let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) =
+            iface.addrs.iter().filter(wanted).partition(|a| a.addr().is_ipv4());
+        let in_order = v4.into_iter().chain(v6.into_iter().rev());
+        for addr in in_order.filter(|a| !(iface.is_loopback() && **a == own)) {
             // The kernel makes an IPv6 address' route anew whenever its link gets a carrier, so one that was taken away is never made.
             let taken = iface.up && addr.prefix_len() < 128 && !has_connected_route(ns, iface, *addr);
             let flags = match (addr.addr().is_ipv6(), taken) {

@@ -121,3 +121,40 @@ fn ipv6_stays_on_only_where_it_is_used() {
         "{text}"
     );
 }
+
+#[test]
+fn ipv6_addresses_are_added_so_that_they_stand_as_here() {
+    let mut world = small();
+    let node = world.namespaces().next().unwrap().id;
+    for addr in ["fd00::1/64", "fd00::2/64"] {
+        world.ns_mut(node).addr_add("cni0", addr.parse().unwrap()).unwrap();
+    }
+    let text = script(&world).unwrap();
+    let place = |addr: &str| text.find(&format!("\naddress add {addr} dev cni0"));
+    assert!(place("fd00::1/64").is_some() && place("fd00::1/64") < place("fd00::2/64"), "{text}");
+}
+
+#[test]
+fn a_tunnel_is_made_before_its_underlay_is_shortened() {
+    let mut world = small();
+    let node = world.namespaces().next().unwrap().id;
+    let node = world.ns_mut(node);
+    let vxlan = Vxlan {
+        vni: 2,
+        local: "10.244.1.1".parse().unwrap(),
+        underlay: node.iface_id("veth1"),
+        port: 4789,
+        fdb: indexmap::IndexMap::default(),
+        learned: Some(indexmap::IndexMap::default()),
+    };
+    node.add_vxlan("vx", MAC, vxlan).unwrap();
+    node.set_mtu("vx", 1450).unwrap();
+    node.set_mtu("veth1", 1000).unwrap();
+    let text = script(&world).unwrap();
+    let expected = format!(
+        "link set dev veth1 mtu 1500\n\
+         link add name vx address {MAC} mtu 1450 type vxlan id 2 local 10.244.1.1 dev veth1 dstport 4789\n\
+         link set dev veth1 mtu 1000\n"
+    );
+    assert!(text.contains(&expected), "{text}");
+}
