@@ -1,5 +1,6 @@
 //! Makes a probe, the same way on both sides.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -61,6 +62,9 @@ pub(crate) struct Played {
 /// After the client knows, what is still on its way may arrive.
 pub(crate) const TAIL: Duration = Duration::from_millis(25);
 
+/// Datagrams that a server answers in one probe: rules may lead its answers back to itself, and so without end.
+const ANSWERS: usize = 8;
+
 /// The servers' sockets.
 pub(crate) struct Open {
     list: Vec<(Server, Sock)>,
@@ -95,6 +99,8 @@ struct Play<'a, S> {
     open: &'a Open,
     /// The servers' connections, whose they are, and what came by them.
     conns: Vec<(Sock, String, usize)>,
+    /// What each UDP server has answered.
+    answered: BTreeMap<Sock, usize>,
     lines: Vec<String>,
     decided: Option<Duration>,
     patience: Duration,
@@ -108,7 +114,8 @@ pub(crate) fn play<S: Side>(
     probe: &Probe,
     patience: Duration,
 ) -> Played {
-    let mut play = Play { side, open, conns: Vec::new(), lines: Vec::new(), decided: None, patience };
+    let (conns, lines, answered) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut play = Play { side, open, conns, answered, lines, decided: None, patience };
     let sock = match probe.kind {
         Kind::Ping => play.ping(at, probe),
         Kind::Udp => play.udp(at, probe),
@@ -167,6 +174,11 @@ impl<S: Side> Play<'_, S> {
                 continue;
             }
             while let Ok(Some(got)) = self.side.udp_recv(*sock) {
+                let answered = self.answered.entry(*sock).or_default();
+                *answered += 1;
+                if *answered > ANSWERS {
+                    continue;
+                }
                 let (to, port) = (got.to, server.local.port());
                 let to = SocketAddr::new(to, port);
                 let line = format!(
