@@ -325,6 +325,27 @@ impl Neighbours {
         queue
     }
 
+    /// Takes an advertisement that is not to replace what is known (RFC 4861, 7.2.5; `neigh_update` with a weak override). Whether it
+    /// names another hardware address than the known one, which then stays, but is doubted.
+    pub fn is_contradicted(&mut self, dev: IfId, addr: IpAddr, mac: MacAddr) -> bool {
+        let key = Key(dev, addr);
+        let Some(n) = self.entries.get_mut(&key) else { return false };
+        if n.mac == mac || matches!(n.state, NudState::Incomplete | NudState::Failed) {
+            return false;
+        }
+        if n.state == NudState::Reachable {
+            n.state = NudState::Stale;
+            self.arm(key, None);
+        }
+        true
+    }
+
+    /// Whether the neighbour has been given up; an advertisement comes too late then (`ndisc_recv_na`).
+    #[must_use]
+    pub fn is_failed(&self, dev: IfId, addr: IpAddr) -> bool {
+        self.entries.get(&Key(dev, addr)).is_some_and(|n| n.state == NudState::Failed)
+    }
+
     /// A transport protocol has proof that the neighbour is there.
     pub fn confirm(&mut self, dev: IfId, addr: IpAddr, now: SimTime) {
         if let Some(n) = self.entries.get_mut(&Key(dev, addr))
@@ -501,6 +522,20 @@ mod tests {
         assert!(!table.is_ready(dev, addr, SimTime::ZERO));
         assert_eq!(table.lookup(dev, addr, SimTime::ZERO), Some(mac));
         assert!(table.is_ready(dev, addr, SimTime::ZERO));
+    }
+
+    #[test]
+    fn an_advertisement_that_replaces_nothing_only_casts_doubt() {
+        let (dev, addr) = (IfId(1), IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 9]));
+        let (known, other) = (MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 0, 2]));
+        let mut table = Neighbours::default();
+        table.resolve(dev, addr, SimTime::ZERO, &mut None);
+        assert!(!table.is_contradicted(dev, addr, other), "nothing is known yet");
+        table.learn(dev, addr, known, SimTime::ZERO, true, false);
+        assert!(!table.is_contradicted(dev, addr, known));
+        assert!(table.is_contradicted(dev, addr, other));
+        let (.., entry, state) = table.iter(SimTime::ZERO).next().expect("an entry");
+        assert_eq!((entry.mac, state), (known, NudState::Stale));
     }
 
     #[test]

@@ -62,11 +62,15 @@ impl Netns {
                 }
                 self.end(cx, skb, || Verdict::Consumed { what: "neighbour solicitation answered" });
             }
-            Icmp::NeighbourAdvert { target, target_mac, solicited, .. } => {
+            Icmp::NeighbourAdvert { target, target_mac, solicited, replaces, .. } => {
+                let target = target.into();
                 // Without an address it confirms the one that is known.
-                let known = || self.neigh.valid_mac(dev, target.into());
-                if let Some(mac) = target_mac.or_else(known) {
-                    self.learned(dev, target.into(), mac, (solicited && !group, false), cx);
+                let mac = target_mac.or_else(|| self.neigh.valid_mac(dev, target));
+                let late = self.neigh.is_failed(dev, target) || (solicited && group);
+                if let Some(mac) = mac.filter(|_| !late)
+                    && (replaces || !self.neigh.is_contradicted(dev, target, mac))
+                {
+                    self.learned(dev, target, mac, (solicited, false), cx);
                 }
                 self.end(cx, skb, || Verdict::Consumed { what: "neighbour advertisement noted" });
             }
