@@ -1,5 +1,7 @@
 //! `addrtype`: what kind of address the source or destination is for this host.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use super::{Cx, Extension, Place};
 use crate::linux::netfilter::env::AddrType;
 use crate::linux::netfilter::options::{Args, Opt};
@@ -45,6 +47,12 @@ const NAMES: [&str; 12] = [
 /// BROADCAST, BLACKHOLE, and PROHIBIT and all after it: the kernel takes none of these for IPv6.
 const NOT_IN_V6: Types = Types(1 << 3 | 1 << 6 | 0xf00);
 
+const UNSPEC: u16 = 1;
+const UNICAST: u16 = 1 << 1;
+const MULTICAST: u16 = 1 << 5;
+/// LOCAL, ANYCAST and UNREACHABLE: what an IPv6 route tells.
+const ROUTED: u16 = 1 << 2 | 1 << 4 | 1 << 7;
+
 impl Types {
     fn parse(text: &str) -> Result<Self, Problem> {
         let mut bits = 0;
@@ -77,6 +85,25 @@ impl Types {
             AddrType::Prohibit => 8,
         };
         self.0 & (1 << bit) != 0
+    }
+
+    /// Whether an IPv6 address is of these types (`match_type6`): some are a matter of the address alone, so that an address of this host
+    /// is UNICAST too, and all that are named must be true; of those that a route tells one suffices.
+    fn fits_v6(self, addr: Ipv6Addr, routed: impl FnOnce() -> AddrType) -> bool {
+        let asks = |types: u16| self.0 & types != 0;
+        let unicast = !addr.is_multicast() && !addr.is_unspecified() && addr.to_ipv4_mapped().is_none();
+        if (asks(MULTICAST) && !addr.is_multicast())
+            || (asks(UNICAST) && !unicast)
+            || (asks(UNSPEC) && !addr.is_unspecified())
+        {
+            return false;
+        }
+        !asks(ROUTED)
+            || match routed() {
+                AddrType::Blackhole | AddrType::Prohibit => self.contains(AddrType::Unreachable),
+                ty @ (AddrType::Local | AddrType::Anycast | AddrType::Unreachable) => self.contains(ty),
+                _ => false,
+            }
     }
 }
 
@@ -141,9 +168,15 @@ impl Extension for Addrtype {
             Some(Limit::Out) => cx.env.oif,
             None => None,
         };
-        let fits = |wanted: Option<(Types, bool)>, addr| {
-            wanted
-                .is_none_or(|(types, inverted)| types.contains(cx.env.addrs.addr_type(addr, dev)) != inverted)
+        let fits = |wanted: Option<(Types, bool)>, addr: IpAddr| {
+            let found = || cx.env.addrs.addr_type(addr, dev);
+            wanted.is_none_or(|(types, inverted)| {
+                inverted
+                    != match addr {
+                        IpAddr::V4(_) => types.contains(found()),
+                        IpAddr::V6(addr) => types.fits_v6(addr, found),
+                    }
+            })
         };
         fits(self.src, packet.ip.src) && fits(self.dst, packet.ip.dst)
     }
