@@ -49,6 +49,8 @@ struct Waiting {
     since: SimTime,
     /// Received ranges: offset, length, more.
     pieces: Vec<(u16, u16, bool)>,
+    /// Length of the longest that says DF (`max_df_size`).
+    longest_df: Option<u16>,
     first: Option<Box<Skb>>,
 }
 
@@ -75,14 +77,15 @@ impl Reassembly {
     pub fn add(&mut self, skb: Box<Skb>, now: SimTime) -> Option<Box<Skb>> {
         self.waiting.retain(|w| now.since(w.since) < w.time());
         let p = skb.ip()?;
-        let (frag, len) = (p.frag?, p.body.len() as u16);
+        let (frag, len, df) = (p.frag?, p.body.len() as u16, p.df);
         let key = (p.src, p.dst, p.id, p.protocol());
         let at = self.waiting.iter().position(|w| w.key == key).unwrap_or_else(|| {
-            self.waiting.push(Waiting { key, since: now, pieces: Vec::new(), first: None });
+            self.waiting.push(Waiting { key, since: now, pieces: Vec::new(), longest_df: None, first: None });
             self.waiting.len() - 1
         });
         let w = &mut self.waiting[at];
         w.pieces.push((frag.offset, len, frag.more));
+        w.longest_df = w.longest_df.max(df.then_some(len));
         if frag.offset == 0 {
             w.first = Some(skb);
         }
@@ -90,12 +93,14 @@ impl Reassembly {
             return None;
         }
         let longest = w.pieces.iter().map(|(_, len, _)| *len).max();
-        let mut skb = self.waiting.remove(at).first?;
+        let Waiting { first, longest_df, .. } = self.waiting.remove(at);
+        let mut skb = first?;
         let header = skb.ip()?.header_len() as u16;
         skb.frag_max = longest.map(|l| l + header);
         skb.ignore_df = true;
         let p = skb.ip_mut()?;
         p.frag = None;
+        p.df &= p.dst.is_ipv6() || longest_df == longest;
         if let Transport::Piece { whole, .. } = &p.body {
             p.body = Transport::clone(whole);
         }

@@ -10,7 +10,7 @@ use super::routing::BadInput;
 use super::{Cx, meets_rules};
 use crate::linux::skb::BridgeNf;
 use crate::linux::{Netns, Skb};
-use crate::packet::FrameBody;
+use crate::packet::{FrameBody, IcmpError};
 use crate::trace::{BridgeDecision, DropReason, Hook, IfId, Recorder, Step};
 
 impl Netns {
@@ -248,8 +248,14 @@ impl Netns {
         let longest = skb.frag_max.map_or(port_mtu, |max| port_mtu.min(max.into()));
         let too_long = skb.bridge_nf.is_some() && skb.ip().is_some_and(|p| p.len() > longest as usize);
         if too_long {
-            let df = skb.ip().is_some_and(|p| p.df);
-            if df || skb.frag_max.is_some_and(|max| u32::from(max) > bridge_mtu) {
+            let Some((df, v6)) = skb.ip().map(|p| (p.df, p.dst.is_ipv6())) else { return };
+            let longer = skb.frag_max.is_some_and(|max| u32::from(max) > bridge_mtu);
+            // In IPv6 the sender is told (`ip6_fragment`), in IPv4 not (`br_nf_ip_fragment`).
+            if v6 && longer {
+                let error = IcmpError::FragmentationNeeded { mtu: bridge_mtu.min(65535) as u16 };
+                return self.refuse(skb, DropReason::PacketTooBig { mtu: bridge_mtu }, error, cx);
+            }
+            if df || longer {
                 return self.drop(cx, skb, DropReason::FrameTooLong { mtu: bridge_mtu });
             }
             for part in pieces(&skb, bridge_mtu) {
