@@ -34,5 +34,5 @@ mod world;
 pub use errno::Errno;
 pub use link::Iface;
 pub use netns::{NetError, Netns};
-pub use skb::{BridgeNf, Skb, SkbCt};
+pub use skb::{BridgeNf, Skb, SkbCt, partial_inside, partial_outside};
 pub use world::{Plan, Wire, World};

@@ -25,13 +25,29 @@ pub struct Skb {
     /// It may be cut up although it says DF or is IPv6: it was put together on this host, or comes from a socket that does not insist on
     /// DF (`skb->ignore_df`).
     pub ignore_df: bool,
-    /// Timeouts of the connection that sent it. Each gives the flow a new hash (`sk_rethink_txhash`), which stays with the packet
-    /// from host to host and so chooses the source port of a tunnel.
-    pub rehash: u32,
+    /// The socket that sent it is connected and has a hash, which stays with the packet and its pieces from host to host and so chooses
+    /// the source port of a tunnel (`skb_set_hash_from_sk`): its timeouts, each of which gives the flow a new one (`sk_rethink_txhash`).
+    pub hash: Option<u32>,
     /// IPVS has dealt with it (`skb->ipvs_property`).
     pub ipvs: bool,
-    /// Its innermost TCP or UDP checksum waits for a network card (`CHECKSUM_PARTIAL`). Only captures look at it.
-    pub partial: bool,
+    /// A TCP or UDP checksum waits for a network card (`CHECKSUM_PARTIAL`): that of its own header if 0, that of the packet in its tunnel
+    /// if 1, and so on.
+    pub partial: Option<u8>,
+    /// OUTPUT has changed it so that it needs a new route, and had this mark then (`ip_route_me_harder`).
+    pub reroute: Option<u32>,
+}
+
+/// The checksum that waits once a packet has been put into a tunnel: still the one that did, now one header further in; else that of the
+/// tunnel's own header, if it has `ports` (`iptunnel_handle_offloads`, `udp_set_csum`).
+#[must_use]
+pub fn partial_outside(inner: Option<u8>, ports: bool) -> Option<u8> {
+    inner.map(|depth| depth.saturating_add(1)).or(ports.then_some(0))
+}
+
+/// The checksum that waits once a packet has left a tunnel (`skb_postpull_rcsum`).
+#[must_use]
+pub fn partial_inside(outer: Option<u8>) -> Option<u8> {
+    outer.and_then(|depth| depth.checked_sub(1))
 }
 
 /// What connection tracking says of a packet.
@@ -101,9 +117,10 @@ impl Skb {
             tag,
             frag_max: None,
             ignore_df: false,
-            rehash: 0,
+            hash: None,
             ipvs: false,
-            partial: false,
+            partial: None,
+            reroute: None,
         }
     }
 
@@ -120,9 +137,10 @@ impl Skb {
             tag,
             frag_max: None,
             ignore_df: false,
-            rehash: 0,
+            hash: None,
             ipvs: false,
-            partial: false,
+            partial: None,
+            reroute: None,
         }
     }
 

@@ -24,8 +24,8 @@ pub struct Seen {
     pub kind: SeenKind,
     /// The frame.
     pub frame: Frame,
-    /// Its innermost TCP or UDP checksum is still to be computed by a network card (`CHECKSUM_PARTIAL`).
-    pub partial: bool,
+    /// The checksum that is still to be computed by a network card ([`crate::linux::Skb::partial`]).
+    pub partial: Option<u8>,
 }
 
 /// `sll_pkttype` of packet(7).

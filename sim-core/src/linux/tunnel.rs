@@ -65,10 +65,10 @@ impl Vxlan {
     }
 
     /// The outer packet around a frame, its TTL for the stack to fill in. `salt` makes the source port differ between hosts, as the
-    /// kernel's hash seed does.
+    /// kernel's hash seed does; `has_hash` says that a socket gave the packet its hash.
     #[must_use]
-    pub fn encapsulate(&self, frame: Frame, remote: IpAddr, salt: u64) -> IpPacket {
-        let sport = source_port(&hashed(&frame).body, salt);
+    pub fn encapsulate(&self, frame: Frame, remote: IpAddr, salt: u64, has_hash: bool) -> IpPacket {
+        let sport = source_port(hashed(&frame, has_hash), salt);
         let payload = Payload::Vxlan { vni: self.vni, frame: Box::new(frame) };
         let udp = Transport::Udp(Udp { sport, dport: self.port, payload });
         IpPacket { ttl: 0, ..IpPacket::new(self.local, remote, udp) }
@@ -80,27 +80,41 @@ pub(super) const fn is_tunnelled(packet: &IpPacket) -> bool {
     matches!(packet.body, Transport::Udp(Udp { payload: Payload::Vxlan { .. }, .. }))
 }
 
-/// The frame that a frame carries through a tunnel.
+/// The frame that a frame, or the packet that it is a piece of, carries through a tunnel.
 fn inside(frame: &Frame) -> Option<&Frame> {
-    match &frame.body {
-        FrameBody::Ip(IpPacket {
-            body: Transport::Udp(Udp { payload: Payload::Vxlan { frame, .. }, .. }),
-            ..
-        }) => Some(frame),
-        FrameBody::Ip(_) | FrameBody::Arp(_) => None,
+    let FrameBody::Ip(packet) = &frame.body else { return None };
+    let body = match &packet.body {
+        Transport::Piece { whole, .. } => whole,
+        body => body,
+    };
+    match body {
+        Transport::Udp(Udp { payload: Payload::Vxlan { frame, .. }, .. }) => Some(frame),
+        _ => None,
     }
 }
 
+/// Whether a frame is a piece of a packet.
+const fn is_cut(frame: &Frame) -> bool {
+    matches!(&frame.body, FrameBody::Ip(p) if p.frag.is_some())
+}
+
 /// What the hash of a packet is made of. A packet that is put into a tunnel keeps its hash if ports have a part in it
-/// (`skb_clear_hash_if_not_l4`).
-fn hashed(frame: &Frame) -> &Frame {
-    let ported = |frame: &&Frame| matches!(&frame.body, FrameBody::Ip(p) if p.body.ports().is_some());
-    std::iter::successors(Some(frame), |frame| inside(frame)).filter(ported).last().unwrap_or(frame)
+/// (`skb_clear_hash_if_not_l4`); if it has none and is cut up, its pieces get one without ports.
+fn hashed(frame: &Frame, has_hash: bool) -> (&FrameBody, Option<(u16, u16)>) {
+    let ports = |frame: &Frame| match &frame.body {
+        FrameBody::Ip(p) => p.body.ports(),
+        FrameBody::Arp(_) => None,
+    };
+    let frames = std::iter::successors(Some(frame), |frame| inside(frame));
+    let last = frames.filter(|f| ports(f).is_some()).last().unwrap_or(frame);
+    // In a tunnel it had its hash already when it was cut up.
+    let kept = has_hash || (!std::ptr::eq(last, frame) && inside(last).is_none());
+    (&last.body, ports(last).filter(|_| kept || !is_cut(last)))
 }
 
 /// The outer source port: a hash of the inner flow into the local port range, so that a flow keeps its path
 /// (`udp_flow_src_port`). Protocols without ports hash alike in both directions.
-fn source_port(body: &FrameBody, salt: u64) -> u16 {
+fn source_port((body, ports): (&FrameBody, Option<(u16, u16)>), salt: u64) -> u16 {
     const FIRST: u64 = 32768;
     const COUNT: u64 = 60999 - 32768;
     let mut h = salt ^ 0xcbf2_9ce4_8422_2325;
@@ -117,8 +131,7 @@ fn source_port(body: &FrameBody, salt: u64) -> u16 {
             mix(a);
             mix(b);
             mix(u64::from(p.protocol()));
-            // A piece keeps the hash of the packet that it was cut from (`ip_copy_metadata`).
-            if let Some((s, d)) = p.body.ports() {
+            if let Some((s, d)) = ports {
                 mix(u64::from(s) << 16 | u64::from(d));
             }
         }

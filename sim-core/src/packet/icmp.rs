@@ -36,6 +36,8 @@ pub enum Icmp {
     Redirect {
         /// The better next hop.
         gateway: IpAddr,
+        /// In IPv6 its hardware address, if the router knows it.
+        gateway_mac: Option<MacAddr>,
         /// The packet that was sent the long way.
         quote: Box<IpPacket>,
     },
@@ -153,9 +155,12 @@ impl Icmp {
         8 + match self {
             Self::EchoRequest { payload, .. } | Self::EchoReply { payload, .. } => payload.len(),
             Self::Error { quote, .. } => quoted(quote),
-            Self::Redirect { gateway, quote } if gateway.is_ipv4() => quoted(quote),
+            Self::Redirect { gateway, quote, .. } if gateway.is_ipv4() => quoted(quote),
             // Target and destination address, then the quote as an option.
-            Self::Redirect { quote, .. } => 32 + 8 + quoted(quote).min(1280 - 40 - 8 - 32 - 8),
+            Self::Redirect { gateway_mac, quote, .. } => {
+                let options = 32 + 8 + if gateway_mac.is_some() { 8 } else { 0 };
+                options + quoted(quote).min(1280 - 40 - 8 - options)
+            }
             Self::NeighbourSolicit { source_mac: mac, .. }
             | Self::NeighbourAdvert { target_mac: mac, .. } => 16 + if mac.is_some() { 8 } else { 0 },
         }

@@ -6,7 +6,7 @@ use super::table::Table;
 use super::tcp::{self, Outcome, TcpTrack};
 use super::{Counter, CtState, CtView, Direction, Filter, SctpState, Settings, Stats, Tuple};
 use crate::linux::{Skb, SkbCt};
-use crate::packet::{IpPacket, Transport, proto};
+use crate::packet::{Icmp, IpPacket, Transport, proto};
 use crate::time::SimTime;
 use crate::trace::DropReason;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Conntrack {
             self.table.events.set(now, None);
         }
         // A checksum that is still to be filled in is not looked at (`nf_ip_checksum`).
-        let checked = skb.iif.is_some() && !skb.partial;
+        let checked = skb.iif.is_some() && skb.partial.is_none();
         if let Some(packet) = skb.ip() {
             skb.ct = self.classify(packet, checked, now)?;
         }
@@ -305,8 +305,10 @@ impl Conntrack {
 
     fn classify(&mut self, packet: &IpPacket, checked: bool, now: SimTime) -> Result<SkbCt, DropReason> {
         let checksum_fails = checked && packet.bad_checksum && self.settings.checksum;
+        // An IPv6 redirect is looked into only if the quote is its first option (`nf_conntrack_icmpv6_redirect`).
+        let opaque = |icmp: &Icmp| matches!(icmp, Icmp::Redirect { gateway_mac: Some(_), .. });
         if let Transport::Icmp(icmp) = &packet.body
-            && let Some(quote) = icmp.quote()
+            && let Some(quote) = icmp.quote().filter(|_| !opaque(icmp))
         {
             let related = if checksum_fails { None } else { self.related(packet, quote, now) };
             self.stats.error += u64::from(related.is_none());

@@ -9,7 +9,7 @@ use crate::linux::link::IfKind;
 use crate::linux::socket::{Arrival, Input};
 use crate::linux::sysctl::Sysctls;
 use crate::linux::tap::{Seen, SeenKind};
-use crate::linux::{Iface, Netns, Skb};
+use crate::linux::{Iface, Netns, Skb, partial_inside};
 use crate::packet::bytes::{Checksums, vxlan_bytes};
 use crate::packet::{Frame, Icmp, IcmpError, IpPacket, Payload, TcpFlags, Transport, Udp, proto};
 use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, SockId, Step, Verdict};
@@ -35,7 +35,7 @@ impl Netns {
         // A checksum that is still to be filled in is not looked at (`skb_csum_unnecessary`).
         let partial = skb.partial;
         let Some(p) = skb.ip() else { return };
-        if p.bad_checksum && !partial {
+        if p.bad_checksum && partial.is_none() {
             return self.drop(cx, skb, DropReason::BadChecksum);
         }
         if self.taps.hears() {
@@ -163,7 +163,7 @@ impl Netns {
                 self.flush_sockets(cx);
             }
             Icmp::NeighbourSolicit { .. } | Icmp::NeighbourAdvert { .. } => self.discovery_input(skb, cx),
-            Icmp::Redirect { gateway, quote } => {
+            Icmp::Redirect { gateway, quote, .. } => {
                 let (from, gateway) = (p.src, *gateway);
                 let followed = skb.iif.is_some_and(|dev| self.redirect_input(dev, from, gateway, quote, cx));
                 let what = if followed { "ICMP redirect followed" } else { "ICMP redirect ignored" };
@@ -196,7 +196,7 @@ impl Netns {
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
         let (tag, from) = (skb.tag, skb.ip().map(|p| p.src));
-        let partial = skb.partial;
+        let partial = partial_inside(skb.partial);
         let Some(inner) = take_inner(*skb) else { return };
         if let (Some(from), IfKind::Vxlan(v)) = (from, &mut self.iface_mut(dev).kind) {
             v.learn(inner.src, from, cx.now);

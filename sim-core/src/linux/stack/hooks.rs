@@ -54,12 +54,26 @@ impl Stop {
     }
 }
 
-/// NAT takes a checksum that a network card is to fill in for that of the header it changes (`inet_proto_csum_replace4`), although a
-/// tunnel's is that of the packet inside. The tunnel's own, which was none, is wrong from then on.
+/// NAT takes a checksum that a network card is to fill in for that of the header it changes (`inet_proto_csum_replace4`), although it may
+/// be that of a packet inside. The tunnel's own, which was complete, is wrong from then on.
 fn spoil_checksum(skb: &mut Skb) {
-    let partial = skb.partial;
-    if let Some(p) = skb.ip_mut().filter(|p| partial && is_tunnelled(p)) {
+    let inside = skb.partial.is_some_and(|depth| depth > 0);
+    if let Some(p) = skb.ip_mut().filter(|p| inside && is_tunnelled(p)) {
         p.bad_checksum = true;
+    }
+}
+
+/// What a route depends on.
+fn route_key(skb: &Skb) -> Option<(IpAddr, IpAddr, u32)> {
+    skb.ip().map(|p| (p.src, p.dst, skb.mark))
+}
+
+/// Who has a packet routed again that it has changed in OUTPUT: the table mangle, `route` chains, translation, IPVS. A mark that another
+/// table sets comes too late (`ipt_mangle_out`, `nf_route_table_hook4`, `nf_nat_ipv4_local_fn`, `ip_vs_route_me_harder`).
+const fn has_routed_again(call: Call) -> bool {
+    match call {
+        Call::Iptables(TableId::Mangle) | Call::NftRoute(_) | Call::Nat(_) | Call::IpvsOut => true,
+        Call::Iptables(_) | Call::Nft(_) | Call::Track | Call::Confirm | Call::IpvsIn => false,
     }
 }
 
@@ -96,13 +110,19 @@ impl Netns {
         let mut n = 0;
         while let Some(call) = self.hooks.call(family, at.hook, n) {
             n += 1;
+            let before = route_key(skb);
             match call {
-                Call::Iptables(_) | Call::Nft(_) => go_on(self.walk(call, at, skb, cx), at.hook)?,
+                Call::Iptables(_) | Call::Nft(_) | Call::NftRoute(_) => {
+                    go_on(self.walk(call, at, skb, cx), at.hook)?;
+                }
                 Call::Track => self.track(skb, cx)?,
                 Call::Nat(kind) => self.translate(kind, family, at, skb, cx)?,
                 Call::Confirm => self.confirm(skb, cx)?,
                 Call::IpvsIn => self.ipvs_in(at, skb, cx)?,
                 Call::IpvsOut => self.ipvs_out(skb, cx),
+            }
+            if at.hook == Hook::Output && route_key(skb) != before && has_routed_again(call) {
+                skb.reroute = Some(skb.mark);
             }
         }
         Ok(())
@@ -145,7 +165,7 @@ impl Netns {
     ) -> Option<WalkEnd> {
         match call {
             Call::Iptables(table) => self.walk_table(table, at, skb, cx),
-            Call::Nft(chain) => self.walk_nft(chain, at, skb, cx),
+            Call::Nft(chain) | Call::NftRoute(chain) => self.walk_nft(chain, at, skb, cx),
             Call::Track | Call::Nat(_) | Call::Confirm | Call::IpvsIn | Call::IpvsOut => None,
         }
     }

@@ -62,6 +62,9 @@ impl Netns {
         if v6 && self.iface(dev).is_some_and(|i| !i.speaks_v6()) {
             return self.drop(cx, skb, DropReason::Ipv6Off { iface: dev });
         }
+        if let Some(reason) = skb.ip().filter(|_| v6).and_then(|p| self.martian_v6(p, dev)) {
+            return self.drop(cx, skb, reason);
+        }
         if !pre_done {
             let Some(whole) = self.defragment_for_tracking(skb, cx) else { return };
             skb = whole;
@@ -114,8 +117,13 @@ impl Netns {
             return self.refuse(skb, DropReason::TtlExceeded, IcmpError::TtlExceeded, cx);
         }
         let (mtu, v6) = (self.link_mtu(&path), p.dst.is_ipv6());
-        if v6 && is_link_local(p.src) {
+        let back = path.dev == dev || skb.bridge_nf.is_some_and(|b| b.routed);
+        if v6 && back {
+            self.redirect(dev, &path, &skb, cx);
+        } else if v6 && is_link_local(p.src) {
             return self.refuse(skb, DropReason::MartianSource, IcmpError::BeyondScope, cx);
+        } else if v6 && (p.src.is_loopback() || p.src.is_unspecified() || p.src.is_multicast()) {
+            return self.drop(cx, skb, DropReason::MartianSource);
         }
         // What was put together here is judged by its longest piece, if that is still known (`ip6_pkt_too_big`).
         let len = match skb.frag_max.filter(|_| v6) {
@@ -130,7 +138,7 @@ impl Netns {
         if let Some(p) = skb.ip_mut() {
             p.ttl -= 1;
         }
-        if path.dev == dev || skb.bridge_nf.is_some_and(|b| b.routed) {
+        if !v6 && back {
             self.redirect(dev, &path, &skb, cx);
         }
         let at = At { hook: Hook::Forward, iif: Some(dev), oif: Some(path.dev) };

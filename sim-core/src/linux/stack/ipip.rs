@@ -7,7 +7,7 @@ use super::{Cx, Path};
 use crate::linux::ipip::{IPIP_OVERHEAD, Ipip, decapsulate, v4};
 use crate::linux::link::IfKind;
 use crate::linux::policy::Flow;
-use crate::linux::{Netns, Skb};
+use crate::linux::{Netns, Skb, partial_inside, partial_outside};
 use crate::packet::{Frame, FrameBody, IcmpError, IpPacket, MacAddr, Payload, Transport, proto};
 use crate::trace::{DropReason, IfId, Recorder, Step};
 
@@ -49,7 +49,7 @@ impl Netns {
             self.send_error(&skb, IcmpError::HostUnreachable, false, cx);
         }
         self.note(cx, &mut skb, || Step::Encap { iface: dev, remote: remote.into() });
-        let (tag, partial) = (skb.tag, skb.partial);
+        let (tag, partial) = (skb.tag, partial_outside(skb.partial, false));
         let FrameBody::Ip(inner) = skb.frame.body else { return };
         let mut outer = tunnel.encapsulate(inner, remote);
         outer.id = self.take_ip_id();
@@ -73,7 +73,7 @@ impl Netns {
             return self.no_tunnel(skb, cx);
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
-        let (tag, partial) = (skb.tag, skb.partial);
+        let (tag, partial) = (skb.tag, partial_inside(skb.partial));
         let Some(inner) = skb.ip().and_then(|outer| decapsulate(outer.tos, inner_of(outer)?.clone())) else {
             return self.drop(cx, skb, DropReason::BadChecksum);
         };

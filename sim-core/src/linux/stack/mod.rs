@@ -155,7 +155,7 @@ impl Netns {
                 continue;
             }
             let mut skb = Box::new(Skb::made(packet, cx.new_tag()));
-            skb.rehash = rehash;
+            skb.hash = sock.map(|_| rehash);
             if let Err(errno) = self.send_made(skb, sock, cx)
                 && let Some(sock) = sock
             {

@@ -31,6 +31,8 @@ pub(in crate::linux) enum Call {
     Nat(NatKind),
     /// A base chain of nftables.
     Nft(ChainAt),
+    /// One that has a packet routed again that it changes (`type route`).
+    NftRoute(ChainAt),
     /// Connection tracking takes the new flow into its table.
     Confirm,
     /// IPVS looks for packets to virtual servers.
@@ -152,7 +154,8 @@ impl Hooks {
         }
         for (at, base) in chains(nft, family, hook).filter(|(_, b)| b.kind != ChainType::Nat) {
             if let Some(since) = self.since(Key::Nft(at.table, at.chain)) {
-                calls.push((base.priority, since, Call::Nft(at)));
+                let call = if base.kind == ChainType::Route { Call::NftRoute(at) } else { Call::Nft(at) };
+                calls.push((base.priority, since, call));
             }
         }
         if let Some(since) = self.since(Key::Nat(family)) {

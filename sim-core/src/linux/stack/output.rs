@@ -9,8 +9,8 @@ use crate::linux::link::IfKind;
 use crate::linux::neigh::{Due, Resolve};
 use crate::linux::policy::Flow;
 use crate::linux::reassembly::fragment;
-use crate::linux::tunnel::{VXLAN_OVERHEAD, is_tunnelled};
-use crate::linux::{Errno, Netns, Skb};
+use crate::linux::tunnel::VXLAN_OVERHEAD;
+use crate::linux::{Errno, Netns, Skb, partial_outside};
 use crate::packet::{FrameBody, IcmpError, IpPacket, MacAddr, Payload, Transport, Udp};
 use crate::time::SimTime;
 use crate::trace::{DropReason, Hook, IfId, Recorder, RouteDecision, Step};
@@ -52,7 +52,8 @@ impl Netns {
         cx: &mut Cx<'_, R>,
     ) -> Result<(), Errno> {
         let Some((src, dst)) = skb.ip().map(|p| (p.src, p.dst)) else { return Err(Errno::EINVAL) };
-        let src = Some(src).filter(|s| !s.is_unspecified());
+        let early = maker.is_some_and(|sock| self.sockets.has_early_route(sock));
+        let src = Some(src).filter(|s| !s.is_unspecified() && !early);
         match self.path_of(&Flow { src, dst, iif: None, mark: skb.mark }) {
             Ok(path) => self.send_on(path, skb, maker, cx),
             Err(no) => {
@@ -73,33 +74,41 @@ impl Netns {
     ) -> Result<(), Errno> {
         self.fill_in(&mut skb, &path, maker);
         skb.ignore_df = maker.is_some_and(|sock| self.sockets.ignores_df(sock));
-        skb.partial |= maker.is_some() && self.leaves_checksum(&skb, &path);
+        if maker.is_some() && self.leaves_checksum(&skb, &path) {
+            skb.partial = Some(0);
+        }
+        if maker.is_some_and(|sock| self.sockets.peer_addr(sock).is_some()) {
+            skb.hash = skb.hash.or(Some(0));
+        }
         self.note(cx, &mut skb, || Step::Made { socket: maker });
         if let Some(mtu) = self.too_long_for(&skb, &path, cx.now) {
             self.drop(cx, skb, DropReason::PacketTooBig { mtu });
             return Err(Errno::EMSGSIZE);
         }
         self.note_path(&mut skb, &path, cx);
-        let before = key(&skb);
         let at = At { hook: Hook::Output, iif: None, oif: Some(path.dev) };
         if let Err(stop) = self.hook(at, &mut skb, cx) {
             let taken = matches!(stop, Stop::Stolen(_));
             self.stopped(skb, stop, cx);
             return if taken { Ok(()) } else { Err(Errno::EPERM) };
         }
-        // Whatever changed addresses or the mark asks for a new route (`ip_route_me_harder`).
-        let after = key(&skb);
-        if after != before
-            && let Some((src, dst, mark)) = after
+        if let Some(mark) = skb.reroute.take()
+            && let Some((src, dst)) = skb.ip().map(|p| (p.src, p.dst))
         {
-            path = match self.path_of(&Flow { src: Some(src), dst, iif: None, mark }) {
+            // An address of one link stays on it (`ip6_route_me_harder`).
+            let again = match Self::is_scoped(dst) {
+                true => self.path_on_link(dst, Some(path.dev)),
+                false => self.path_of(&Flow { src: Some(src), dst, iif: None, mark }),
+            };
+            path = match again {
                 Ok(path) => path,
                 Err(no) => {
                     self.drop(cx, skb, no.reason(dst));
                     return Err(no.errno);
                 }
             };
-            let from_loopback = skb.ip().is_some_and(|p| p.src.is_loopback());
+            // Of IPv6 nobody looks at that here.
+            let from_loopback = src.is_ipv4() && src.is_loopback();
             if from_loopback && !path.local && !self.conf_or(path.dev, |c| c.route_localnet) {
                 self.drop(cx, skb, DropReason::MartianSource);
                 return Err(Errno::EINVAL);
@@ -356,7 +365,7 @@ impl Netns {
         };
         // Only veth devices and cards fill in the checksum of a packet in a tunnel (`hw_enc_features`).
         let fills_in = matches!(next, Next::Away) && !loopback;
-        skb.partial &= fills_in || !skb.ip().is_some_and(is_tunnelled);
+        skb.partial = skb.partial.filter(|depth| fills_in || *depth == 0);
         self.count_tx(dev, &mut skb, cx);
         match next {
             Next::Away => cx.fx.tx.push((dev, skb)),
@@ -368,7 +377,7 @@ impl Netns {
     }
 
     fn tunnel_transmit<R: Recorder>(&mut self, dev: IfId, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
-        let salt = self.hash_salt ^ u64::from(skb.rehash) << 32;
+        let salt = self.hash_salt ^ u64::from(skb.hash.unwrap_or(0)) << 32;
         let Some(IfKind::Vxlan(vxlan)) = self.iface(dev).map(|i| &i.kind) else { return };
         let mac = skb.frame.dst;
         let Some(remote) = vxlan.remote(mac, cx.now) else {
@@ -396,8 +405,8 @@ impl Netns {
             vxlan.local = self.source_of(&path, remote);
         }
         self.note(cx, &mut skb, || Step::Encap { iface: dev, remote });
-        let (tag, partial) = (skb.tag, skb.partial);
-        let outer = vxlan.encapsulate(skb.frame, remote, salt);
+        let (tag, partial) = (skb.tag, partial_outside(skb.partial, true));
+        let outer = vxlan.encapsulate(skb.frame, remote, salt, skb.hash.is_some());
         // The outer packet is the same packet to a reader of the trace.
         let mut outer = Box::new(Skb::made(outer, tag));
         outer.tag.snapshot = None;
@@ -443,20 +452,19 @@ fn may_cut(skb: &Skb, p: &IpPacket, mtu: u32) -> bool {
 pub(super) fn pieces(skb: &Skb, mtu: u32) -> crate::linux::neigh::Waiting {
     let Some(p) = skb.ip() else { return Vec::new() };
     let size = skb.frag_max.map_or(mtu, |max| mtu.min(max.into()));
-    let part = |piece| {
+    let part = |piece: IpPacket| {
+        // Only what came in pieces that must not be cut up says so again (`IPSKB_FRAG_PMTU`).
+        let df = piece.df && (skb.frag_max.is_some() || piece.dst.is_ipv6());
+        let piece = IpPacket { df, ..piece };
         let mut part = Box::new(skb.clone());
         part.tag.snapshot = None;
         part.frag_max = None;
         part.ignore_df = false;
+        part.partial = None;
         part.frame.body = FrameBody::Ip(piece);
         part
     };
     fragment(p, size).into_iter().map(part).collect()
-}
-
-/// What a new route depends on.
-fn key(skb: &Skb) -> Option<(IpAddr, IpAddr, u32)> {
-    skb.ip().map(|p| (p.src, p.dst, skb.mark))
 }
 
 /// RFC 1112, 6.4; RFC 2464, 7.

@@ -78,7 +78,7 @@ impl Netns {
             return;
         }
         let quote = Box::new(p.clone());
-        let body = Transport::Icmp(Icmp::Redirect { gateway: path.next_hop, quote });
+        let body = Transport::Icmp(Icmp::Redirect { gateway: path.next_hop, gateway_mac: None, quote });
         self.send_about(skb, p.src, body, cx);
     }
 
@@ -95,7 +95,8 @@ impl Netns {
         let neighbour =
             self.path_to(p.src).is_ok_and(|way| way.dev == dev && way.via.is_none() && !way.local);
         if neighbour && self.limits.allow(p.src, REDIRECT_V6_MS, cx.now) {
-            let message = Icmp::Redirect { gateway: p.dst, quote: Box::new(p.clone()) };
+            let gateway_mac = self.neigh.valid_mac(path.dev, p.dst);
+            let message = Icmp::Redirect { gateway: p.dst, gateway_mac, quote: Box::new(p.clone()) };
             self.send_discovery(dev, own, sender, message, cx);
         }
     }

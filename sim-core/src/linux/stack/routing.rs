@@ -10,7 +10,7 @@ use crate::linux::nftables::FibLookup;
 use crate::linux::policy::{Flow, Refusal, RuleAction};
 use crate::linux::route::{Route, RouteKind, Table};
 use crate::linux::{Errno, Iface, Netns, Skb};
-use crate::packet::IcmpError;
+use crate::packet::{IcmpError, IpPacket};
 use crate::trace::{DropReason, IfId, Recorder, RouteDecision, RouteSummary, Step};
 
 /// Where a packet goes.
@@ -250,12 +250,18 @@ impl Netns {
         }
     }
 
-    /// The same for IPv6 (`ipv6_rcv`, `ip6_route_input`), which knows neither reverse path filter nor martians other than these.
-    fn decide_in_v6(&self, src: IpAddr, dst: Ipv6Addr, iface: &Iface, skb: &Skb) -> Result<Path, BadInput> {
-        if src.is_multicast() || src.is_loopback() {
-            return Err(BadInput::Drop(DropReason::MartianSource));
+    /// Why an IPv6 packet is dropped before any rule sees it (`ip6_rcv_core`).
+    pub(super) fn martian_v6(&self, p: &IpPacket, dev: IfId) -> Option<DropReason> {
+        let loopback = self.iface(dev).is_some_and(Iface::is_loopback);
+        if p.src.is_multicast() || (p.src.is_loopback() && !loopback) {
+            return Some(DropReason::MartianSource);
         }
-        if dst.is_loopback() || dst.is_unspecified() {
+        (p.dst.is_loopback() && !loopback).then_some(DropReason::MartianDestination)
+    }
+
+    /// The same for IPv6 (`ip6_route_input`), which knows neither reverse path filter nor martians.
+    fn decide_in_v6(&self, src: IpAddr, dst: Ipv6Addr, iface: &Iface, skb: &Skb) -> Result<Path, BadInput> {
+        if dst.is_unspecified() {
             return Err(BadInput::Drop(DropReason::MartianDestination));
         }
         if dst.is_multicast() {
@@ -267,6 +273,10 @@ impl Netns {
         }
         let path = if dst.is_unicast_link_local() {
             self.path_on_link(dst.into(), Some(iface.id))
+        } else if dst.is_loopback() {
+            // Translation may have made it so. The route must lead back out of the interface (`rt6_need_strict`), and `lo` is another.
+            let way = self.main.lookup_by(dst.into(), iface.id);
+            way.and_then(|r| self.unicast_path(r, dst.into())).ok_or(NONE)
         } else {
             self.path_of(&Flow { src: Some(src), dst: dst.into(), iif: Some(iface.id), mark: skb.mark })
         };
@@ -361,14 +371,14 @@ impl Opinion<'_> {
 }
 
 impl AddrTypes for Opinion<'_> {
+    /// Of IPv4 `inet_dev_addr_type`, which asks the local table only; of IPv6 `nft_fib6_eval_type`.
     fn addr_type(&self, addr: IpAddr, dev: Option<&str>) -> AddrType {
-        if addr.is_unspecified() {
-            return AddrType::Unspec;
-        }
         if addr.is_multicast() {
             return AddrType::Multicast;
         }
-        if addr == IpAddr::from(Ipv4Addr::BROADCAST) {
+        if let IpAddr::V4(a) = addr
+            && (a.octets()[0] == 0 || a.is_broadcast())
+        {
             return AddrType::Broadcast;
         }
         let on_dev = |r: &&Route| {
@@ -383,12 +393,15 @@ impl AddrTypes for Opinion<'_> {
             Some(RouteKind::Broadcast) => return AddrType::Broadcast,
             _ => {}
         }
-        match self.main.lookup(addr).map(|r| r.kind) {
+        if addr.is_ipv4() {
+            return AddrType::Unicast;
+        }
+        match self.local.lookup(addr).or_else(|| self.main.lookup(addr)).map(|r| r.kind) {
             Some(RouteKind::Blackhole) => AddrType::Blackhole,
             Some(RouteKind::Prohibit) => AddrType::Prohibit,
-            Some(RouteKind::Unreachable) => AddrType::Unreachable,
-            // The kernel answers unicast for an address without a route, too (`fib_lookup` failing leaves RTN_UNICAST).
-            Some(_) | None => AddrType::Unicast,
+            Some(RouteKind::Unreachable) | None => AddrType::Unreachable,
+            Some(_) if addr.is_unspecified() => AddrType::Unspec,
+            Some(_) => AddrType::Unicast,
         }
     }
 

@@ -505,7 +505,7 @@ impl World {
         skb.ignore_df = false;
         skb.bridge_nf = None;
         skb.iif = Some(peer);
-        skb.partial &= delay.is_zero() || self.no_cards;
+        skb.partial = skb.partial.filter(|_| delay.is_zero() || self.no_cards);
         if delay.is_zero() {
             self.arrive(ns, peer, skb, rec);
         } else {

@@ -326,6 +326,10 @@ impl Act<Result<SockId, Errno>> for Connect {
         let mtu = ns.path_mtu(&path, remote.ip(), cx.now);
         let place = u64::from(ns.id.0);
         let sock = ns.sockets.tcp_connect(local, remote, mtu, cx.now, cx.dice, place)?;
+        // As with UDP, IPv6 looks the route up once, before it has chosen the source (`tcp_v6_connect`).
+        if bound.is_none() && remote.is_ipv6() {
+            ns.sockets.keep_early_route(sock);
+        }
         ns.flush_sockets(cx);
         Ok(sock)
     }

@@ -258,7 +258,8 @@ fn icmp(bytes: &[u8], depth: usize) -> Option<Icmp> {
         (8, _) => return Some(Icmp::EchoRequest { id, seq, payload: r.0.into() }),
         (5, 1) => {
             let quote = Box::new(quote(r.0, true, depth)?);
-            return Some(Icmp::Redirect { gateway: IpAddr::from(rest.to_be_bytes()), quote });
+            let gateway = IpAddr::from(rest.to_be_bytes());
+            return Some(Icmp::Redirect { gateway, gateway_mac: None, quote });
         }
         (3, 0) => IcmpError::NetUnreachable,
         (3, 1) => IcmpError::HostUnreachable,

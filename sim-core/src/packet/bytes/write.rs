@@ -15,8 +15,18 @@ pub enum Checksums {
     #[default]
     Full,
     /// The sum of the pseudo header only, which the network card would finish (`CHECKSUM_PARTIAL`): what a capture shows of packets that
-    /// have not crossed a wire yet. In a tunnel it is the inner packet's that waits.
-    Partial,
+    /// have not crossed a wire yet. With 0 it is the packet's own, with 1 that of the packet in its tunnel, and so on.
+    Partial(u8),
+}
+
+impl Checksums {
+    /// Those of a packet that is carried.
+    fn inside(self) -> Self {
+        match self {
+            Self::Partial(depth) => depth.checked_sub(1).map_or(Self::Full, Self::Partial),
+            Self::Full => Self::Full,
+        }
+    }
 }
 
 /// The bytes of a frame, from the destination address on, without a frame check sequence.
@@ -132,7 +142,7 @@ fn transport(packet: &IpPacket, body: &Transport, checksums: Checksums) -> Vec<u
         Transport::Sctp(sctp) => sctp_packet(packet, sctp),
         Transport::Icmp(message) => icmp_message(packet, message),
         Transport::Piece { whole, .. } => transport(packet, whole, checksums),
-        Transport::Other { payload: Payload::Ip(inner), .. } => encode_packet(inner, checksums),
+        Transport::Other { payload: Payload::Ip(inner), .. } => encode_packet(inner, checksums.inside()),
         Transport::Other { payload, .. } => payload.bytes().to_vec(),
     }
 }
@@ -225,10 +235,12 @@ fn udp_datagram(packet: &IpPacket, udp: &Udp, checksums: Checksums) -> Vec<u8> {
     out.extend([0; 2]);
     match &udp.payload {
         Payload::Vxlan { vni, frame } => {
-            out.extend(vxlan_bytes(*vni, frame, checksums));
-            // Linux' tunnels send no checksum over IPv4 (`noudpcsum`); one that is wrong is there.
-            if packet.dst.is_ipv6() || packet.bad_checksum {
-                finish(packet, proto::UDP, &mut out, 6, Checksums::Full);
+            // The tunnel's checksum is that of what the packet inside will be (`lco_csum`).
+            out.extend(vxlan_bytes(*vni, frame, Checksums::Full));
+            finish(packet, proto::UDP, &mut out, 6, checksums);
+            if let inside @ Checksums::Partial(_) = checksums.inside() {
+                out.truncate(8);
+                out.extend(vxlan_bytes(*vni, frame, inside));
             }
         }
         Payload::Empty | Payload::Bytes(_) | Payload::Ip(_) => {
@@ -243,8 +255,8 @@ fn udp_datagram(packet: &IpPacket, udp: &Udp, checksums: Checksums) -> Vec<u8> {
 fn finish(packet: &IpPacket, protocol: u8, segment: &mut [u8], at: usize, checksums: Checksums) {
     let pseudo = pseudo_header(packet.src, packet.dst, protocol, segment.len());
     let value = match checksums {
-        Checksums::Partial => sum(&[&pseudo]),
-        Checksums::Full => {
+        Checksums::Partial(0) => sum(&[&pseudo]),
+        Checksums::Full | Checksums::Partial(_) => {
             let right = checksum(&[&pseudo, segment]);
             let right = if packet.bad_checksum { right.wrapping_add(1) } else { right };
             // For UDP zero means that there is none (RFC 768).
@@ -278,15 +290,16 @@ fn icmp_message(packet: &IpPacket, message: &Icmp) -> Vec<u8> {
             out.extend(rest.to_be_bytes());
             quoted(quote, message.len() - 8, &mut out);
         }
-        Icmp::Redirect { gateway: IpAddr::V4(gateway), quote } => {
+        Icmp::Redirect { gateway: IpAddr::V4(gateway), quote, .. } => {
             out.extend(gateway.octets());
             quoted(quote, message.len() - 8, &mut out);
         }
-        // RFC 4861, 4.5 and 4.6.3: target, destination, and the quote in units of eight bytes.
-        Icmp::Redirect { gateway, quote } => {
+        // RFC 4861, 4.5 and 4.6.3: target, destination, the target's hardware address, and the quote in units of eight bytes.
+        Icmp::Redirect { gateway, gateway_mac, quote } => {
             out.extend([0; 4]);
             out.extend(octets(*gateway));
             out.extend(octets(quote.dst));
+            link_address(2, *gateway_mac, &mut out);
             let length = message.len() - out.len();
             out.extend([4, (length / 8) as u8, 0, 0, 0, 0, 0, 0]);
             quoted(quote, length - 8, &mut out);

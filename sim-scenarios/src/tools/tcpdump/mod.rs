@@ -317,7 +317,7 @@ impl Capture {
 
 /// A frame as a packet socket hands it over.
 fn packet(link: Link, seen: &Seen) -> Packet {
-    let checksums = if seen.partial { Checksums::Partial } else { Checksums::Full };
+    let checksums = seen.partial.map_or(Checksums::Full, Checksums::Partial);
     let frame = encode(&seen.frame, checksums);
     let bytes = match link {
         Link::Ethernet => frame,

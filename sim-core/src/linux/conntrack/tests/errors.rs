@@ -105,7 +105,7 @@ fn a_reset_of_a_reject_rule_comes_from_the_service() {
 #[test]
 fn a_redirect_about_a_translated_flow_is_dropped() {
     let redirect = |q: &IpPacket| {
-        let icmp = Icmp::Redirect { gateway: ip("10.0.0.1"), quote: Box::new(q.clone()) };
+        let icmp = Icmp::Redirect { gateway: ip("10.0.0.1"), gateway_mac: None, quote: Box::new(q.clone()) };
         IpPacket::new(ip("10.0.0.12"), q.src, Transport::Icmp(icmp))
     };
     let mut r = Router::new().dnat("10.244.2.21", 5353);

@@ -43,6 +43,8 @@ pub(in crate::linux::socket) struct Connection {
     pub(super) timer: Option<(SimTime, Timer)>,
     /// Retransmission timeouts so far.
     pub(super) timeouts: u32,
+    /// Its route was looked up before it had a source address, and is kept.
+    pub(super) early_route: bool,
     /// The instant for which the table has its timer.
     pub(super) armed: Option<SimTime>,
     /// Error that is reported if the connection times out (`sk_err_soft`).
@@ -96,6 +98,7 @@ impl Connection {
             rtx: Retransmission::default(),
             timer: None,
             timeouts: 0,
+            early_route: false,
             armed: None,
             soft_error: None,
             failure: None,

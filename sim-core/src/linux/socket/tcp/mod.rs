@@ -155,6 +155,22 @@ impl Sockets {
         }
     }
 
+    /// Says that a connection keeps the route that was looked up without a source address.
+    pub(in crate::linux) fn keep_early_route(&mut self, id: SockId) {
+        if let Some(Kind::Tcp(connection)) = self.slots.get_mut(&id).map(|s| &mut s.kind) {
+            connection.early_route = true;
+        }
+    }
+
+    /// Whether a connection still has a route that was looked up without a source address: until the second timeout makes it look
+    /// for a better one (`tcp_write_timeout`).
+    pub(in crate::linux) fn has_early_route(&self, id: SockId) -> bool {
+        match self.slots.get(&id).map(|s| &s.kind) {
+            Some(Kind::Tcp(connection)) => connection.early_route && connection.timeouts < 2,
+            _ => false,
+        }
+    }
+
     fn opening(
         &self,
         local: SocketAddr,
