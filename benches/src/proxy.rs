@@ -100,7 +100,7 @@ impl ProxiedNode {
         let changed = self.services.take_changed();
         let now = self.world.now();
         let ns = self.world.ns_mut(self.ns);
-        self.proxy.sync(&self.services, &changed, &mut Shared::default(), ns, now)?;
+        self.proxy.sync(&self.services, &changed, &mut Shared::alone(), ns, now)?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use benches::{Failure, Rig};
+use benches::{Failure, Rig, cpu_time};
 
 struct Arguments {
     count: u64,
@@ -64,10 +64,4 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         rig.digest()
     );
     Ok(())
-}
-
-/// CPU time of this process' only thread so far; none where the kernel does not tell (not Linux).
-fn cpu_time() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/self/schedstat").ok()?;
-    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }

@@ -9,8 +9,8 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use benches::Failure;
 use benches::proxy::ProxiedNode;
+use benches::{Failure, cpu_time};
 
 const TIMES: u32 = 200;
 
@@ -35,9 +35,11 @@ fn main() -> ExitCode {
 
 fn run(mode: &str, services: u32, endpoints: u32) -> Result<(), Failure> {
     let mut node = ProxiedNode::new(mode, services, endpoints)?;
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), cpu_time());
     node.sync()?;
-    println!("first sync              {:>10.3} ms", millis(start.elapsed()));
+    let (wall, cpu) = (start.elapsed(), cpu.zip(cpu_time()).map(|(then, now)| now - then));
+    let cpu = cpu.map_or_else(String::new, |time| format!(", {:.3} ms of the processor", millis(time)));
+    println!("first sync              {:>10.3} ms{cpu}", millis(wall));
     let mut times = Vec::new();
     for n in 0..TIMES {
         node.change_endpoint(n * 7919 % services, n);

@@ -207,7 +207,8 @@ impl Proxies {
         let plan = Arc::make_mut(&mut self.plan);
         let mut rounds = Vec::new();
         for (i, family) in self.families.iter_mut().enumerate() {
-            let mut round = (family.services.take_changed(), Shared::default());
+            let shared = if family.own.is_empty() { Shared::alone() } else { Shared::default() };
+            let mut round = (family.services.take_changed(), shared);
             more |= family.write_for_all((i, plan), &mut round, now, hands.remarks);
             rounds.push(round);
         }

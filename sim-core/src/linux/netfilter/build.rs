@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::address::AddrMatch;
 use super::arguments::{Loaded, RuleWords, TargetWords};
 use super::matches::{Match, MatchKind};
@@ -33,19 +35,24 @@ pub(super) fn build(
     if several && [&words.src, &words.dst].into_iter().flatten().any(|(_, inverted)| *inverted) {
         return Err(Problem::usage("! not allowed with multiple source or destination IP addresses"));
     }
+    let mut pairs = sources.iter().flat_map(|src| destinations.iter().map(move |dst| (*src, *dst)));
+    let last = pairs.next_back();
     let mut specs = Vec::with_capacity(sources.len() * destinations.len());
-    for src in &sources {
-        for dst in &destinations {
-            let head = Head { src: *src, dst: *dst, ..head.clone() };
-            specs.push(Arc::new(RuleSpec::new(chain, head, matches.clone(), target.clone())));
-        }
+    for (src, dst) in pairs {
+        let head = Head { src, dst, ..head.clone() };
+        specs.push(Arc::new(RuleSpec::new(chain, head, matches.clone(), target.clone())));
+    }
+    if let Some((src, dst)) = last {
+        specs.push(Arc::new(RuleSpec::new(chain, Head { src, dst, ..head }, matches, target)));
     }
     Ok(specs)
 }
 
+type Addresses = SmallVec<[Option<AddrMatch>; 1]>;
+
 /// `10.0.0.0/8,192.0.2.1`; no address at all is one that always matches.
-fn addresses(word: Option<&(Word<'_>, bool)>, family: Family) -> Result<Vec<Option<AddrMatch>>, Problem> {
-    let Some((word, inverted)) = word else { return Ok(vec![None]) };
+fn addresses(word: Option<&(Word<'_>, bool)>, family: Family) -> Result<Addresses, Problem> {
+    let Some((word, inverted)) = word else { return Ok(smallvec![None]) };
     let parse = |text: &str| {
         let addr = AddrMatch::parse(family, text, *inverted).map_err(|p| p.at(word.at))?.network();
         Ok(Some(addr).filter(|a| !a.is_any()))

@@ -137,10 +137,10 @@ impl Policy {
 }
 
 impl Rule {
-    /// A rule that no packet has met.
-    pub(super) fn new(spec: Arc<RuleSpec>, (packets, bytes): (u64, u64)) -> Self {
+    /// A rule that no packet has met, and that leads to `jump`.
+    pub(super) fn leading(spec: Arc<RuleSpec>, (packets, bytes): (u64, u64), jump: Option<ChainId>) -> Self {
         let states = spec.matches.iter().filter_map(Match::initial_state).collect();
-        Self { spec, jump: None, packets, bytes, states }
+        Self { spec, jump, packets, bytes, states }
     }
 
     /// The rule as `iptables-save` prints it.
@@ -382,11 +382,8 @@ impl Table {
     }
 
     /// Puts a rule in front of position `at` (from 0).
-    pub(super) fn insert_rule(&mut self, chain: ChainId, at: usize, mut rule: Rule) {
+    pub(super) fn insert_rule(&mut self, chain: ChainId, at: usize, rule: Rule) {
         let now = self.touch(chain);
-        if let Target::Chain { name, .. } = &rule.spec.target {
-            rule.jump = self.find(name);
-        }
         self.refer(rule.jump, |references| references + 1);
         self.conntrack_rules += usize::from(rule.spec.needs_conntrack());
         for name in recent_names(&rule.spec) {

@@ -46,14 +46,18 @@ struct Entry {
     what: Change,
     /// `rule in chain X` or `chain X`.
     chain: Arc<str>,
+    id: ChainId,
 }
 
 enum Change {
-    /// A rule was added: the kernel's name of the change, and the rule.
-    Rule(&'static str, Arc<RuleSpec>),
+    /// A rule was added: the kernel's name of the change, the rule, and the chain that it leads to.
+    Rule(&'static str, Arc<RuleSpec>, Option<ChainId>),
     /// A chain that is in use was to be deleted.
     Busy,
 }
+
+/// The rules of one line, and the chain that they lead to.
+type Specs = (Vec<Arc<RuleSpec>>, Option<ChainId>);
 
 /// What the kernel says to a transaction, and the first line that it is about.
 pub(super) struct Refusal {
@@ -152,7 +156,10 @@ impl Transaction {
     }
 
     fn chain(&self, name: &str) -> Result<ChainId, Problem> {
-        self.table.find(name).ok_or_else(|| Problem::failed(NO_CHAIN))
+        // The rules of a chain mostly come one after the other.
+        let last = self.log.last().map(|entry| entry.id);
+        let same = last.filter(|id| self.table.get(*id).is_some_and(|chain| *chain.name == *name));
+        same.or_else(|| self.table.find(name)).ok_or_else(|| Problem::failed(NO_CHAIN))
     }
 
     fn each(
@@ -181,33 +188,33 @@ impl Transaction {
                 self.append(chain, &specs, counters, line, sets)?;
             }
             Verb::Insert(chain, number) => {
-                let specs = self.specs(args, chain, sets)?;
+                let (specs, jump) = self.specs(args, chain, sets)?;
                 let at = self.position(chain, *number, 1, "Index of insertion too big")?;
                 for spec in specs {
-                    self.add(at.0, at.1, spec, counters, "RULE_INSERT", line);
+                    self.add(at.0, at.1, Rule::leading(spec, counters, jump), "RULE_INSERT", line);
                 }
             }
             Verb::Replace(chain, number) => {
-                let specs = self.specs(args, chain, sets)?;
+                let (specs, jump) = self.specs(args, chain, sets)?;
                 let [spec] = specs.as_slice() else {
                     return Err(Problem::usage("Replacement rule does not specify a unique address"));
                 };
                 let at = self.position(chain, *number, 0, "Index of replacement too big")?;
                 self.table.remove_rule(at.0, at.1);
-                self.add(at.0, at.1, spec.clone(), counters, "RULE_REPLACE", line);
+                self.add(at.0, at.1, Rule::leading(spec.clone(), counters, jump), "RULE_REPLACE", line);
             }
             Verb::DeleteNumber(chain, number) => {
                 let at = self.position(chain, *number, 0, "Index of deletion too big")?;
                 self.table.remove_rule(at.0, at.1);
             }
             Verb::Delete(chain) => {
-                for spec in self.specs(args, chain, sets)? {
+                for spec in self.specs(args, chain, sets)?.0 {
                     let at = self.find_rule(chain, &spec)?;
                     self.table.remove_rule(at.0, at.1);
                 }
             }
             Verb::Check(chain) => {
-                for spec in self.specs(args, chain, sets)? {
+                for spec in self.specs(args, chain, sets)?.0 {
                     self.find_rule(chain, &spec)?;
                 }
             }
@@ -217,10 +224,10 @@ impl Transaction {
     }
 
     /// The rules that the arguments stand for. A chain that they name must exist by now.
-    fn specs(&self, args: &Arguments<'_>, chain: &str, sets: &Sets) -> Result<Vec<Arc<RuleSpec>>, Problem> {
+    fn specs(&self, args: &Arguments<'_>, chain: &str, sets: &Sets) -> Result<Specs, Problem> {
         let specs = self.read(args, chain)?;
-        self.check(&specs, sets)?;
-        Ok(specs)
+        let jump = self.check(&specs, sets)?;
+        Ok((specs, jump))
     }
 
     /// The same, whatever chains there are.
@@ -239,27 +246,26 @@ impl Transaction {
         sets: &Sets,
     ) -> Result<(), Problem> {
         self.touched = true;
-        self.check(specs, sets)?;
+        let jump = self.check(specs, sets)?;
         let id = self.chain(chain)?;
         for spec in specs {
             let end = self.table.get(id).map_or(0, |c| c.rules.len());
-            self.add(id, end, spec.clone(), counters, "RULE_APPEND", line);
+            self.add(id, end, Rule::leading(spec.clone(), counters, jump), "RULE_APPEND", line);
         }
         Ok(())
     }
 
-    /// Whether the sets and the chain that the rules of one line name are there.
-    fn check(&self, specs: &[Arc<RuleSpec>], sets: &Sets) -> Result<(), Problem> {
+    /// Whether the sets and the chain that the rules of one line name are there; the chain.
+    fn check(&self, specs: &[Arc<RuleSpec>], sets: &Sets) -> Result<Option<ChainId>, Problem> {
         if let Some(spec) = specs.first() {
             set::check(spec, self.family, sets)?;
         }
-        if let Some(Target::Chain { name, .. }) = specs.first().map(|s| &s.target)
-            && self.table.find(name).is_none()
-        {
+        let Some(Target::Chain { name, .. }) = specs.first().map(|s| &s.target) else { return Ok(None) };
+        let missing = || {
             let text = format!("Chain '{name}' does not exist");
-            return Err(Problem { kind: Kind::NoTarget, ..Problem::usage(text) });
-        }
-        Ok(())
+            Problem { kind: Kind::NoTarget, ..Problem::usage(text) }
+        };
+        self.table.find(name).map(Some).ok_or_else(missing)
     }
 
     /// The position (from 0) that a rule number means; `beyond` is 1 where the place behind the last rule counts too.
@@ -284,18 +290,11 @@ impl Transaction {
         Ok((id, at))
     }
 
-    fn add(
-        &mut self,
-        chain: ChainId,
-        at: usize,
-        spec: Arc<RuleSpec>,
-        counters: (u64, u64),
-        change: &'static str,
-        line: u32,
-    ) {
+    fn add(&mut self, chain: ChainId, at: usize, rule: Rule, change: &'static str, line: u32) {
         let Some(name) = self.table.get(chain).map(|c| c.name.clone()) else { return };
-        self.table.insert_rule(chain, at, Rule::new(spec.clone(), counters));
-        self.log.push(Entry { line, what: Change::Rule(change, spec), chain: name });
+        let what = Change::Rule(change, rule.spec.clone(), rule.jump);
+        self.table.insert_rule(chain, at, rule);
+        self.log.push(Entry { line, what, chain: name, id: chain });
     }
 
     fn new_chain(&mut self, name: &str) -> Result<(), Problem> {
@@ -326,7 +325,7 @@ impl Transaction {
         let is_base = chain.base.is_some();
         if chain.references > 0 || !chain.rules.is_empty() {
             let chain = chain.name.clone();
-            self.log.push(Entry { line, what: Change::Busy, chain });
+            self.log.push(Entry { line, what: Change::Busy, chain, id });
         } else if !is_base {
             self.table.remove_chain(id);
         }
@@ -401,20 +400,15 @@ impl Transaction {
         if !refused.is_empty() {
             return Err(refuse(&refused));
         }
-        let mut changed = BTreeSet::new();
-        let mut last = None;
-        for entry in &self.log {
-            if last != Some(&entry.chain) {
-                changed.extend(self.table.find(&entry.chain));
-                last = Some(&entry.chain);
-            }
-        }
+        let mut ids: Vec<ChainId> = self.log.iter().map(|entry| entry.id).collect();
+        ids.dedup();
+        let changed = BTreeSet::from_iter(ids);
         let mut reach = std::mem::take(&mut self.table.reach);
         let found = graph::check(&self.table, &mut reach, &changed);
         self.table.reach = reach;
         if let Err((rules, errno)) = found {
             let is_last = |e: &&Entry| match &e.what {
-                Change::Rule(_, spec) => rules.iter().any(|r| Arc::ptr_eq(r, spec)),
+                Change::Rule(_, spec, _) => rules.iter().any(|r| Arc::ptr_eq(r, spec)),
                 Change::Busy => false,
             };
             if let Some(entry) = self.log.iter().rev().find(is_last) {
@@ -426,12 +420,12 @@ impl Transaction {
 
     /// What the kernel says to one change by itself.
     fn refusal(&self, entry: &Entry) -> Option<&'static str> {
-        let Change::Rule(_, spec) = &entry.what else { return Some("Device or resource busy") };
-        let hook = self.base_hook(&entry.chain);
-        if let Target::Chain { name, .. } = &spec.target
-            && self.base_hook(name).is_some()
+        let Change::Rule(_, spec, jump) = &entry.what else { return Some("Device or resource busy") };
+        let hook = self.base_hook(entry.id);
+        if let Some(jump) = jump
+            && self.base_hook(*jump).is_some()
         {
-            let own = **name == *entry.chain;
+            let own = *jump == entry.id;
             return Some(if own { "Operation not supported" } else { "No such file or directory" });
         }
         let (protocol, protocol_inverted) = (spec.head.protocol, spec.head.protocol_inverted);
@@ -439,15 +433,16 @@ impl Transaction {
         (!spec.allowed(&place)).then_some("Invalid argument")
     }
 
-    fn base_hook(&self, chain: &str) -> Option<Hook> {
-        self.table.chain(chain)?.base.as_ref().map(|b| b.hook)
+    /// The hook of a built-in chain. Their places in the table are theirs for good.
+    fn base_hook(&self, chain: ChainId) -> Option<Hook> {
+        self.table.get(chain)?.base.as_ref().map(|b| b.hook)
     }
 
     /// The lists of `recent` that the new rules use, and how many hits they count.
     pub(super) fn recent_lists(&self) -> Vec<(Arc<str>, u32)> {
         let mut lists = Vec::new();
         for entry in &self.log {
-            let Change::Rule(_, spec) = &entry.what else { continue };
+            let Change::Rule(_, spec, _) = &entry.what else { continue };
             lists.extend(spec.matches.iter().filter_map(|m| match m {
                 Match::Recent(r) => Some((r.list_name().clone(), r.hits())),
                 _ => None,
@@ -463,7 +458,7 @@ fn refuse(refused: &[(&Entry, &str)]) -> Refusal {
         .iter()
         .map(|(entry, errno)| {
             let (change, chain) = match &entry.what {
-                Change::Rule(change, _) => (*change, format!("rule in chain {}", entry.chain)),
+                Change::Rule(change, ..) => (*change, format!("rule in chain {}", entry.chain)),
                 Change::Busy => ("CHAIN_DEL", format!("chain {}", entry.chain)),
             };
             let place = if entry.line == 0 { String::new() } else { format!("line {}:", entry.line) };

@@ -47,7 +47,19 @@ pub fn service_port_name(namespace: &str, name: &str, port: &str) -> String {
 /// Name of a service port's chain in iptables mode. `protocol` is lower-case.
 #[must_use]
 pub fn iptables_service_chain(kind: ServiceChain, service_port_name: &str, protocol: &str) -> String {
-    format!("{}{}", kind.prefix(), hash(&[service_port_name, protocol], 16))
+    let [name] = iptables_service_chains([kind], service_port_name, protocol);
+    name
+}
+
+/// Names of several of a service port's chains, which share their hash.
+#[must_use]
+pub fn iptables_service_chains<const N: usize>(
+    kinds: [ServiceChain; N],
+    service_port_name: &str,
+    protocol: &str,
+) -> [String; N] {
+    let hash = hash(&[service_port_name, protocol], 16);
+    kinds.map(|kind| [kind.prefix(), &hash].concat())
 }
 
 /// Name of an endpoint's chain in iptables mode. `endpoint` is `ip:port`, an IPv6 address in brackets.

@@ -65,13 +65,27 @@ pub(super) struct Parser<'a> {
     pub(super) also_zero: bool,
     pub(super) table: Option<Cow<'a, str>>,
     /// Letters of the options that were given.
-    pub(super) seen: String,
+    pub(super) seen: Letters,
     pub(super) style: Style,
     pub(super) counters: Option<(u64, u64)>,
     pub(super) rule: RuleWords<'a>,
     /// The protocol's own extension was loaded by `-m` or by one of its options.
     pub(super) protocol_loaded: bool,
     pub(super) other_family: bool,
+}
+
+/// A set of the letters of [`LETTERS`] and `0`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Letters(u128);
+
+impl Letters {
+    pub(super) const fn contains(self, letter: char) -> bool {
+        self.0 & 1 << (letter as u32 & 127) != 0
+    }
+
+    pub(super) const fn push(&mut self, letter: char) {
+        self.0 |= 1 << (letter as u32 & 127);
+    }
 }
 
 /// An option that is known: the tool's own, or an extension's.
@@ -94,7 +108,7 @@ impl<'a> Parser<'a> {
             verb: None,
             also_zero: false,
             table: None,
-            seen: String::new(),
+            seen: Letters(0),
             style: Style { numeric: false, exact: false, line_numbers: false },
             counters: None,
             rule: RuleWords {

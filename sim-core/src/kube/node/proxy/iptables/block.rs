@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::super::names::probability;
 use super::{EndpointComment, Entry, Settings};
 use crate::kube::node::proxy::model::{Endpoint, ServicePort, lower};
-use crate::kube::node::proxy::names::{ServiceChain, iptables_endpoint_chain, iptables_service_chain};
+use crate::kube::node::proxy::names::{ServiceChain, iptables_endpoint_chain, iptables_service_chains};
 use crate::kube::node::proxy::select::Selection;
 
 /// The rules of one service port on one node.
@@ -33,17 +33,19 @@ pub fn block(settings: &Settings, service: &ServicePort, endpoints: &Selection<'
     // Where a drop is a mark, it stands in the chain that has no endpoints.
     let here = |local: bool| !local || dialect.mark_drop || !endpoints.local.is_empty();
     let proto = lower(service.key.protocol);
-    let chain = |kind| iptables_service_chain(kind, &name, proto);
-    let chains = Chains {
-        cluster: chain(ServiceChain::Cluster),
-        local: chain(ServiceChain::Local),
-        external: chain(ServiceChain::External),
-        firewall: chain(ServiceChain::Firewall),
-        external_local: chain(ServiceChain::ExternalLocal),
-    };
+    let kinds = [
+        ServiceChain::Cluster,
+        ServiceChain::Local,
+        ServiceChain::External,
+        ServiceChain::Firewall,
+        ServiceChain::ExternalLocal,
+    ];
+    let [cluster, local, external, firewall, external_local] = iptables_service_chains(kinds, &name, proto);
+    let chains = Chains { cluster, local, external, firewall, external_local };
     let mut writer = Writer {
         settings,
         service,
+        endpoint_chains: endpoint_chains(&name, proto, endpoints),
         endpoints,
         has_internal: endpoints.any && here(service.internal_local),
         has_external: endpoints.any && here(service.external_policy_local()),
@@ -70,6 +72,13 @@ pub fn block(settings: &Settings, service: &ServicePort, endpoints: &Selection<'
     writer.out
 }
 
+fn endpoint_chains(name: &str, proto: &str, endpoints: &Selection<'_>) -> Vec<(SocketAddr, String)> {
+    let chain = |e: &Endpoint| (e.at, iptables_endpoint_chain(name, proto, &e.at.to_string()));
+    let mut chains: Vec<_> = endpoints.all().into_iter().map(chain).collect();
+    chains.sort_unstable_by_key(|(at, _)| *at);
+    chains
+}
+
 /// Names of the service port's chains.
 pub(super) struct Chains {
     pub(super) cluster: String,
@@ -87,6 +96,8 @@ pub(super) struct Writer<'a> {
     pub(super) name: String,
     pub(super) proto: &'static str,
     pub(super) chains: Chains,
+    /// Names of the endpoints' chains, in order of the endpoints' addresses.
+    endpoint_chains: Vec<(SocketAddr, String)>,
     pub(super) has_internal: bool,
     pub(super) has_external: bool,
     pub(super) uses_firewall: bool,
@@ -211,7 +222,8 @@ impl Writer<'_> {
     }
 
     fn endpoint_chain_name(&self, e: &Endpoint) -> String {
-        iptables_endpoint_chain(&self.name, self.proto, &e.at.to_string())
+        let found = self.endpoint_chains.binary_search_by_key(&e.at, |(at, _)| *at);
+        found.map_or_else(|_| String::new(), |i| self.endpoint_chains[i].1.clone())
     }
 
     /// In a large cluster comments would take up too much.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Blocks, Round, SyncError};
-use crate::kube::node::agents::restore_known;
+use crate::kube::node::agents::{restore, restore_known};
 use crate::kube::node::proxy::iptables::{
     self as iptables, Block, Changes, Settings, block, fixed_chains, own_chains, sync,
 };
@@ -39,7 +39,7 @@ pub struct Iptables {
 /// What is the same on nodes that see the same Services.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Texts {
-    blocks: Blocks<Block>,
+    blocks: Blocks<Block, Settings>,
     /// The last text, and what it was made for.
     text: Option<(MadeFor, String)>,
     known: KnownRules,
@@ -88,6 +88,11 @@ impl Iptables {
 
     pub(super) fn sync(&mut self, round: &mut Round<'_>) -> Result<(), SyncError> {
         self.settings.large_cluster = round.services.endpoints() > LARGE_CLUSTER;
+        // Only these two differ between nodes that are configured alike; blocks that depend on them are not shared.
+        let alike = Settings { node_ip: None, node_port_addresses: None, ..self.settings.clone() };
+        if !round.shared.iptables.blocks.keep_for(alike) {
+            round.shared.iptables.text = None;
+        }
         let mut same = Same { filter: !round.full, nat: !round.full };
         for key in round.changed {
             self.write(key, round, &mut same);
@@ -137,6 +142,10 @@ impl Iptables {
             same_nat: same.nat,
         };
         let text = sync(&self.settings, &self.blocks, changes);
+        if round.shared.alone {
+            return Ok(restore(round.ns, family, &text)?);
+        }
+        let Texts { text: last, known, .. } = &mut round.shared.iptables;
         restore_known(round.ns, family, &text, known)?;
         *last = Some((made_for, text));
         Ok(())
@@ -149,22 +158,20 @@ impl Iptables {
             if entry.depends_on_node() {
                 return make();
             }
-            if let Some(block) = round.shared.iptables.blocks.get(key) {
+            if let Some(block) = round.shared.iptables.blocks.by_port.get(key) {
                 return block.clone();
             }
             let block = make();
-            round.shared.iptables.blocks.insert(key.clone(), block.clone());
+            if !round.shared.alone {
+                round.shared.iptables.blocks.by_port.insert(key.clone(), block.clone());
+            }
             block
         });
         let old = match &new {
             Some(block) => self.blocks.insert(key.clone(), block.clone()),
             None => self.blocks.remove(key),
         };
-        let parts = |b: Option<&Arc<Block>>| {
-            let part = |f: fn(&Block) -> &String| b.map_or("", |b| f(b)).to_owned();
-            (part(|b| &b.filter_rules), part(|b| &b.entry_rules))
-        };
-        let (then, now) = (parts(old.as_ref()), parts(new.as_ref()));
+        let (then, now) = (parts(old.as_deref()), parts(new.as_deref()));
         same.filter &= then.0 == now.0;
         same.nat &= then.1 == now.1;
         self.stale.extend(old.iter().flat_map(|b| b.chains.iter().cloned()));
@@ -172,6 +179,11 @@ impl Iptables {
             self.stale.remove(chain);
         }
     }
+}
+
+/// What a block says in the fixed chains of the tables filter and nat.
+fn parts(block: Option<&Block>) -> (&str, &str) {
+    block.map_or(("", ""), |b| (&b.filter_rules, &b.entry_rules))
 }
 
 /// The number of a chain's last change; none if it is not there.

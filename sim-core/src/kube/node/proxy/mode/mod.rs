@@ -64,12 +64,45 @@ impl Round<'_> {
 /// What nodes that see the same Services share while they are written.
 #[derive(Clone, Debug, Default)]
 pub struct Shared {
+    /// There is only one node: it would share with nobody.
+    alone: bool,
     iptables: iptables::Texts,
-    nftables: Blocks<super::nftables::Block>,
+    nftables: Blocks<super::nftables::Block, super::nftables::Settings>,
 }
 
-/// Blocks that are the same on every node; for look-ups only.
-type Blocks<B> = FxHashMap<PortKey, Arc<B>>;
+impl Shared {
+    /// For a single node.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self { alone: true, ..Self::default() }
+    }
+}
+
+/// Blocks that are the same on every node that is configured so.
+#[derive(Clone, Debug)]
+struct Blocks<B, S> {
+    /// For look-ups only.
+    by_port: FxHashMap<PortKey, Arc<B>>,
+    /// What they were made for.
+    settings: Option<S>,
+}
+
+impl<B, S> Default for Blocks<B, S> {
+    fn default() -> Self {
+        Self { by_port: FxHashMap::default(), settings: None }
+    }
+}
+
+impl<B, S: PartialEq> Blocks<B, S> {
+    /// Whether what is there was made for these settings; if it was not, it goes.
+    fn keep_for(&mut self, settings: S) -> bool {
+        let same = self.settings.as_ref() == Some(&settings);
+        if !same {
+            *self = Self { settings: Some(settings), ..Self::default() };
+        }
+        same
+    }
+}
 
 /// Why a sync failed.
 #[derive(Debug, thiserror::Error)]

@@ -82,6 +82,9 @@ impl Nftables {
     pub(super) fn sync(&mut self, round: &mut Round<'_>) -> Result<(), SyncError> {
         let now = round.now;
         self.delete_stale(now, round)?;
+        // Only these two differ between nodes that are configured alike.
+        let alike = Settings { node_ip: None, node_port_addresses: Vec::new(), ..self.settings.clone() };
+        round.shared.nftables.keep_for(alike);
         let mut left = Left::default();
         for key in round.changed {
             self.write(key, round, &mut left);
@@ -120,11 +123,13 @@ impl Nftables {
             if entry.depends_on_node() {
                 return make();
             }
-            if let Some(block) = round.shared.nftables.get(key) {
+            if let Some(block) = round.shared.nftables.by_port.get(key) {
                 return block.clone();
             }
             let block = make();
-            round.shared.nftables.insert(key.clone(), block.clone());
+            if !round.shared.alone {
+                round.shared.nftables.by_port.insert(key.clone(), block.clone());
+            }
             block
         });
         let old = match &new {
