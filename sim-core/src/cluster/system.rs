@@ -166,6 +166,9 @@ fn cluster_dns(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError
     store.create_value(Kind::ConfigMap, "kube-system", &map, SimTime::ZERO)?;
     let account = ObjectMeta::namespaced("kube-system", "coredns");
     store.create(ServiceAccount { metadata: account, ..ServiceAccount::default() }, SimTime::ZERO)?;
+    for (kind, body) in dns_rights() {
+        store.create_value(kind, "", &body, SimTime::ZERO)?;
+    }
     let deployment = store.create_value(Kind::Deployment, "kube-system", &coredns(config), SimTime::ZERO)?;
     let Object::Deployment(deployment) = &*deployment else { return Ok(()) };
     store.create(coredns_set(deployment), SimTime::ZERO)?;
@@ -183,6 +186,25 @@ fn cluster_dns(store: &mut Store, config: &ClusterConfig) -> Result<(), ApiError
         }
     }
     Ok(())
+}
+
+/// What cluster DNS may read; nobody is held to it.
+fn dns_rights() -> [(Kind, Value); 2] {
+    let name = json!({"name": "system:coredns"});
+    let watch = |group: &str, resources: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": ["list", "watch"]});
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": name,
+        "rules": [
+            watch("", &["endpoints", "services", "pods", "namespaces"]),
+            watch("discovery.k8s.io", &["endpointslices"]),
+        ],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": name,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:coredns"},
+        "subjects": [{"kind": "ServiceAccount", "name": "coredns", "namespace": "kube-system"}],
+    });
+    [(Kind::ClusterRole, role), (Kind::ClusterRoleBinding, binding)]
 }
 
 /// The replica set of cluster DNS, with the name that it has in every cluster of kubeadm's.

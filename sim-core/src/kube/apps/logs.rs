@@ -1,11 +1,12 @@
 //! What containers have written: what `kubectl logs` shows.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use super::http::{self, Request, Response};
 use super::output::Output;
 use super::site::Site;
+use super::small::Small;
 use crate::kube::node::machine::Place;
 use crate::kube::objects::Timestamp;
 use crate::time::SimTime;
@@ -18,9 +19,10 @@ pub(crate) fn access_line(
     site: &Site,
     request: &Request,
     response: &Response,
-    client: IpAddr,
+    peer: SocketAddr,
     now: SimTime,
 ) -> Option<String> {
+    let client = peer.ip();
     let date = http::date(Timestamp::at(now));
     let parts: Vec<&str> = date.split([' ', ',']).filter(|p| !p.is_empty()).collect();
     let [_, day, month, year, time, _] = parts.as_slice() else { return None };
@@ -42,6 +44,21 @@ pub(crate) fn access_line(
         Site::Apache { .. } => {
             let bytes = if bytes == 0 { "-".to_owned() } else { bytes.to_string() };
             Some(format!("{client} - - [{stamp}] \"{line}\" {status} {bytes}"))
+        }
+        // Go's `log` package.
+        Site::Small(Small::HelloApp { .. }) => {
+            let now = Timestamp::at(now).to_string().replace('-', "/").replace('T', " ").replace('Z', "");
+            Some(format!("{now} Serving request: {}", request.path()))
+        }
+        // The last word is the time that the answer took, which is none here.
+        Site::Small(Small::HttpEcho { .. }) => {
+            let now = Timestamp::at(now).to_string().replace('-', "/").replace('T', " ").replace('Z', "");
+            let (method, path, agent) =
+                (&request.method, request.path(), request.header("User-Agent").unwrap_or(""));
+            Some(format!(
+                "{now} {} {peer} \"{method} {path} HTTP/{version}\" {status} {bytes} \"{agent}\" 0s",
+                header("Host")
+            ))
         }
         _ => None,
     }

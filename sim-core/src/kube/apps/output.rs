@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use super::image::{Image, Speaks};
+use super::image::{Image, Reference, Server, Speaks, Start, Started};
 use super::site::Site;
+use crate::kube::node::files::Files;
 use crate::kube::objects::{Container, Timestamp};
 use crate::time::SimTime;
 
@@ -103,9 +104,20 @@ fn date(at: SimTime) -> String {
     }
 }
 
+/// What a container's programs find.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// Variables, in the order of `env`.
+    pub env: &'a [(String, String)],
+    /// Files.
+    pub files: &'a Files,
+    /// The name of the machine.
+    pub hostname: &'a str,
+}
+
 /// What a container writes.
 #[must_use]
-pub fn of_container(container: &Container, image: &Image) -> Output {
+pub fn of_container(container: &Container, image: &Image, around: Around<'_>) -> Output {
     let mut line =
         if container.command.is_empty() { image.entrypoint.clone() } else { container.command.clone() };
     let own = container.command.is_empty() && container.args.is_empty();
@@ -118,13 +130,59 @@ pub fn of_container(container: &Container, image: &Image) -> Output {
     match site {
         Some(Speaks::Http(Site::Nginx { version, .. })) if own => return greeting_of_nginx(version),
         Some(Speaks::ClusterDns | Speaks::KubeProxy) if own => return Output::default(),
+        Some(Speaks::Http(Site::Small(small))) if own => match small.greeting() {
+            Some(lines) => return said(lines),
+            None => return unknown(&container.image),
+        },
         Some(_) if own => return unknown(&container.image),
         _ if line.is_empty() => return unknown(&container.image),
         _ => {}
     }
-    let mut script = Script::default();
+    if let Some(main) = &image.main
+        && line
+            .first()
+            .is_some_and(|p| image.entrypoint.first() == Some(p) || p.rsplit('/').next() == Some(main.name))
+    {
+        let reference = Reference::parse(&container.image);
+        let args = if image.entrypoint.first() == line.first() { &line[1..] } else { &line[..] };
+        let args = args.strip_prefix(&[main.name.to_owned()][..]).unwrap_or(args);
+        let start = Start { args, env: &container.env, tag: &reference.tag };
+        return match (main.read)(&start) {
+            Started::Serves(servers) => greeting_of_servers(&servers).unwrap_or_else(|| unknown(main.name)),
+            // What it prints is noted when it is started.
+            Started::Waits | Started::Ends(..) => Output::default(),
+            Started::Unknown(what) => unknown(&what),
+        };
+    }
+    let mut script = Script { around: Some(around), ..Script::default() };
     script.command(&line);
     script.done
+}
+
+/// Lines that a server writes when it starts; a time stands for `\u{1}`.
+fn said(lines: Vec<String>) -> Output {
+    let line = |text: String| {
+        let mut parts = Vec::new();
+        for (i, piece) in text.split('\u{1}').enumerate() {
+            if i > 0 {
+                parts.push(Part::Nginx);
+            }
+            parts.push(Part::Text(piece.to_owned()));
+        }
+        Line { after: Duration::ZERO, text: parts }
+    };
+    Output { first: lines.into_iter().map(line).collect(), ..Output::default() }
+}
+
+/// What the small servers say, if all of them are known to say something.
+fn greeting_of_servers(servers: &[Server]) -> Option<Output> {
+    let mut lines = Vec::new();
+    for server in servers {
+        let Speaks::Http(Site::Small(small)) = &server.speaks else { return None };
+        let port = server.listen.first().map_or(0, |l| l.port);
+        lines.extend(small.greeting_on(port)?);
+    }
+    Some(said(lines))
 }
 
 fn unknown(what: &str) -> Output {
@@ -163,14 +221,17 @@ fn greeting_of_nginx(version: &str) -> Output {
 
 /// A script as far as it has been followed.
 #[derive(Default)]
-struct Script {
+struct Script<'a> {
+    around: Option<Around<'a>>,
     done: Output,
     time: Duration,
+    /// What was written of a line that is not at its end.
+    begun: Vec<Part>,
     /// Nothing behind this runs, or nobody knows what.
     over: bool,
 }
 
-impl Script {
+impl Script<'_> {
     fn command(&mut self, words: &[String]) {
         let Some(program) = words.first() else { return };
         let name = program.rsplit('/').next().unwrap_or(program);
@@ -178,6 +239,21 @@ impl Script {
         match name {
             "sh" | "ash" | "bash" | "dash" => self.shell(args),
             "echo" => self.echo(args),
+            "printf" => self.printf(args),
+            "hostname" if args.is_empty() => {
+                let name = self.around.map_or("", |a| a.hostname).to_owned();
+                self.line(vec![Part::Text(name)]);
+            }
+            "env" | "printenv" if args.is_empty() => {
+                let all = self.around.map_or(&[][..], |a| a.env);
+                all.iter().for_each(|(k, v)| self.line(vec![Part::Text(format!("{k}={v}"))]));
+            }
+            "printenv" => {
+                let all = self.around.map_or(&[][..], |a| a.env);
+                let wanted = args.iter().filter_map(|name| all.iter().find(|(k, _)| k == name));
+                wanted.for_each(|(_, v)| self.line(vec![Part::Text(v.clone())]));
+            }
+            "cat" if !args.is_empty() => self.cat(args),
             "date" if args.is_empty() => self.line(vec![Part::Date]),
             "sleep" => match args.first().and_then(|a| seconds(a)) {
                 Some(time) => self.time += time,
@@ -204,21 +280,112 @@ impl Script {
     }
 
     fn echo(&mut self, args: &[String]) {
-        let args = match args.first().map(String::as_str) {
-            Some("-n" | "-e") => return self.give_up("echo"),
-            _ => args,
-        };
-        let mut text = Vec::new();
-        for (i, piece) in args.join(" ").split("$(date)").enumerate() {
-            if i > 0 {
-                text.push(Part::Date);
-            }
-            if piece.contains(['$', '`', '*', '\\']) {
-                return self.give_up("echo");
-            }
-            text.push(Part::Text(piece.to_owned()));
+        let flags = args.first().filter(|a| matches!(a.as_str(), "-n" | "-e" | "-en" | "-ne"));
+        let text = args[usize::from(flags.is_some())..].join(" ");
+        let flag = |f| flags.is_some_and(|all| all.contains(f));
+        if text.contains('\\') && !flag('e') {
+            return self.give_up("echo");
         }
-        self.line(text);
+        let text = if flag('e') { escapes(&text) } else { text };
+        self.write("echo", &text, !flag('n'));
+    }
+
+    fn printf(&mut self, args: &[String]) {
+        let Some((format, values)) = args.split_first() else { return };
+        let mut text = String::new();
+        let mut values = values.iter();
+        let mut rest = format.as_str();
+        while let Some(at) = rest.find('%') {
+            text.push_str(&rest[..at]);
+            match rest[at + 1..].chars().next() {
+                Some('%') => text.push('%'),
+                Some('s' | 'd') => text.push_str(values.next().map_or("", String::as_str)),
+                _ => return self.give_up("printf"),
+            }
+            rest = &rest[at + 2..];
+        }
+        text.push_str(rest);
+        self.write("printf", &escapes(&text), false);
+    }
+
+    fn cat(&mut self, paths: &[String]) {
+        for path in paths {
+            let found = self.around.and_then(|a| a.files.read_text(&Files::resolve("/", path)).ok());
+            match found {
+                Some(text) => self.plain(vec![Part::Text(text)]),
+                None => return self.give_up("cat"),
+            }
+        }
+    }
+
+    /// Text with variables and `$(date)`.
+    fn write(&mut self, who: &str, text: &str, newline: bool) {
+        let mut parts = Vec::new();
+        for (i, piece) in text.split("$(date)").enumerate() {
+            if i > 0 {
+                parts.push(Part::Date);
+            }
+            let Some(piece) = self.variables(piece) else { return self.give_up(who) };
+            parts.push(Part::Text(piece));
+        }
+        if newline {
+            parts.push(Part::Text("\n".to_owned()));
+        }
+        self.plain(parts);
+    }
+
+    /// `$NAME`, `${NAME}` and `$(hostname)` for their values; none if there is more to it.
+    fn variables(&self, text: &str) -> Option<String> {
+        let env = self.around.map_or(&[][..], |a| a.env);
+        let value = |name: &str| env.iter().find(|(k, _)| k == name).map_or("", |(_, v)| v.as_str());
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['$', '`', '*']) {
+            out.push_str(&rest[..at]);
+            let after = rest[at..].strip_prefix('$')?;
+            if let Some(inner) = after.strip_prefix("(hostname)") {
+                out.push_str(self.around?.hostname);
+                rest = inner;
+                continue;
+            }
+            let (name, more) = match after.strip_prefix('{') {
+                Some(inner) => inner.split_once('}')?,
+                None => {
+                    let end =
+                        after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                    after.split_at(end)
+                }
+            };
+            let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if !plain {
+                return None;
+            }
+            out.push_str(value(name));
+            rest = more;
+        }
+        out.push_str(rest);
+        Some(out.replace(QUOTED, "$"))
+    }
+
+    /// Parts of lines; each line is written when its end is there.
+    fn plain(&mut self, parts: Vec<Part>) {
+        for part in parts {
+            let Part::Text(text) = part else {
+                self.begun.push(part);
+                continue;
+            };
+            let mut pieces = text.split('\n').peekable();
+            while let Some(piece) = pieces.next() {
+                if !piece.is_empty() {
+                    self.begun.push(Part::Text(piece.to_owned()));
+                }
+                if pieces.peek().is_some() {
+                    let line = std::mem::take(&mut self.begun);
+                    self.line(line);
+                }
+            }
+        }
     }
 
     fn shell(&mut self, args: &[String]) {
@@ -258,7 +425,7 @@ impl Script {
 
     /// `do …; done`.
     fn endless(&mut self, pause: Duration, commands: &[Vec<String>]) {
-        let mut body = Self { time: pause, ..Self::default() };
+        let mut body = Script { time: pause, around: self.around, ..Script::default() };
         for (i, words) in commands.iter().enumerate() {
             let words: Vec<String> = if i == 0 && words.first().is_some_and(|w| w == "do") {
                 words[1..].to_vec()
@@ -287,6 +454,14 @@ impl Script {
     }
 }
 
+/// Stands for a dollar sign that means itself.
+const QUOTED: char = '\u{e000}';
+
+/// `\n`, `\t` and `\\` for what they mean.
+fn escapes(text: &str) -> String {
+    text.replace("\\\\", "\u{e001}").replace("\\n", "\n").replace("\\t", "\t").replace('\u{e001}', "\\")
+}
+
 /// A number of seconds as `sleep` takes it; none if it never ends.
 fn seconds(text: &str) -> Option<Duration> {
     let (number, scale) = match text.chars().last()? {
@@ -308,6 +483,7 @@ fn commands(script: &str) -> Option<Vec<Vec<String>>> {
     while let Some(c) = chars.next() {
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,
+            (Some('\''), '$') => word.get_or_insert_default().push(QUOTED),
             (Some(_), c) => word.get_or_insert_default().push(c),
             (None, '\'' | '"') => {
                 quote = Some(c);
@@ -327,6 +503,11 @@ fn commands(script: &str) -> Option<Vec<Vec<String>>> {
                 let text = word.get_or_insert_default();
                 text.push_str(&format!("${inner})"));
             }
+            (None, '$') if chars.peek() == Some(&'{') => {
+                let inner: String = chars.by_ref().take_while(|c| *c != '}').collect();
+                let text = word.get_or_insert_default();
+                text.push_str(&format!("${inner}}}"));
+            }
             (None, c) => word.get_or_insert_default().push(c),
         }
     }
@@ -343,13 +524,18 @@ mod tests {
     use crate::kube::apps::image;
     use crate::kube::config::ClusterConfig;
 
+    static NO_FILES: std::sync::LazyLock<Files> = std::sync::LazyLock::new(Files::new);
+
     fn lines(command: &[&str], until: u64) -> String {
         let container = Container {
             image: "busybox".into(),
             command: command.iter().map(|w| (*w).to_owned()).collect(),
             ..Container::default()
         };
-        let output = of_container(&container, &image::find(&ClusterConfig::default(), "busybox"));
+        let files = Files::new().with("/etc/hosts", *b"127.0.0.1 localhost\n");
+        let env = [("NAME".to_owned(), "value".to_owned())];
+        let around = Around { env: &env, files: &files, hostname: "pod-a" };
+        let output = of_container(&container, &image::find(&ClusterConfig::default(), "busybox"), around);
         match output.unknown() {
             Some(what) => format!("? {what}"),
             None => {
@@ -374,7 +560,17 @@ mod tests {
         assert_eq!(lines(&["/bin/sh", "-c", "while true; do echo hi; sleep 4; done"], 9), "0:hi 4:hi 8:hi");
         assert_eq!(lines(&["sh", "-c", "echo x > /tmp/x; tail -f /dev/null"], 9), "");
         assert_eq!(lines(&["sh", "-c", "echo $(date) up"], 9), "0:Thu Jan  1 00:00:00 UTC 2026 up");
-        assert_eq!(lines(&["sh", "-c", "echo $HOME"], 9), "? echo");
+        assert_eq!(
+            lines(&["sh", "-c", "echo $NAME ${NAME}s '$NAME' $(hostname)"], 9),
+            "0:value values $NAME pod-a"
+        );
+        assert_eq!(
+            lines(&["sh", "-c", "echo -n a; echo -e 'b\\nc'; printf '%s=%d\\n' x 5"], 9),
+            "0:ab 0:c 0:x=5"
+        );
+        assert_eq!(lines(&["cat", "/etc/hosts"], 9), "0:127.0.0.1 localhost");
+        assert_eq!(lines(&["sh", "-c", "env; printenv NAME"], 9), "0:NAME=value 0:value");
+        assert_eq!(lines(&["sh", "-c", "echo $(ls)"], 9), "? echo");
         assert_eq!(lines(&["python3", "x.py"], 9), "? python3");
         assert_eq!(lines(&["sh", "-c", "ls | wc"], 9), "? sh");
     }
@@ -382,7 +578,11 @@ mod tests {
     #[test]
     fn nginx_greets() {
         let container = Container { image: "nginx:1.25".into(), ..Container::default() };
-        let output = of_container(&container, &image::find(&ClusterConfig::default(), "nginx:1.25"));
+        let output = of_container(
+            &container,
+            &image::find(&ClusterConfig::default(), "nginx:1.25"),
+            Around { env: &[], files: &NO_FILES, hostname: "" },
+        );
         let lines = output.lines(SimTime::ZERO, SimTime::from_secs(5));
         assert!(
             lines.iter().any(|(_, l)| l.starts_with("2026/01/01 00:00:00 [notice] 1#1: nginx/1.25")),
@@ -397,7 +597,11 @@ mod tests {
             command: ["sh", "-c", "while true; do echo hi; sleep 4; done"].map(str::to_owned).to_vec(),
             ..Container::default()
         };
-        let output = of_container(&container, &image::find(&ClusterConfig::default(), "busybox"));
+        let output = of_container(
+            &container,
+            &image::find(&ClusterConfig::default(), "busybox"),
+            Around { env: &[], files: &NO_FILES, hostname: "" },
+        );
         assert_eq!(output.next(SimTime::ZERO, SimTime::from_secs(4)), Some(SimTime::from_secs(8)));
     }
 }

@@ -551,7 +551,7 @@ impl App {
                         started: Timestamp::at(self.started),
                     };
                     let response = site.answer(visit);
-                    let line = logs::access_line(site, &request, &response, peer.ip(), world.now());
+                    let line = logs::access_line(site, &request, &response, peer, world.now());
                     self.written.extend(line);
                     connection.unsent.extend(response.to_bytes(&request));
                     connection.closing = response.close;

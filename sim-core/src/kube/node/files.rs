@@ -117,6 +117,20 @@ impl Files {
         self.write(path, bytes)
     }
 
+    /// The files below a folder, by their path within it.
+    pub fn below<'a>(&'a self, dir: &str) -> impl Iterator<Item = (&'a str, Arc<[u8]>)> {
+        let prefix = format!("{}/", dir.trim_end_matches('/'));
+        let range = self.tree.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        let inside = range.map(|(path, node)| (path.strip_prefix(prefix.as_str()), node));
+        let files: Vec<(&str, Arc<[u8]>)> = inside
+            .map_while(|(path, node)| Some((path?, node)))
+            .filter_map(
+                |(path, node)| if let Node::File(bytes) = node { Some((path, bytes.clone())) } else { None },
+            )
+            .collect();
+        files.into_iter()
+    }
+
     /// Makes a file together with the folders above it: for building a machine, not for its tools. A file in the way is replaced.
     #[must_use]
     pub fn with(mut self, path: &str, contents: impl Into<Arc<[u8]>>) -> Self {

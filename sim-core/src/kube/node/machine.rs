@@ -114,6 +114,8 @@ pub struct Machines {
     whole: BTreeMap<Place, Machine>,
     /// Containers of pods by namespace and name of the pod, in the order of the pod's spec.
     pods: BTreeMap<(String, String), Vec<(String, Machine)>>,
+    /// What is in persistent volumes, by the volume's name: files by their path.
+    pub(super) volumes: BTreeMap<String, BTreeMap<String, Arc<[u8]>>>,
     /// Variables of Services by namespace and by whether its own are among them, as of a revision of the Services.
     links: BTreeMap<(String, bool), Links>,
 }

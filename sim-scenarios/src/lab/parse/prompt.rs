@@ -34,7 +34,9 @@ fn hash(line: &str) -> Option<(Prompt, &str)> {
 /// `[root@node1 ~]# `
 fn bracketed(line: &str) -> Option<(Prompt, &str)> {
     let (inside, rest) = line.strip_prefix('[')?.split_once(']')?;
-    let (who, _dir) = inside.split_once(' ')?;
+    // radial/busyboxplus writes `[ root@curl:/ ]$ `.
+    let padded = inside.strip_prefix(' ').and_then(|i| i.strip_suffix(' ')).and_then(|i| i.split_once(':'));
+    let (who, _dir) = padded.or_else(|| inside.split_once(' '))?;
     let host = host_of(who)?;
     let rest = after_sign(rest, "#").or_else(|| after_sign(rest, "$"))?;
     Some((Prompt::Machine(host), rest))
@@ -90,6 +92,7 @@ mod tests {
             ("$", Some((Prompt::Workstation, ""))),
             ("[root@node1 ~]# ip route", Some((machine("node1"), "ip route"))),
             ("[me@k8s-master work dir]$ ls", Some((machine("k8s-master"), "ls"))),
+            ("[ root@curl:/ ]$ nslookup my-nginx", Some((machine("curl"), "nslookup my-nginx"))),
             ("root@pod-a:/# id", Some((machine("pod-a"), "id"))),
             ("me@node01.example.com:~/labs$ ls", Some((machine("node01.example.com"), "ls"))),
             ("/ # ls", Some((Prompt::Inner, "ls"))),

@@ -29,7 +29,7 @@ pub(crate) fn read_all(ctl: &Ctl<'_, '_>) -> Result<Vec<Source>, Failure> {
                 text: String::from_utf8_lossy(ctl.cx.stdin).into_owned(),
             });
         } else if path.starts_with("http://") || path.starts_with("https://") {
-            return Err(Failure::not_modelled(format!("reading a manifest from the network ({path})")));
+            all.push(from_web(ctl, path)?);
         } else if path == "/dev/null" {
             all.push(Source { name: path.to_owned(), text: String::new() });
         } else {
@@ -37,6 +37,21 @@ pub(crate) fn read_all(ctl: &Ctl<'_, '_>) -> Result<Vec<Source>, Failure> {
         }
     }
     Ok(all)
+}
+
+/// What stands at a web address: a lab has it as a file of that path, `k8s.io/examples/web.yaml`, or of the path's last part.
+fn from_web(ctl: &Ctl<'_, '_>, url: &str) -> Result<Source, Failure> {
+    let path = url.split_once("://").map_or(url, |(_, path)| path);
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let last = path.rsplit('/').next().unwrap_or(path);
+    for candidate in [path, last].into_iter().filter(|c| !c.is_empty()) {
+        if let Ok(text) = read_text(ctl, candidate) {
+            return Ok(Source { name: url.to_owned(), text });
+        }
+    }
+    Err(Failure::not_modelled(format!(
+        "reading a manifest from the network ({url}, for which a file of the lab named {last:?} could stand)"
+    )))
 }
 
 /// The text of one file.

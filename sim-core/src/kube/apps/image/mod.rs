@@ -204,8 +204,13 @@ pub fn find(config: &ClusterConfig, text: &str) -> Image {
 #[must_use]
 pub fn can_be_pulled(config: &ClusterConfig, text: &str) -> bool {
     let reference = Reference::parse(text);
+    let bootcamp = reference.name.ends_with("google-samples/kubernetes-bootcamp")
+        || reference.name == "jocatalin/kubernetes-bootcamp";
     if config.images.keys().any(|name| name == text || Reference::parse(name) == reference) {
         return true;
+    }
+    if bootcamp {
+        return matches!(reference.tag.as_str(), "v1" | "v2" | "latest" | "");
     }
     // The last minor version of each major one.
     let releases: &[(u16, u16)] = match reference.name.as_str() {
@@ -312,6 +317,8 @@ mod tests {
         let can = |text| can_be_pulled(&ClusterConfig::default(), text);
         assert!(can("nginx") && can("nginx:1.14.2") && can("nginx:1.25-alpine") && can("busybox:1.28"));
         assert!(can("example.com/shop:nope") && can("nginx@sha256:00") && can("alpine:3"));
+        assert!(can("gcr.io/google-samples/kubernetes-bootcamp:v1"));
+        assert!(!can("gcr.io/google-samples/kubernetes-bootcamp:v10"));
         assert!(!can("nginx:1.161") && !can("nginx:nope") && !can("busybox:2.0"));
     }
 

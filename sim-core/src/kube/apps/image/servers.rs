@@ -24,7 +24,9 @@ pub(super) fn find(name: &str, tag: &str) -> Option<Image> {
         node_cache::IMAGE => Image { entrypoint: words(&["/node-cache"]), ..coredns() },
         kube_proxy::IMAGE => proxy(),
         "pause" => bare(&["/pause"], None, 320_448),
-        "redis" => official(tag, ("redis-server", redis), 45_000_000),
+        "redis" | "registry.k8s.io/redis" | "k8s.gcr.io/redis" => {
+            official(tag, ("redis-server", redis), 45_000_000)
+        }
         "mysql" => official(tag, ("mysqld", mysql), 178_000_000),
         "mariadb" => official(tag, ("mariadbd", mariadb), 122_000_000),
         "postgres" => official(tag, ("postgres", postgres), 158_000_000),
@@ -51,6 +53,11 @@ pub(super) fn find(name: &str, tag: &str) -> Option<Image> {
             site(&["/server"], 8080, Site::DefaultBackend)
         }
         _ if last == "agnhost" => agnhost(),
+        _ if last == "serve_hostname" => {
+            bare(&["/serve_hostname"], Some(("serve_hostname", serve_hostname)), 2_300_000)
+        }
+        // Built of the nginx of its day; 0.21 and later are 1.21.
+        _ if last == "nginx-slim" => nginx(if tag.starts_with("0.2") { "1.21" } else { "1.14" }),
         _ if last == "echoserver" => echoserver(tag),
         _ if last == "hello-app" => bare(&["./hello-app"], Some(("hello-app", hello_app)), 11_000_000),
         _ if last == "kubernetes-bootcamp" => bootcamp(tag),
@@ -105,6 +112,7 @@ fn node(page: &str, kind: Option<&'static str>) -> Image {
     Image {
         cmd: Vec::new(),
         entrypoint: words(&["node", "server.js"]),
+        tools: ToolSet::debian(&["curl", "node"]),
         ..site(&[], 8080, Site::Small(small))
     }
 }
@@ -209,6 +217,11 @@ fn agnhost_main(start: &Start<'_>) -> Started {
         Some("pause") | None => Started::Waits,
         Some(other) => Started::Unknown(format!("agnhost {other}")),
     }
+}
+
+/// The ancestor of `agnhost serve-hostname`: HTTP unless it is told otherwise.
+fn serve_hostname(start: &Start<'_>) -> Started {
+    small(start.port("port", "", 9376), Small::ServeHostname { close: start.switch("close") })
 }
 
 fn echoserver(tag: &str) -> Image {

@@ -83,6 +83,26 @@ pub enum Small {
 }
 
 impl Small {
+    /// What it writes when it starts, if that is known; a time stands for `\u{1}`.
+    #[must_use]
+    pub fn greeting(&self) -> Option<Vec<String>> {
+        self.greeting_on(0)
+    }
+
+    /// The same of one whose port its command line says.
+    #[must_use]
+    pub fn greeting_on(&self, port: u16) -> Option<Vec<String>> {
+        match self {
+            Self::Whoami { .. } => Some(vec![format!("\u{1} Starting up on port {port}")]),
+            Self::HelloApp { .. } => Some(vec![format!("\u{1} Server listening on port {port}")]),
+            Self::HttpEcho { version: "1.0.0", .. } => {
+                Some(vec![format!("\u{1} [INFO] server is listening on :{port}")])
+            }
+            Self::HttpEcho { .. } => Some(vec![format!("\u{1} Server is listening on :{port}")]),
+            _ => None,
+        }
+    }
+
     /// Answers a request.
     #[must_use]
     pub fn answer(&self, visit: Visit<'_>) -> Response {

@@ -66,6 +66,16 @@ pub(super) fn current(
         },
         revision: next,
     };
+    let (namespace, name) = (revision.metadata.namespace.clone(), revision.metadata.name.clone());
+    // One that an owner of the same name has left behind is taken over.
+    let left = cx.store.read::<ControllerRevision>(&namespace, &name);
+    if let Some(left) = left.filter(|r| r.metadata.owner_references.is_empty() && r.data == revision.data) {
+        let mut taken = left.clone();
+        taken.metadata.owner_references.push(owner_reference(owner));
+        taken.revision = next;
+        let written = cx.store.update(taken, now).ok()?;
+        return revision_of(&written);
+    }
     let made = cx.store.create(revision, now).ok()?;
     revision_of(&made)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::probes::{self, Prober};
-use super::{Kubelet, Step, env, reference};
+use super::{Kubelet, Step, env, reference, volumes};
 use crate::kube::apps::image::{self, Image, Reference, Speaks};
 use crate::kube::apps::ingress::{self, IngressNginx};
 use crate::kube::apps::kube_proxy;
@@ -19,7 +19,8 @@ use crate::kube::apps::site::Site;
 use crate::kube::apps::{bind_error, output};
 use crate::kube::config::{ClusterConfig, Listen};
 use crate::kube::node::agents::Hands;
-use crate::kube::node::machine::Place;
+use crate::kube::node::files::Files;
+use crate::kube::node::machine::{Machine, Place};
 use crate::kube::node::proxy::config::ProxyConfig;
 use crate::kube::objects::pod::RestartPolicy;
 use crate::kube::objects::{Container, Pod, Protocol, Timestamp};
@@ -183,7 +184,10 @@ impl Kubelet {
             return;
         }
         self.event(&about, EventType::Normal, "Created", &format!("Created container: {name}"), hands);
-        let program = program::of_container(&c.spec, &c.image);
+        let place =
+            Place::Container { namespace: key.0.clone(), pod: key.1.clone(), container: Some(name.clone()) };
+        let command = env::in_command(&c.spec, hands.machines.get(&place));
+        let program = program::of_container(&command, &c.image);
         let again = c.restarts > 0 || c.last.is_some();
         let now = hands.now();
         let Some(run) = self.pods.get_mut(key) else { return };
@@ -192,18 +196,15 @@ impl Kubelet {
         c.id = container_id(&spec.metadata.uid, &name, c.restarts);
         let exit = match program {
             Ok(program) => {
-                if let Some(unknown) = &program.unknown {
+                // What somebody attached runs, is run by whoever attached.
+                let attached = c.spec.rest.get("stdin").is_some_and(|v| *v == true);
+                if let Some(unknown) = program.unknown.as_ref().filter(|_| !attached) {
                     hands.remark(guessed(unknown, &c.spec.image));
                 }
                 c.state = State::Running { since: now };
                 c.probers = probes::of_container(&c.spec);
                 c.obeys = !program.serves.is_empty();
-                let place = Place::Container {
-                    namespace: key.0.clone(),
-                    pod: key.1.clone(),
-                    container: Some(name.clone()),
-                };
-                let own = output::of_container(&c.spec, &c.image);
+                let own = written(&command, &c.image, hands.machines.get(&place));
                 hands.apps.logs_mut().start(key, &name, own, now);
                 c.failed = None;
                 hands.apps.logs_mut().print(&place, program.log.clone(), now);
@@ -361,6 +362,9 @@ impl Kubelet {
                 self.remove_sandbox(&mut run, hands);
                 self.pods.insert(key.clone(), run);
             }
+            if let Some(run) = self.pods.get(key) {
+                volumes::keep(&run.spec, hands);
+            }
             hands.machines.remove_pod(&key.0, &key.1);
         }
         self.report(key, hands);
@@ -420,6 +424,19 @@ fn container_id(uid: &str, name: &str, run: u32) -> String {
 }
 
 /// What is said of a program whose behaviour is a guess.
+/// What a container writes by itself.
+pub(super) fn written(container: &Container, image: &Image, machine: Option<&Machine>) -> output::Output {
+    let env: Vec<(String, String)> =
+        machine.map(|m| m.environment().map(|(k, v)| (k.clone(), v.clone())).collect()).unwrap_or_default();
+    let none = Files::new();
+    let around = output::Around {
+        env: &env,
+        files: machine.map_or(&none, |m| &m.files),
+        hostname: machine.map_or("", |m| &m.hostname),
+    };
+    output::of_container(container, image, around)
+}
+
 fn guessed(unknown: &str, image: &str) -> String {
     if unknown == image {
         format!(
@@ -427,7 +444,7 @@ fn guessed(unknown: &str, image: &str) -> String {
         )
     } else {
         format!(
-            "program {unknown} in image {image} is not known: it is taken to run and do nothing on the network"
+            "what program {unknown} in image {image} does as a container's own is not modelled: it is taken to run and do nothing on the network"
         )
     }
 }

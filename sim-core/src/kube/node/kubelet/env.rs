@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::kube::node::agents::Hands;
+use crate::kube::node::machine::Machine;
 use crate::kube::node::proxy::model::lower;
 use crate::kube::objects::container::EnvVar;
 use crate::kube::objects::{ConfigMap, Container, Kind, Pod, Secret, Service, quantity};
@@ -100,6 +101,16 @@ pub(super) fn missing(pod: &Pod, container: &Container, store: &Store) -> Option
 fn unknown(pod: &Pod, var: &EnvVar, hands: &mut Hands<'_>) {
     let place = format!("pod {}/{}", pod.metadata.namespace, pod.metadata.name);
     hands.remark(format!("{place}: the source of environment variable {} is not modelled yet", var.name));
+}
+
+/// A container with the variables in its command line replaced by their values, as the runtime is told to start it.
+pub(super) fn in_command(container: &Container, machine: Option<&Machine>) -> Container {
+    let mut expanded = container.clone();
+    let known = |name: &str| machine?.variable(name).cloned();
+    for word in expanded.command.iter_mut().chain(&mut expanded.args).filter(|w| w.contains('$')) {
+        *word = expand(word, known);
+    }
+    expanded
 }
 
 /// `$(NAME)` becomes the value of a variable that is defined before; `$$` is a dollar sign.

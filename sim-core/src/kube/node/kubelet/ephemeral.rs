@@ -5,9 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::container::ContainerRun;
+use super::container::{ContainerRun, written};
 use super::{Kubelet, dns, etc, reference, sandbox};
-use crate::kube::apps::output;
 use crate::kube::node::agents::Hands;
 use crate::kube::node::machine::Place;
 use crate::kube::objects::{Container, Pod, Timestamp};
@@ -34,7 +33,7 @@ impl Kubelet {
                 dns::form(&pod.metadata.namespace, &pod.spec, &etc::node_dns(pod, hands)).lines.text();
             sandbox::add_machine(pod, &own, sandbox, &lines, hands);
             let now = hands.now();
-            hands.apps.logs_mut().start(key, &spec.name, output::of_container(&spec, &own.image), now);
+            hands.apps.logs_mut().start(key, &spec.name, written(&spec, &own.image, None), now);
             let about = reference(pod, &format!("spec.ephemeralContainers{{{}}}", spec.name));
             for (reason, message) in [
                 ("Created", format!("Created container: {}", spec.name)),

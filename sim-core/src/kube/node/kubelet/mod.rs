@@ -368,6 +368,7 @@ impl Kubelet {
     fn remake(&mut self, key: &Key, i: usize, hands: &mut Hands<'_>) {
         let Some(run) = self.pods.get(key) else { return };
         let (Some(sandbox), Some(c)) = (&run.sandbox, run.containers.get(i)) else { return };
+        volumes::keep(&run.spec, hands);
         let dns = dns::form(&run.spec.metadata.namespace, &run.spec.spec, &etc::node_dns(&run.spec, hands));
         sandbox::add_machine(&run.spec, c, sandbox, &dns.lines.text(), hands);
     }
@@ -411,6 +412,7 @@ impl Kubelet {
             c.stop(hands);
         }
         self.remove_sandbox(&mut run, hands);
+        volumes::keep(&run.spec, hands);
         hands.machines.remove_pod(&key.0, &key.1);
         hands.apps.logs_mut().forget(key);
     }

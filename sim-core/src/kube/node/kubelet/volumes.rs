@@ -1,7 +1,12 @@
 //! Volumes as far as a container sees files in them: `ConfigMap`s, Secrets, empty folders, and what is projected of the service account.
 //!
+//! What a pod has written into a persistent volume is there for the next one that mounts it; of several pods at a time each has its own
+//! view, and the one that goes last is remembered.
+//!
 //! A running container sees a change of a `ConfigMap` at once; the real kubelet takes up to a minute longer. A volume that several
 //! containers write to is a folder of each.
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -9,6 +14,7 @@ use super::Kubelet;
 use crate::kube::node::agents::Hands;
 use crate::kube::node::files::Files;
 use crate::kube::node::machine::Place;
+use crate::kube::objects::storage::PersistentVolumeClaim;
 use crate::kube::objects::{ConfigMap, Container, Kind, Object, Pod, Secret};
 use crate::kube::store::Store;
 
@@ -40,7 +46,13 @@ pub(super) fn mount(mut files: Files, pod: &Pod, container: &Container, hands: &
         let text = |field: &str| mount[field].as_str().unwrap_or_default();
         let (name, path) = (text("name"), text("mountPath").trim_end_matches('/'));
         let Some(volume) = pod.spec.volumes.iter().find(|v| v["name"] == name) else { continue };
-        let entries = entries(pod, volume, hands.store);
+        let entries = match persistent(pod, volume, hands.store) {
+            Some(name) => {
+                let kept = hands.machines.volumes.get(&name).into_iter().flatten();
+                kept.map(|(path, bytes)| (path.clone(), bytes.to_vec())).collect()
+            }
+            None => entries(pod, volume, hands.store),
+        };
         let sub = text("subPath");
         if sub.is_empty() {
             // What the image has there is hidden by the volume.
@@ -63,6 +75,37 @@ pub(super) fn mount(mut files: Files, pod: &Pod, container: &Container, hands: &
         }
     }
     files
+}
+
+/// The persistent volume behind a volume of a pod.
+fn persistent(pod: &Pod, volume: &Value, store: &Store) -> Option<String> {
+    let claim = text(volume.get("persistentVolumeClaim")?, "claimName")?;
+    let claim = store.read::<PersistentVolumeClaim>(&pod.metadata.namespace, claim)?;
+    Some(claim.spec.volume_name.clone()).filter(|name| !name.is_empty())
+}
+
+/// Notes what a pod's containers have written into persistent volumes, before the pod goes.
+pub(super) fn keep(pod: &Pod, hands: &mut Hands<'_>) {
+    for container in pod.spec.init_containers.iter().chain(&pod.spec.containers) {
+        for mount in &container.volume_mounts {
+            let volume = pod.spec.volumes.iter().find(|v| v["name"] == mount["name"]);
+            let Some(name) = volume.and_then(|v| persistent(pod, v, hands.store)) else { continue };
+            let place = Place::Container {
+                namespace: pod.metadata.namespace.clone(),
+                pod: pod.metadata.name.clone(),
+                container: Some(container.name.clone()),
+            };
+            let (Some(machine), Some(path)) = (hands.machines.get(&place), text(mount, "mountPath")) else {
+                continue;
+            };
+            let sub = text(mount, "subPath").map(|s| format!("{s}/")).unwrap_or_default();
+            let files: Vec<(String, Arc<[u8]>)> =
+                machine.files.below(path).map(|(path, bytes)| (format!("{sub}{path}"), bytes)).collect();
+            let kept = hands.machines.volumes.entry(name).or_default();
+            kept.retain(|path, _| !path.starts_with(&sub));
+            kept.extend(files);
+        }
+    }
 }
 
 impl Kubelet {
