@@ -18,6 +18,58 @@ pub fn run(line: &[String], machine: &Machine) -> Option<(i32, String)> {
     }
 }
 
+/// The clients with which manifests ask databases whether they are up: `redis-cli ping`, `pg_isready`, `mysqladmin ping`. Whether
+/// somebody listens on the port of the container is the answer.
+#[must_use]
+pub fn ask_server(line: &[String], listens: impl Fn(u16) -> bool) -> Option<(i32, String)> {
+    let words: Vec<&str> = match line {
+        [shell, flag, script] if is_shell(shell) && flag.starts_with('-') && flag.ends_with('c') => {
+            if script.contains([';', '|', '&', '`', '<', '>', '(']) {
+                return None;
+            }
+            script.split_whitespace().collect()
+        }
+        all => all.iter().map(String::as_str).collect(),
+    };
+    let (program, args) = words.split_first()?;
+    let program = program.rsplit('/').next().unwrap_or(program);
+    let option = |flags: &[&str]| {
+        let at = args.iter().position(|a| flags.contains(a));
+        let glued = |a: &&&str| flags.iter().any(|f| f.starts_with("--") && a.starts_with(&format!("{f}=")));
+        let next = at.and_then(|i| args.get(i + 1)).copied();
+        next.or_else(|| args.iter().find(glued).and_then(|a| a.split_once('=')).map(|(_, v)| v))
+    };
+    let port = |flags: &[&str], default: u16| option(flags).and_then(|p| p.parse().ok()).unwrap_or(default);
+    match program {
+        "redis-cli" if args.iter().any(|a| a.eq_ignore_ascii_case("ping")) => {
+            let port = port(&["-p"], 6379);
+            Some(if listens(port) {
+                (0, "PONG\n".to_owned())
+            } else {
+                let host = option(&["-h"]).unwrap_or("127.0.0.1");
+                (1, format!("Could not connect to Redis at {host}:{port}: Connection refused\n"))
+            })
+        }
+        "pg_isready" => {
+            let port = port(&["-p", "--port"], 5432);
+            let host = option(&["-h", "--host"]).unwrap_or("/var/run/postgresql");
+            let (status, words) =
+                if listens(port) { (0, "accepting connections") } else { (2, "no response") };
+            Some((status, format!("{host}:{port} - {words}\n")))
+        }
+        "mysqladmin" | "mariadb-admin" if args.contains(&"ping") => {
+            let port = port(&["-P", "--port"], 3306);
+            Some(if listens(port) {
+                (0, "mysqld is alive\n".to_owned())
+            } else {
+                let host = option(&["-h", "--host"]).unwrap_or("localhost");
+                (1, format!("{program}: connect to server at '{host}' failed\n"))
+            })
+        }
+        _ => None,
+    }
+}
+
 fn is_shell(word: &str) -> bool {
     matches!(word.rsplit('/').next(), Some("sh" | "bash" | "ash" | "dash"))
 }
@@ -157,5 +209,25 @@ mod tests {
         assert_eq!(said("[ -f /tmp/no ] || exit 3"), Some((3, String::new())));
         assert_eq!(said("redis-cli ping"), None);
         assert_eq!(said("cat /tmp/healthy | grep yes"), None);
+    }
+
+    #[test]
+    fn databases_are_up_when_they_listen() {
+        let ask = |line: &str, up: u16| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            ask_server(&words, |port| port == up)
+        };
+        assert_eq!(ask("redis-cli ping", 6379), Some((0, "PONG\n".to_owned())));
+        assert_eq!(ask("redis-cli -p 7000 ping", 6379).unwrap().0, 1);
+        let accepting = "/var/run/postgresql:5432 - accepting connections\n".to_owned();
+        assert_eq!(ask("pg_isready -U postgres", 5432), Some((0, accepting)));
+        assert_eq!(
+            ask("pg_isready --host=localhost", 1).unwrap(),
+            (2, "localhost:5432 - no response\n".to_owned())
+        );
+        assert_eq!(ask("mysqladmin ping -h 127.0.0.1", 3306).unwrap().0, 0);
+        assert_eq!(ask("python check.py", 80), None);
+        let script = ["sh".to_owned(), "-c".to_owned(), "redis-cli ping".to_owned()];
+        assert_eq!(ask_server(&script, |_| true).unwrap().0, 0);
     }
 }

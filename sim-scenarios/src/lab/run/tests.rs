@@ -54,10 +54,10 @@ fn an_endless_command_is_stopped_and_the_lab_fails() {
 
 #[test]
 fn what_is_not_modelled_never_passes() {
-    insta::assert_snapshot!(said("$ ethtool\nksim: not modelled: `ethtool`\n? 69\n$ kubectl edit svc x 2>/dev/null | wc -l\n0\n"), @r#"
+    insta::assert_snapshot!(said("$ ethtool\nksim: not modelled: `ethtool`\n? 69\n$ kubectl cluster-info dump 2>/dev/null | wc -l\n0\n"), @r#"
     FAIL  lab.md (2 of 2 commands)
           lab.md:2: `ethtool` asked for what is real and not modelled: `ethtool`
-          lab.md:5: `kubectl edit svc x 2>/dev/null | wc -l` asked for what is real and not modelled: "kubectl edit"
+          lab.md:5: `kubectl cluster-info dump 2>/dev/null | wc -l` asked for what is real and not modelled: "kubectl cluster-info dump"
     "#);
 }
 

@@ -1,5 +1,7 @@
 //! The table of verbs: a verb is one file and one line here.
 
+use std::time::Duration;
+
 use super::args::{Flag, GLOBAL, parse, verb_at};
 use super::ctl::Ctl;
 use super::failure::Failure;
@@ -193,8 +195,19 @@ fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {
     if let Some(context) = ctl.args.text("context").filter(|c| ctl.config().context(c).is_none()) {
         return Err(Failure::plain(format!("context {context:?} does not exist")));
     }
-    (verb.run)(ctl)
+    let before = ctl.store().revision();
+    let status = (verb.run)(ctl)?;
+    // The controllers are at work before the next program has even started.
+    if ctl.store().revision() != before && CHANGES.contains(&verb.name) {
+        ctl.cx.pause(REACTION);
+    }
+    Ok(status)
 }
+
+/// Verbs after which something happens in the cluster, and that are often followed by another on the same line.
+const CHANGES: [&str; 5] = ["scale", "patch", "set image", "rollout restart", "rollout undo"];
+/// How long a process takes to start, the next kubectl's for one.
+const REACTION: Duration = Duration::from_millis(40);
 
 /// The longest name of a verb at the beginning of a command line (`create secret generic`), and the other words.
 fn find(words: &[String]) -> Result<(String, Vec<String>), Failure> {
