@@ -166,7 +166,18 @@ const KEYWORDS: &[&str] = &[
 
 fn is_keyword(word: &str) -> bool {
     const LONGEST: usize = 10;
-    word.len() <= LONGEST && KEYWORDS.contains(&word)
+    word.len() <= LONGEST && KEYWORDS.iter().any(|keyword| same(keyword, word))
+}
+
+/// Whether two words are equal. Most are told apart by length and first letter.
+pub(super) fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.as_bytes().first() == b.as_bytes().first() && a == b
+}
+
+/// Columns that a text takes.
+fn width(text: &str) -> u32 {
+    let columns = if text.is_ascii() { text.len() } else { text.chars().count() };
+    columns as u32
 }
 
 impl Token {
@@ -272,12 +283,12 @@ impl<'t> Lexer<'t> {
     }
 
     fn skip(&mut self, bytes: usize) {
-        self.column += self.rest[..bytes].chars().count() as u32;
+        self.column += width(&self.rest[..bytes]);
         self.rest = &self.rest[bytes..];
     }
 
     fn take(&mut self, kind: Kind, bytes: usize) {
-        let width = self.rest[..bytes].chars().count() as u32;
+        let width = width(&self.rest[..bytes]);
         self.push(kind, width);
         self.column += width;
         self.rest = &self.rest[bytes..];
@@ -301,7 +312,10 @@ impl<'t> Lexer<'t> {
                 self.line += 1;
                 self.column = 1;
             }
-            ' ' | '\t' | '\r' => self.skip(1),
+            ' ' | '\t' | '\r' => {
+                self.column += 1;
+                self.rest = &self.rest[1..];
+            }
             '#' => {
                 let end = self.rest.find('\n').unwrap_or(self.rest.len());
                 self.skip(end);
@@ -333,7 +347,8 @@ impl<'t> Lexer<'t> {
         let continues = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-');
         let second = self.rest[first.len_utf8()..].chars().next();
         if first.is_ascii_alphabetic() || first == '_' || (first == '.' && second.is_some_and(continues)) {
-            let mut end = self.rest.find(|c| !continues(c)).unwrap_or(self.rest.len());
+            let length = self.rest.bytes().position(|b| !continues(char::from(b)));
+            let mut end = length.unwrap_or(self.rest.len());
             if self.rest[end..].starts_with("\\*") {
                 end += 2;
             } else if self.rest[end..].starts_with('*') {
@@ -373,8 +388,12 @@ impl<'t> Lexer<'t> {
 
 /// The length of an address at the beginning of a text.
 fn address(text: &str) -> Option<usize> {
-    let run = text.find(|c: char| !c.is_ascii_hexdigit() && c != ':' && c != '.').unwrap_or(text.len());
+    let run =
+        text.bytes().position(|b| !b.is_ascii_hexdigit() && b != b':' && b != b'.').unwrap_or(text.len());
     let run = &text[..run];
+    if !run.bytes().any(|b| matches!(b, b':' | b'.')) {
+        return None;
+    }
     if run.contains(':') {
         let mac = run.get(..17).filter(|r| r.parse::<MacAddr>().is_ok());
         if let Some(mac) = mac {

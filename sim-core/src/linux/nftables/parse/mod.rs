@@ -270,11 +270,11 @@ impl Parser<'_> {
     }
 
     fn is_word(&self, word: &str) -> bool {
-        matches!(&self.peek().kind, Kind::Word(w) if **w == *word)
+        matches!(&self.peek().kind, Kind::Word(w) if lex::same(w, word))
     }
 
     fn is_sign(&self, sign: &str) -> bool {
-        matches!(&self.peek().kind, Kind::Sign(s) if *s == sign)
+        matches!(&self.peek().kind, Kind::Sign(s) if lex::same(s, sign))
     }
 
     fn take_word(&mut self, word: &str) -> bool {

@@ -91,7 +91,12 @@ proptest! {
             }
             if !text.contains("handle") {
                 let other = twin.run(input, Style::default(), check, &interfaces);
-                prop_assert_eq!(answer, other, "{}", text);
+                // Which chain of a loop is met first depends on the order of a map's elements, which a listing does not keep.
+                if answer.err.contains("Too many links") {
+                    prop_assert_eq!(answer.status, other.status, "{}", text);
+                } else {
+                    prop_assert_eq!(answer, other, "{}", text);
+                }
             }
         }
     }
