@@ -240,7 +240,9 @@ impl Builder<'_> {
         let host = self.world.bare_mut(ns);
         host.sysctl_set("net.ipv4.ip_forward", "1")?;
         host.sysctl_set("net.bridge.bridge-nf-call-iptables", "1")?;
-        host.sysctl_set("net.ipv4.conf.all.route_localnet", "1")?;
+        if crate::kube::node::starts_in_iptables(self.config, node) {
+            host.sysctl_set("net.ipv4.conf.all.route_localnet", "1")?;
+        }
         if self.config.networking.ip_family != IpFamily::V4 {
             host.sysctl_set("net.ipv6.conf.all.forwarding", "1")?;
             host.sysctl_set("net.bridge.bridge-nf-call-ip6tables", "1")?;

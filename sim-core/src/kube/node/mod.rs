@@ -18,3 +18,4 @@ pub mod proxy;
 mod question;
 
 pub use agents::{Hands, NodeAgents, Timer};
+pub use proxies::starts_in_iptables;

@@ -341,6 +341,12 @@ fn mode_at_start(config: &ClusterConfig, node: &NodeConfig) -> ProxyMode {
     if config.networking.proxy_pods { ProxyMode::None } else { proxy_mode(config, node) }
 }
 
+/// Whether a node's kube-proxy runs in iptables mode from the start.
+#[must_use]
+pub fn starts_in_iptables(config: &ClusterConfig, node: &NodeConfig) -> bool {
+    mode_at_start(config, node) == ProxyMode::Iptables
+}
+
 /// How a node's kube-proxy programs it before anybody says otherwise.
 pub(super) fn proxy_mode(config: &ClusterConfig, node: &NodeConfig) -> ProxyMode {
     node.proxy_mode.unwrap_or(config.networking.proxy_mode)

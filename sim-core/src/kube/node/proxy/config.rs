@@ -146,6 +146,13 @@ impl ProxyConfig {
     #[must_use]
     pub fn sysctls(&self) -> Vec<(&'static str, &'static str)> {
         let mut all = Vec::new();
+        // Node ports on 127.0.0.1 need it; it is never switched off again.
+        let on_loopback =
+            |ports: &NodePorts| matches!(ports, NodePorts::Network(net) if net.addr().is_loopback());
+        let takes = self.node_port_addresses.is_empty() || self.node_port_addresses.iter().any(on_loopback);
+        if self.chosen_mode() == ProxyMode::Iptables && self.localhost_node_ports && takes {
+            all.push(("net.ipv4.conf.all.route_localnet", "1"));
+        }
         if self.conntrack_liberal {
             all.push(("net.netfilter.nf_conntrack_tcp_be_liberal", "1"));
         }
