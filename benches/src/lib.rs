@@ -27,6 +27,10 @@ pub const REQUEST_LEN: usize = 64;
 
 const PORT: u16 = 9000;
 
+/// As in `ksim`: what a cluster is made of are many small things that come and go.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One pod's end: its namespace, the socket that asks and the socket that answers.
 #[derive(Clone, Copy, Debug)]
 struct End {

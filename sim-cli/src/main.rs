@@ -15,6 +15,10 @@ use clap::Parser;
 
 use args::{Args, Command};
 
+/// What a cluster is made of are many small things that come and go.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Why nothing could be done.
 enum Trouble {
     /// Bad input, already worded for people.

@@ -1,6 +1,6 @@
 //! All agents of all nodes, and what they work with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
@@ -14,7 +14,7 @@ use super::proxy::health::{self, HealthServers};
 use crate::kube::apps::runtime::Apps;
 use crate::kube::config::{self, ClusterConfig, Cni, FaultKind, ProxyMode};
 use crate::kube::objects::{Kind, Object, Pod};
-use crate::kube::store::{ChangeKind, Store};
+use crate::kube::store::{ChangeKind, Store, needs_health_check};
 use crate::linux::netfilter::{KnownRules, RestoreError, RestoreOptions};
 use crate::linux::{Netns, World};
 use crate::time::{EventQueue, SimTime};
@@ -93,6 +93,10 @@ pub struct NodeAgents {
     proxies: Proxies,
     /// kube-proxy's health servers by node.
     health: IndexMap<String, HealthServers>,
+    /// Something has changed that health servers tell of.
+    health_due: bool,
+    /// Services that have a health check node port.
+    checked: BTreeSet<(String, String)>,
     /// The nodes on which kube-proxy runs, and how.
     running: BTreeMap<String, ProxyMode>,
     balancer: Balancer,
@@ -124,6 +128,8 @@ impl NodeAgents {
             kubelets,
             proxies: Proxies::new(config, machines),
             health: IndexMap::new(),
+            health_due: true,
+            checked: BTreeSet::new(),
             running: modes_at_start(config),
             balancer: Balancer::new(config, machines),
             awaited: 0,
@@ -194,6 +200,7 @@ impl NodeAgents {
                     }
                 }
                 Kind::Node => {
+                    self.health_due = true;
                     if let Object::Node(node) = &*change.object {
                         moved |= self.proxies.node_changed(node, hands.world);
                     }
@@ -206,7 +213,10 @@ impl NodeAgents {
                         kubelet.config_map_changed(&change.object, hands);
                     }
                 }
-                Kind::Service | Kind::EndpointSlice => proxied = true,
+                Kind::Service | Kind::EndpointSlice => {
+                    proxied = true;
+                    self.checked_changed(&change.object, change.what);
+                }
                 _ => {}
             }
         }
@@ -286,6 +296,7 @@ impl NodeAgents {
     /// A process of kube-proxy has started on a node: it takes away what it does not use, and will write everything.
     fn start_proxy(&mut self, node: &str, proxy: &ProxyConfig, hands: &mut Hands<'_>) {
         self.proxies.start(node, proxy, hands);
+        self.health_due = true;
         self.running.insert(node.to_owned(), proxy.chosen_mode());
         self.arm_proxy(hands);
     }
@@ -304,6 +315,7 @@ impl NodeAgents {
     fn stop_proxy(&mut self, node: &str, hands: &mut Hands<'_>) {
         self.running.remove(node);
         self.proxies.stop(node);
+        self.health_due = true;
         if let Some(mut servers) = self.health.shift_remove(node) {
             servers.stop(hands.apps, hands.world);
         }
@@ -316,8 +328,25 @@ impl NodeAgents {
     /// Writes the rules of changed Services on every node.
     fn write_rules(&mut self, planned: bool, hands: &mut Hands<'_>) {
         self.proxies.write(planned, hands);
-        self.serve_health(hands);
+        if std::mem::take(&mut self.health_due) {
+            self.serve_health(hands);
+        }
         self.balancer.look_soon(hands);
+    }
+
+    /// Notes which Services are checked, and whether a change tells of one of them.
+    fn checked_changed(&mut self, object: &Object, what: ChangeKind) {
+        if let Object::Service(service) = object {
+            let meta = &service.metadata;
+            let key = (meta.namespace.clone(), meta.name.clone());
+            let was = self.checked.remove(&key);
+            let is = what != ChangeKind::Deleted && needs_health_check(service);
+            if is {
+                self.checked.insert(key);
+            }
+            self.health_due |= was || is;
+        }
+        self.health_due |= !self.checked.is_empty();
     }
 
     /// kube-proxy's health servers follow its rules.
@@ -329,7 +358,9 @@ impl NodeAgents {
             let at = (node.as_str(), kubelet.ns());
             servers.tell_mode(at, *mode, hands.apps, hands.world);
             for problem in servers.sync(at, &checked, hands.store, hands.apps, hands.world) {
-                hands.remarks.push(format!("kube-proxy's health server on {node}: {problem}"));
+                // It is tried again with the next sync.
+                self.health_due = true;
+                hands.remark(format!("kube-proxy's health server on {node}: {problem}"));
             }
         }
     }

@@ -84,7 +84,7 @@ impl Store {
         Ok(if new == *old { old } else { self.put(new) })
     }
 
-    /// Lets an agent change the status of an object: reads, edits a copy, writes it back as [`Store::update_status`].
+    /// Lets an agent change the status of an object, and nothing else of it.
     ///
     /// # Errors
     /// The object is not there.
@@ -95,10 +95,15 @@ impl Store {
         now: SimTime,
         edit: impl FnOnce(&mut T),
     ) -> Result<Arc<Object>, ApiError> {
-        let mut copy =
-            self.read::<T>(namespace, name).cloned().ok_or_else(|| ApiError::not_found(T::KIND, name))?;
-        edit(&mut copy);
-        self.update_status(copy, now)
+        let old = self.get(T::KIND, namespace, name)?;
+        let mut new = (*old).clone();
+        edit(T::of_mut(&mut new).ok_or_else(|| ApiError::not_found(T::KIND, name))?);
+        debug_assert!({
+            let mut same = (*old).clone();
+            same.set_status_of(&new);
+            same == new
+        });
+        Ok(self.write(new, &old, now))
     }
 
     /// Adds an ephemeral container to a pod (`PATCH …/ephemeralcontainers`).
@@ -145,7 +150,8 @@ impl Store {
             node.clone_into(&mut Arc::make_mut(&mut pod.spec).node_name);
             set_pod_condition(pod, "PodScheduled", "True", "", "", now);
         }
-        self.write(new, &old, now);
+        // What is wanted stays the same: binding fills in what was left open.
+        self.put(new);
         Ok(())
     }
 
@@ -197,7 +203,7 @@ fn spec_differs(new: &Object, old: &Object) -> bool {
     match (new, old) {
         // Binding fills in what was left open; it does not change what is wanted.
         (Object::Pod(new), Object::Pod(old)) => {
-            if new.spec == old.spec {
+            if Arc::ptr_eq(&new.spec, &old.spec) || new.spec == old.spec {
                 return false;
             }
             let mut spec = (*new.spec).clone();

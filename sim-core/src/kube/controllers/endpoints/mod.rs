@@ -54,14 +54,8 @@ impl EndpointsController {
                 self.dirty.insert(name_of(&service.metadata));
             }
             Object::Pod(pod) => {
-                if let Some(Object::Pod(old)) = change.old.as_deref() {
-                    self.touch_selecting(old);
-                    self.index_pod(old, false);
-                }
-                if !gone {
-                    self.index_pod(pod, true);
-                }
-                self.touch_selecting(pod);
+                let old = change.old.as_deref().and_then(Pod::of);
+                self.pod_changed(old, Some(&**pod).filter(|_| !gone));
             }
             Object::EndpointSlice(slice) => {
                 if let Some(service) = slice.metadata.labels.get(LABEL_SERVICE_NAME) {
@@ -87,6 +81,17 @@ impl EndpointsController {
             }
             // No other kind has a say in endpoints.
             _ => {}
+        }
+    }
+
+    /// A pod is another than it was; nothing in place of one that is new or gone.
+    fn pod_changed(&mut self, old: Option<&Pod>, new: Option<&Pod>) {
+        if old.map(|pod| &pod.metadata.labels) != new.map(|pod| &pod.metadata.labels) {
+            old.into_iter().for_each(|old| self.index_pod(old, false));
+            new.into_iter().for_each(|new| self.index_pod(new, true));
+        }
+        if pods::serves_otherwise(old, new) {
+            old.into_iter().chain(new).for_each(|pod| self.touch_selecting(pod));
         }
     }
 

@@ -1,6 +1,7 @@
 //! From pods to addresses and ports.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::kube::objects::{
     Container, IntOrString, IpFamily, ObjectReference, Pod, Protocol, Service, ServicePort,
@@ -10,6 +11,21 @@ use crate::kube::objects::{
 /// is asked for.
 pub(super) fn can_serve(pod: &Pod, terminating_too: bool) -> bool {
     !pod.is_finished() && !pod.status.pod_ip.is_empty() && (terminating_too || !pod.metadata.is_terminating())
+}
+
+/// Whether anything has changed of a pod that shows in endpoints (`podChangedHelper`); most reports of the kubelet change nothing there.
+pub(super) fn serves_otherwise(old: Option<&Pod>, new: Option<&Pod>) -> bool {
+    let addressed = |pod: &&Pod| !pod.status.pod_ip.is_empty();
+    let (Some(old), Some(new)) = (old.filter(addressed), new.filter(addressed)) else {
+        return old.into_iter().chain(new).any(|pod| addressed(&pod));
+    };
+    let state = |pod: &Pod| (pod.is_ready(), pod.is_finished(), pod.metadata.is_terminating());
+    state(old) != state(new)
+        || old.status.pod_ips != new.status.pod_ips
+        || old.status.pod_ip != new.status.pod_ip
+        || old.metadata.labels != new.metadata.labels
+        || old.metadata.uid != new.metadata.uid
+        || !(Arc::ptr_eq(&old.spec, &new.spec) || old.spec == new.spec)
 }
 
 /// The pod's addresses of one family.
