@@ -91,6 +91,12 @@ impl Run {
         self.own.unknown()
     }
 
+    /// What it writes besides, which is not modelled.
+    #[must_use]
+    pub const fn left_out(&self) -> Option<&'static str> {
+        self.own.left_out()
+    }
+
     /// When the program writes by itself again.
     #[must_use]
     pub fn next(&self, now: SimTime) -> Option<SimTime> {

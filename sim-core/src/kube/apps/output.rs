@@ -19,6 +19,8 @@ pub struct Output {
     begins: Duration,
     /// The program of which it is not known what it writes.
     unknown: Option<String>,
+    /// What it writes besides, which is not modelled.
+    left_out: Option<&'static str>,
 }
 
 /// A line, and how long after the start it is written.
@@ -45,6 +47,12 @@ impl Output {
     #[must_use]
     pub fn unknown(&self) -> Option<&str> {
         self.unknown.as_deref()
+    }
+
+    /// What it writes besides, which is not modelled.
+    #[must_use]
+    pub const fn left_out(&self) -> Option<&'static str> {
+        self.left_out
     }
 
     /// The lines until `now` of a program that was started at `started`.
@@ -129,6 +137,10 @@ pub fn of_container(container: &Container, image: &Image, around: Around<'_>) ->
     let site = image.server.as_ref().map(|s| &s.speaks);
     match site {
         Some(Speaks::Http(Site::Nginx { version, .. })) if own => return greeting_of_nginx(version),
+        Some(Speaks::Ingress) => {
+            let left_out = Some("the controller's own lines are left out, its access log is there");
+            return Output { left_out, ..Output::default() };
+        }
         Some(Speaks::ClusterDns | Speaks::KubeProxy) if own => return Output::default(),
         Some(Speaks::Http(Site::Small(small))) if own => match small.greeting() {
             Some(lines) => return said(lines),

@@ -310,6 +310,8 @@ impl Apps {
                     app.tell(world, view, finished, &mut opened);
                 }
             }
+            let written = std::mem::take(&mut app.written);
+            self.logs.print(&app.place, written, world.now());
             self.owners.extend(opened.into_iter().map(|sock| ((app.ns, sock), *id)));
         }
     }
@@ -463,6 +465,7 @@ impl App {
 
     /// A client that waited for somebody else's answer gets it; what it has sent meanwhile is looked at then.
     fn tell(&mut self, world: &mut World, view: View<'_>, finished: Finished, opened: &mut Vec<SockId>) {
+        self.written.extend(finished.line.clone());
         let Some(connection) = self.connections.get_mut(&finished.client) else { return };
         connection.unsent.extend(finished.bytes);
         connection.closing |= finished.close;
@@ -504,6 +507,7 @@ impl App {
                     match nginx.on_client((world, self.ns), view.store, client, opened) {
                         Step::Wait => break,
                         Step::Answer(finished) => {
+                            self.written.extend(finished.line);
                             connection.unsent.extend(finished.bytes);
                             connection.closing = finished.close;
                         }

@@ -219,6 +219,9 @@ fn print(
         return Err(Failure::not_modelled(format!("what {program} in container {container:?} writes")));
     }
     let lines = selected(run, now, style);
+    if let Some(what) = run.left_out() {
+        ctl.cx.remark(format!("log of {namespace}/{own}: {what}"));
+    }
     emit(ctl, source, &lines, style);
     Ok(now)
 }

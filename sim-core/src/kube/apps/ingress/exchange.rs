@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::access_log::{Asked, Entry};
 use super::annotations::Settings;
 use crate::kube::apps::http::{Request, date};
 use crate::kube::objects::Timestamp;
@@ -29,9 +30,21 @@ pub(super) struct Exchange {
     /// The connection is open.
     pub(super) connected: bool,
     pub(super) settings: Arc<Settings>,
+    /// The endpoint that is asked, and since when.
+    pub(super) endpoint: Option<(SocketAddr, SimTime)>,
+    /// What the access log will say.
+    pub(super) entry: Entry,
 }
 
 impl Exchange {
+    /// Notes how the endpoint that is asked has answered; `failure` is its status if it has not.
+    pub(super) fn note(&mut self, answer: Option<&Answer>, failure: u16, now: SimTime) {
+        let Some((endpoint, since)) = self.endpoint.take() else { return };
+        let status = |a: &Answer| a.status.split(' ').next().unwrap_or_default().to_owned();
+        let answer = answer.map(|a| (a.body.len(), status(a)));
+        self.entry.asked.push(Asked { endpoint, answer, took: now.since(since), failure });
+    }
+
     /// Whether another endpoint may be asked after this one has failed: nothing is repeated that may have had an effect.
     pub(super) fn may_go_on(&self) -> bool {
         let repeats = !matches!(self.request.method.as_str(), "POST" | "LOCK" | "PATCH");

@@ -6,7 +6,8 @@
 //!
 //! After ingress-nginx v1 (and what differs before). Left out: TLS itself, connections that are kept open to endpoints, access logs.
 
-pub mod annotations;
+pub mod access_log;
+mod annotations;
 pub mod configuration;
 mod exchange;
 pub mod location;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::access_log::{Asked, Entry};
 use super::configuration::Configuration;
 use super::exchange::{self, Exchange, Parsed};
 use super::location::{self, Location, Target};
@@ -18,6 +20,9 @@ use crate::linux::World;
 use crate::linux::socket::{TcpRead, TcpState};
 use crate::time::SimTime;
 use crate::trace::{NsId, SockId};
+
+/// Where requests go that no Ingress wants.
+const DEFAULT_BACKEND: &str = "upstream-default-backend";
 
 /// An nginx of an ingress-nginx controller.
 #[derive(Clone, Debug)]
@@ -42,6 +47,8 @@ pub struct Finished {
     pub bytes: Vec<u8>,
     /// Whether the connection ends then.
     pub close: bool,
+    /// The line of the access log, if there is one.
+    pub line: Option<String>,
 }
 
 /// What becomes of a client's bytes.
@@ -156,7 +163,7 @@ impl IngressNginx {
                     body: 0,
                 };
                 client.received.clear();
-                return reply(client.sock, pages::page(400, &request, now), &request);
+                return reply(client.sock, pages::page(400, &request, now), &request, None);
             }
             http::Parsed::Request(request, length) => {
                 let body = client.received[length - request.body..length].to_vec();
@@ -165,17 +172,33 @@ impl IngressNginx {
         };
         client.received.drain(..length);
         self.store_changed(store);
+        self.requests += 1;
+        let mut entry = Entry {
+            client: client.ip,
+            began: world.now(),
+            length,
+            upstream: self.upstream(&request),
+            asked: Vec::new(),
+            id: request_id(ns, self.requests),
+        };
         if client.port == self.options.healthz_port {
-            return reply(client.sock, pages::health(&request, now), &request);
+            return reply(client.sock, pages::health(&request, now), &request, None);
         }
         if client.port == self.options.https_port {
-            return reply(client.sock, pages::plain_on_https(&request, now), &request);
+            return reply(client.sock, pages::plain_on_https(&request, now), &request, None);
         }
         match self.decide(&request, client.ip, store, now) {
-            Decision::Answer(response) => reply(client.sock, response, &request),
+            Decision::Answer(response) => {
+                if entry.upstream == DEFAULT_BACKEND {
+                    // The default backend is nginx itself, on a port of its own.
+                    let answer = Some((response.body.len(), "404".to_owned()));
+                    let endpoint = SocketAddr::from(([127, 0, 0, 1], 8181));
+                    entry.asked.push(Asked { endpoint, answer, took: Duration::ZERO, failure: 404 });
+                }
+                reply(client.sock, response, &request, Some((&entry, world.now())))
+            }
             Decision::Ask { endpoints, target, location } => {
-                self.requests += 1;
-                let id = request_id(ns, self.requests);
+                let id = entry.id.clone();
                 let settings = Arc::clone(&location.settings);
                 let bytes = forwarded(&request, &body, &target, client.ip, client.port, &settings, &id);
                 let exchange = Exchange {
@@ -188,6 +211,8 @@ impl IngressNginx {
                     deadline: world.now(),
                     connected: false,
                     settings,
+                    endpoint: None,
+                    entry,
                 };
                 match self.ask(world, ns, exchange, 502, opened) {
                     None => Step::Wait,
@@ -206,7 +231,22 @@ impl IngressNginx {
         if limit == 0 || request.body as u64 <= limit {
             return Step::Wait;
         }
-        reply(client.sock, pages::page(413, &request, now), &request)
+        reply(client.sock, pages::page(413, &request, now), &request, None)
+    }
+
+    /// What the access log calls the endpoints of a request.
+    fn upstream(&self, request: &Request) -> String {
+        let host = request.header("Host").unwrap_or_default();
+        let path = location::normalised(request.path());
+        let server = self.configuration.server(host);
+        let found = server.zip(path).and_then(|(server, path)| location::find(&server.locations, &path));
+        match found.map(|l| &l.target) {
+            Some(Target::Service { namespace, name, port }) => {
+                let port = if port.number > 0 { port.number.to_string() } else { port.name.clone() };
+                format!("{namespace}-{name}-{port}")
+            }
+            _ => DEFAULT_BACKEND.to_owned(),
+        }
     }
 
     /// What nginx does with a request.
@@ -269,20 +309,20 @@ impl IngressNginx {
             exchange.connected = false;
             exchange.received.clear();
             exchange.deadline = world.now() + exchange.settings.connect_timeout;
+            exchange.endpoint = Some((endpoint, world.now()));
             if let Ok(sock) = world.tcp_connect(ns, None, endpoint) {
                 opened.push(sock);
                 self.exchanges.insert(sock, exchange);
                 return None;
             }
             failure = 502;
+            exchange.note(None, failure, world.now());
         }
         let now = Timestamp::at(world.now());
         let response = pages::page(failure, &exchange.request, now);
-        Some(Finished {
-            client: exchange.client,
-            bytes: response.to_bytes(&exchange.request),
-            close: response.close,
-        })
+        let bytes = response.to_bytes(&exchange.request);
+        let line = Some(exchange.entry.line(&exchange.request, &bytes, world.now()));
+        Some(Finished { client: exchange.client, bytes, close: response.close, line })
     }
 
     /// A connection to an endpoint has become ready.
@@ -331,10 +371,17 @@ impl IngressNginx {
             Parsed::Incomplete => None,
             Parsed::Bad => self.failed(world, ns, sock, 502, opened),
             Parsed::Complete(answer) => {
-                let exchange = self.exchanges.remove(&sock)?;
+                let mut exchange = self.exchanges.remove(&sock)?;
                 world.close(ns, sock);
+                exchange.note(Some(&answer), 0, world.now());
                 let bytes = answer.to_bytes(&exchange.request, Timestamp::at(world.now()));
-                Some(Finished { client: exchange.client, bytes, close: answer.closes(&exchange.request) })
+                let line = Some(exchange.entry.line(&exchange.request, &bytes, world.now()));
+                Some(Finished {
+                    client: exchange.client,
+                    bytes,
+                    close: answer.closes(&exchange.request),
+                    line,
+                })
             }
         }
     }
@@ -350,6 +397,7 @@ impl IngressNginx {
     ) -> Option<Finished> {
         let mut exchange = self.exchanges.remove(&sock)?;
         world.close(ns, sock);
+        exchange.note(None, status, world.now());
         if !exchange.may_go_on() {
             exchange.others.clear();
         }
@@ -370,14 +418,17 @@ enum Decision {
     Ask { endpoints: Vec<SocketAddr>, target: String, location: Location },
 }
 
-fn reply(client: SockId, response: Response, request: &Request) -> Step {
-    Step::Answer(Finished { client, bytes: response.to_bytes(request), close: response.close })
+/// nginx answers by itself.
+fn reply(client: SockId, response: Response, request: &Request, entry: Option<(&Entry, SimTime)>) -> Step {
+    let bytes = response.to_bytes(request);
+    let line = entry.map(|(entry, now)| entry.line(request, &bytes, now));
+    Step::Answer(Finished { client, bytes, close: response.close, line })
 }
 
 /// nginx' `$request_id`: 32 hexadecimal digits.
 fn request_id(ns: NsId, number: u64) -> String {
     let mix = |seed: u64| {
-        let x = (number ^ (u64::from(ns.0) << 32) ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let x = ((number << 2) ^ (u64::from(ns.0) << 34) ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9)
     };
     format!("{:016x}{:016x}", mix(1), mix(2))
