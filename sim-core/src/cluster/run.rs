@@ -30,6 +30,7 @@ impl Cluster {
     /// Lets time pass.
     pub fn advance(&mut self, time: Duration) {
         let until = self.now() + time;
+        self.with_hands(|agents, hands| agents.look_around(hands));
         while self.step(until) {}
     }
 
@@ -37,6 +38,7 @@ impl Cluster {
     /// in step. It does not wait for what only a timer will change: a back-off, a graceful termination. At most ten minutes.
     pub fn settle(&mut self) {
         let limit = self.now() + SETTLE_TIME_MAX;
+        self.with_hands(|agents, hands| agents.look_around(hands));
         self.reconcile();
         while (self.agents.is_busy() || self.controllers.is_busy()) && self.step(limit) {}
     }

@@ -321,6 +321,11 @@ impl NodeAgents {
         }
     }
 
+    /// A person may have changed what agents have written: they will see it when they look next.
+    pub fn look_around(&mut self, hands: &mut Hands<'_>) {
+        self.proxies.look(hands);
+    }
+
     fn arm_proxy(&mut self, hands: &mut Hands<'_>) {
         self.awaited += usize::from(self.proxies.arm(hands));
     }

@@ -177,6 +177,21 @@ impl Proxies {
         }
     }
 
+    /// Plans a look at what is written if somebody else has changed it, as the next periodic sync would find.
+    pub fn look(&mut self, hands: &mut Hands<'_>) {
+        if self.period_armed {
+            return;
+        }
+        for (i, family) in self.families.iter_mut().enumerate() {
+            family.part(i, &self.plan, hands.world, |_| false);
+        }
+        let mut own = self.families.iter().flat_map(|family| family.own.values());
+        if own.any(|proxy| proxy.is_disturbed(hands.world.ns(proxy.ns()))) {
+            self.period_armed = true;
+            hands.timers.push(hands.now() + PERIOD, Timer::ProxyPeriod);
+        }
+    }
+
     /// Plans the next writing; whether it was not planned yet. The cluster is not at rest before it.
     pub fn arm(&mut self, hands: &mut Hands<'_>) -> bool {
         if self.armed || self.families.iter().all(|f| f.own.is_empty() && f.followers.is_empty()) {

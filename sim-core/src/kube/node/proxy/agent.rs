@@ -77,6 +77,12 @@ impl NodeProxy {
         self.mode.node_elements(ip)
     }
 
+    /// Whether somebody else has changed what it has written.
+    #[must_use]
+    pub fn is_disturbed(&self, ns: &Netns) -> bool {
+        self.full_sync.is_some() && self.mode.is_disturbed(ns)
+    }
+
     /// Whether something is to be taken away that had to be left for a while, or the last sync failed.
     #[must_use]
     pub fn has_more(&self) -> bool {
@@ -96,7 +102,8 @@ impl NodeProxy {
         ns: &mut Netns,
         now: SimTime,
     ) -> Result<(), SyncError> {
-        let full = self.full_sync.is_none_or(|last| now >= last + FULL_SYNC_PERIOD);
+        let full = self.full_sync.is_none_or(|last| now >= last + FULL_SYNC_PERIOD)
+            || self.mode.is_always_full() && self.mode.is_disturbed(ns);
         let all: Vec<PortKey>;
         let changed = if full {
             let gone = changed.iter().filter(|key| services.get(key).is_none());

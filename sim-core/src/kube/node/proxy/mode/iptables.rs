@@ -66,12 +66,7 @@ impl Iptables {
     /// first sync.
     pub(super) fn take_over(&mut self, ns: &mut Netns) -> Result<(), SyncError> {
         let family = self.settings.family;
-        for (table, chain) in own_chains(&self.settings) {
-            let words = ["-t", &table.to_string(), "-N", &chain].map(str::to_owned);
-            // It may be there.
-            let _ = ns.netfilter(family, |rules| rules.command(&words));
-        }
-        jumps::ensure(ns, family, &iptables::jumps(&self.settings)).map_err(SyncError::Jump)?;
+        self.ensure_jumps(ns)?;
         let nat = rules(ns, family).table(TableId::Nat);
         let chains = nat.into_iter().flat_map(|t| t.chains()).map(|chain| chain.name());
         self.stale.extend(chains.filter(|c| is_service_chain(c)).map(|c| c.to_string()));
@@ -80,6 +75,24 @@ impl Iptables {
 
     pub(super) const fn set_node_ip(&mut self, ip: Option<IpAddr>) {
         self.settings.node_ip = ip;
+    }
+
+    /// Makes the jumps that are missing, and the chains that they lead to.
+    fn ensure_jumps(&self, ns: &mut Netns) -> Result<(), SyncError> {
+        let family = self.settings.family;
+        for (table, chain) in own_chains(&self.settings) {
+            let words = ["-t", &table.to_string(), "-N", &chain].map(str::to_owned);
+            // It may be there.
+            let _ = ns.netfilter(family, |rules| rules.command(&words));
+        }
+        jumps::ensure(ns, family, &iptables::jumps(&self.settings)).map_err(SyncError::Jump)
+    }
+
+    /// Whether a fixed chain does not hold any more what was written.
+    pub(super) fn is_disturbed(&self, ns: &Netns) -> bool {
+        self.fixed
+            .iter()
+            .any(|(table, chain, then)| changed(ns, &self.settings, *table, chain) != Some(*then))
     }
 
     pub(super) fn has_stale(&self) -> bool {
@@ -93,13 +106,16 @@ impl Iptables {
         if !round.shared.iptables.blocks.keep_for(alike) {
             round.shared.iptables.text = None;
         }
+        if round.full && !self.fixed.is_empty() {
+            self.ensure_jumps(round.ns)?;
+        }
         let mut same = Same { filter: !round.full, nat: !round.full };
         for key in round.changed {
             self.write(key, round, &mut same);
         }
         let as_written = |table| {
             let mut of_table = self.fixed.iter().filter(|(at, ..)| *at == table);
-            of_table.all(|(_, chain, then)| changed(round, &self.settings, table, chain) == Some(*then))
+            of_table.all(|(_, chain, then)| changed(round.ns, &self.settings, table, chain) == Some(*then))
         };
         same.filter &= as_written(TableId::Filter);
         same.nat &= as_written(TableId::Nat);
@@ -110,7 +126,7 @@ impl Iptables {
                 .into_iter()
                 .flat_map(|(table, chains)| chains.into_iter().map(move |chain| (table, chain)))
                 .filter_map(|(table, chain)| {
-                    let now = changed(round, &self.settings, table, &chain)?;
+                    let now = changed(round.ns, &self.settings, table, &chain)?;
                     Some((table, chain, now))
                 })
                 .collect();
@@ -187,8 +203,8 @@ fn parts(block: Option<&Block>) -> (&str, &str) {
 }
 
 /// The number of a chain's last change; none if it is not there.
-fn changed(round: &Round<'_>, settings: &Settings, table: TableId, chain: &str) -> Option<u64> {
-    Some(rules(round.ns, settings.family).table(table)?.chain(chain)?.changed())
+fn changed(ns: &Netns, settings: &Settings, table: TableId, chain: &str) -> Option<u64> {
+    Some(rules(ns, settings.family).table(table)?.chain(chain)?.changed())
 }
 
 const fn rules(ns: &Netns, family: Family) -> &Ruleset {

@@ -108,13 +108,20 @@ impl Ipvs {
         self.settings.node_ip = ip;
     }
 
+    /// Whether virtual servers or the device are gone.
+    pub(super) fn is_disturbed(&self, ns: &Netns) -> bool {
+        self.made
+            && (ns.by_name(DEVICE).is_err()
+                || self.servers.keys().any(|key| ns.ipvs().service(key).is_none()))
+    }
+
     pub(super) fn has_stale(&self) -> bool {
         !self.leaving.is_empty()
     }
 
     pub(super) fn sync(&mut self, round: &mut Round<'_>) -> Result<(), SyncError> {
         let now = round.now;
-        if !self.made {
+        if !self.made || self.is_disturbed(round.ns) {
             self.set_up(round)?;
             self.made = true;
         }

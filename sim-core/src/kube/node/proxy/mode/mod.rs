@@ -165,6 +165,23 @@ impl Mode {
         }
     }
 
+    /// Whether somebody else has changed what every periodic sync would put right. In nftables mode a sync writes what has changed and nothing
+    /// else, so that it notices a missing table only when the next change fails.
+    #[must_use]
+    pub fn is_disturbed(&self, ns: &Netns) -> bool {
+        match self {
+            Self::Iptables(mode) => mode.is_disturbed(ns),
+            Self::Nftables(_) => false,
+            Self::Ipvs(mode) => mode.is_disturbed(ns),
+        }
+    }
+
+    /// Whether a sync always writes everything: there are no partial ones in IPVS mode.
+    #[must_use]
+    pub const fn is_always_full(&self) -> bool {
+        matches!(self, Self::Ipvs(_))
+    }
+
     /// Whether chains or real servers are left that nobody uses any more, to be deleted later.
     #[must_use]
     pub fn has_stale(&self) -> bool {
