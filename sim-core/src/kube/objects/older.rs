@@ -69,6 +69,14 @@ pub const fn serves_today(kind: Kind, release: Version) -> bool {
     release.minor >= since(kind)
 }
 
+/// Every API version that a release serves of the kinds that are modelled.
+pub fn versions(release: Version) -> impl Iterator<Item = String> {
+    let today = Kind::ALL.into_iter().filter(move |k| serves_today(*k, release)).map(Kind::api_version);
+    let earlier =
+        OLDER.into_iter().filter(move |o| release.minor < o.removed).map(|o| o.api_version.to_owned());
+    today.chain(earlier)
+}
+
 /// The earlier version that a manifest names, if a release still serves it.
 #[must_use]
 pub fn find(api_version: &str, kind: &str, release: Version) -> Option<Older> {
@@ -230,6 +238,15 @@ mod tests {
         assert!(find("networking.k8s.io/v1beta1", "Ingress", release(22)).is_none());
         assert!(!serves_today(Kind::Ingress, release(18)));
         assert!(serves_today(Kind::Deployment, release(10)));
+    }
+
+    #[test]
+    fn a_release_serves_what_it_has_and_what_is_left() {
+        let served = |minor| versions(release(minor)).collect::<Vec<_>>();
+        assert!(served(34).contains(&"autoscaling/v1".to_owned()));
+        assert!(!served(34).contains(&"extensions/v1beta1".to_owned()));
+        assert!(served(15).contains(&"extensions/v1beta1".to_owned()));
+        assert!(!served(15).contains(&"policy/v1".to_owned()));
     }
 
     #[test]

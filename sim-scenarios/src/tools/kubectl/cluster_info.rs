@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sim_core::kube::objects::Kind;
+use sim_core::kube::objects::{Kind, older};
 
 use super::args::{Flag, Kind as F, flag, short};
 use super::ctl::Ctl;
@@ -153,7 +153,7 @@ impl ApiResource {
 /// # Errors
 /// None.
 pub(crate) fn api_versions(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
-    let versions: BTreeSet<String> = Kind::ALL.iter().map(|k| k.api_version()).collect();
+    let versions: BTreeSet<String> = older::versions(ctl.version()).collect();
     versions.iter().for_each(|v| ctl.line(v));
     Ok(0)
 }
