@@ -73,7 +73,7 @@ impl Ipip {
         let tos = if self.tos & 1 == 1 { inner.tos } else { self.tos };
         let ttl = if self.ttl == 0 { inner.ttl } else { self.ttl };
         let df = self.pmtudisc || inner.df;
-        let tos = (tos & !ECN) | encapsulated_ecn(inner.tos);
+        let tos = outer_tos(tos, inner.tos);
         let body = Transport::Other { protocol: proto::IPIP, payload: Payload::Ip(Box::new(inner)) };
         IpPacket { ttl, tos, df, ..IpPacket::new(self.local.into(), remote.into(), body) }
     }
@@ -101,22 +101,26 @@ const ECN: u8 = 3;
 /// Congestion was experienced.
 const CE: u8 = 3;
 
-/// The outer bits (`INET_ECN_encapsulate`): the inner ones, but congestion that was met before is not repeated.
-const fn encapsulated_ecn(inner: u8) -> u8 {
-    if inner & ECN == CE { 2 } else { inner & ECN }
+/// The outer packet's type of service (`ip_tunnel_ecn_encap`): the bits of congestion notification are the inner packet's, but congestion
+/// that was met before is not repeated.
+pub(super) const fn outer_tos(tos: u8, inner: u8) -> u8 {
+    (tos & !ECN) | if inner & ECN == CE { 2 } else { inner & ECN }
 }
 
-/// The inner packet with what the outer one met on its way (RFC 6040); none if congestion was met that the inner packet cannot tell.
+/// The inner packet with what the outer one met on its way; none if the inner packet cannot tell it.
 #[must_use]
 pub fn decapsulate(outer_tos: u8, mut inner: IpPacket) -> Option<IpPacket> {
+    note_congestion(outer_tos, &mut inner).then_some(inner)
+}
+
+/// Notes on an inner packet what the outer one met on its way (RFC 6040); false if congestion was met that the inner packet cannot tell.
+pub(super) const fn note_congestion(outer_tos: u8, inner: &mut IpPacket) -> bool {
     match (outer_tos & ECN, inner.tos & ECN) {
-        (CE, 0) => None,
-        (CE, _) => {
-            inner.tos |= CE;
-            Some(inner)
-        }
-        _ => Some(inner),
+        (CE, 0) => return false,
+        (CE, _) => inner.tos |= CE,
+        _ => {}
     }
+    true
 }
 
 /// An IPv4 address.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
-use crate::packet::{Frame, FrameBody, IpPacket, MacAddr, Payload, Transport, Udp, proto};
+use super::ipip::outer_tos;
+use crate::packet::{Frame, FrameBody, IpPacket, MacAddr, Payload, Transport, Udp};
 use crate::time::SimTime;
 use crate::trace::IfId;
 
@@ -31,6 +32,23 @@ pub struct Vxlan {
     pub fdb: IndexMap<MacAddr, IpAddr, FxBuildHasher>,
     /// Forwarding entries learned from frames that arrived, with the time of the last one; none with `nolearning`.
     pub learned: Option<Learned>,
+    /// TTL of outer packets.
+    pub ttl: OuterTtl,
+    /// Type of service of outer packets, without the bits of congestion notification, which are the inner packet's; 1 takes it from there
+    /// as a whole.
+    pub tos: u8,
+}
+
+/// Where an outer packet has its TTL from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OuterTtl {
+    /// What the host gives all its packets (`ttl auto`).
+    #[default]
+    Auto,
+    /// The inner packet.
+    Inherit,
+    /// The tunnel's settings.
+    Of(u8),
 }
 
 /// Where stations behind a tunnel were seen, and when.
@@ -68,10 +86,21 @@ impl Vxlan {
     /// kernel's hash seed does; `has_hash` says that a socket gave the packet its hash.
     #[must_use]
     pub fn encapsulate(&self, frame: Frame, remote: IpAddr, salt: u64, has_hash: bool) -> IpPacket {
-        let sport = source_port(hashed(&frame, has_hash), salt);
+        let sport = source_port(hashed(&frame, has_hash), salt, has_hash);
+        // What is no IP packet has neither (`ip_tunnel_get_dsfield`, `ip_tunnel_get_ttl`).
+        let (inner_tos, inner_ttl) = match &frame.body {
+            FrameBody::Ip(p) => (p.tos, p.ttl),
+            FrameBody::Arp(_) => (0, 0),
+        };
+        let ttl = match self.ttl {
+            OuterTtl::Auto => 0,
+            OuterTtl::Inherit => inner_ttl,
+            OuterTtl::Of(ttl) => ttl,
+        };
+        let tos = outer_tos(if self.tos == 1 { inner_tos } else { self.tos }, inner_tos);
         let payload = Payload::Vxlan { vni: self.vni, frame: Box::new(frame) };
         let udp = Transport::Udp(Udp { sport, dport: self.port, payload });
-        IpPacket { ttl: 0, ..IpPacket::new(self.local, remote, udp) }
+        IpPacket { ttl, tos, ..IpPacket::new(self.local, remote, udp) }
     }
 }
 
@@ -113,8 +142,8 @@ fn hashed(frame: &Frame, has_hash: bool) -> (&FrameBody, Option<(u16, u16)>) {
 }
 
 /// The outer source port: a hash of the inner flow into the local port range, so that a flow keeps its path
-/// (`udp_flow_src_port`). Protocols without ports hash alike in both directions.
-fn source_port((body, ports): (&FrameBody, Option<(u16, u16)>), salt: u64) -> u16 {
+/// (`udp_flow_src_port`). Both directions hash alike (`__flow_hash_consistentify`), unless sockets drew their hashes.
+fn source_port((body, ports): (&FrameBody, Option<(u16, u16)>), salt: u64, drawn: bool) -> u16 {
     const FIRST: u64 = 32768;
     const COUNT: u64 = 60999 - 32768;
     let mut h = salt ^ 0xcbf2_9ce4_8422_2325;
@@ -125,14 +154,16 @@ fn source_port((body, ports): (&FrameBody, Option<(u16, u16)>), salt: u64) -> u1
     match body {
         FrameBody::Arp(_) => mix(0x0806),
         FrameBody::Ip(p) => {
-            let (a, b) = (fold(p.src), fold(p.dst));
-            let symmetric = matches!(p.protocol(), proto::ICMP | proto::ICMPV6);
-            let (a, b) = if symmetric && b < a { (b, a) } else { (a, b) };
-            mix(a);
-            mix(b);
+            let (s, d) = ports.unwrap_or_default();
+            let (mut a, mut b) = ((fold(p.src), s), (fold(p.dst), d));
+            if !drawn && b < a {
+                (a, b) = (b, a);
+            }
+            mix(a.0);
+            mix(b.0);
             mix(u64::from(p.protocol()));
-            if let Some((s, d)) = ports {
-                mix(u64::from(s) << 16 | u64::from(d));
+            if ports.is_some() {
+                mix(u64::from(a.1) << 16 | u64::from(b.1));
             }
         }
     }

@@ -9,6 +9,7 @@ mod frame;
 mod icmp;
 mod ip;
 mod mac;
+mod quote;
 mod sctp;
 mod tcp;
 

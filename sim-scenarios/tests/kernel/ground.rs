@@ -225,6 +225,7 @@ impl Stand {
         for (id, command) in &self.typed {
             spaces.run(*id, command)?;
         }
+        spaces.look_around()?;
         if self.typed.iter().any(|(_, command)| command.ends_with(" down")) {
             // The other end of a link that goes down learns of it within a second (`linkwatch`).
             std::thread::sleep(LINKWATCH);

@@ -116,14 +116,23 @@ impl Spaces {
             };
             spaces.of.insert(id, space);
         }
-        let ids: Vec<NsId> = spaces.of.keys().copied().collect();
+        spaces.look_around()?;
+        Ok(spaces)
+    }
+
+    /// Learns which devices there are.
+    ///
+    /// # Errors
+    /// A namespace cannot be entered.
+    pub(crate) fn look_around(&mut self) -> Result<(), String> {
+        let ids: Vec<NsId> = self.of.keys().copied().collect();
         for id in ids {
-            let devices = spaces.inside(id, devices)?;
-            if let Some(space) = spaces.of.get_mut(&id) {
+            let devices = self.inside(id, devices)?;
+            if let Some(space) = self.of.get_mut(&id) {
                 space.devices = devices;
             }
         }
-        Ok(spaces)
+        Ok(())
     }
 
     /// Runs a command line inside.

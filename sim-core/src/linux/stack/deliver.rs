@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::Cx;
 use super::hooks::At;
+use crate::linux::ipip::note_congestion;
 use crate::linux::ipv6;
 use crate::linux::link::IfKind;
 use crate::linux::socket::{Arrival, Input};
@@ -196,14 +197,18 @@ impl Netns {
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
         let (tag, from) = (skb.tag, skb.ip().map(|p| p.src));
-        let partial = partial_inside(skb.partial);
+        let (partial, hash) = (partial_inside(skb.partial), skb.hash);
+        let outer_tos = skb.ip().map_or(0, |p| p.tos);
         let Some(inner) = take_inner(*skb) else { return };
         if let (Some(from), IfKind::Vxlan(v)) = (from, &mut self.iface_mut(dev).kind) {
             v.learn(inner.src, from, cx.now);
         }
         let mut skb = Box::new(Skb::received(inner, dev, tag));
-        skb.partial = partial;
+        (skb.partial, skb.hash) = (partial, hash);
         skb.tag.snapshot = None;
+        if skb.ip_mut().is_some_and(|inner| !note_congestion(outer_tos, inner)) {
+            return self.drop(cx, skb, DropReason::BadChecksum);
+        }
         self.note(cx, &mut skb, || Step::Rx { iface: dev });
         self.receive(dev, skb, cx);
     }

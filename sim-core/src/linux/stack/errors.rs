@@ -56,7 +56,7 @@ impl Netns {
         if limited {
             self.limits.consume(cx.dice, u64::from(self.id.0));
         }
-        let quote = Box::new(p.clone());
+        let quote = p.quoted();
         let way = (own, back, p.src);
         self.send_message(skb, way, Transport::Icmp(Icmp::Error { error, quote }), cx)
     }

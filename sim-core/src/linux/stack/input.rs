@@ -9,7 +9,7 @@ use crate::linux::ipv6::is_link_local;
 use crate::linux::policy::Flow;
 use crate::linux::tap::{Seen, SeenKind};
 use crate::linux::{Netns, Skb};
-use crate::packet::{FrameBody, IcmpError};
+use crate::packet::{FrameBody, Icmp, IcmpError, Transport};
 use crate::trace::{DropReason, Hook, IfId, Recorder, RejectWith, Step};
 
 impl Netns {
@@ -163,8 +163,12 @@ impl Netns {
             Stop::Refuse(reason, error) => return self.refuse(skb, reason, error, cx),
             Stop::Drop(_) | Stop::Reject { .. } => {}
         }
+        // While the host sends an echo reply, its ICMP is busy and says nothing else (`icmp_xmit_lock`).
+        let busy = skb.iif.is_none()
+            && skb.ip().is_some_and(|p| matches!(p.body, Transport::Icmp(Icmp::EchoReply { .. })));
         if let Stop::Reject { with, early, .. } = &stop {
             match *with {
+                RejectWith::Icmp(_) if busy => {}
                 RejectWith::Icmp(error) => {
                     self.send_error(&skb, error, *early, cx);
                 }

@@ -405,12 +405,12 @@ impl Netns {
             vxlan.local = self.source_of(&path, remote);
         }
         self.note(cx, &mut skb, || Step::Encap { iface: dev, remote });
-        let (tag, partial) = (skb.tag, partial_outside(skb.partial, true));
+        let (tag, partial, hash) = (skb.tag, partial_outside(skb.partial, true), skb.hash);
         let outer = vxlan.encapsulate(skb.frame, remote, salt, skb.hash.is_some());
         // The outer packet is the same packet to a reader of the trace.
         let mut outer = Box::new(Skb::made(outer, tag));
         outer.tag.snapshot = None;
-        outer.partial = partial;
+        (outer.partial, outer.hash) = (partial, hash);
         let _ = self.send_made(outer, None, cx);
     }
 

@@ -77,7 +77,7 @@ impl Netns {
         {
             return;
         }
-        let quote = Box::new(p.clone());
+        let quote = p.quoted();
         let body = Transport::Icmp(Icmp::Redirect { gateway: path.next_hop, gateway_mac: None, quote });
         self.send_about(skb, p.src, body, cx);
     }
@@ -96,7 +96,7 @@ impl Netns {
             self.path_to(p.src).is_ok_and(|way| way.dev == dev && way.via.is_none() && !way.local);
         if neighbour && self.limits.allow(p.src, REDIRECT_V6_MS, cx.now) {
             let gateway_mac = self.neigh.valid_mac(path.dev, p.dst);
-            let message = Icmp::Redirect { gateway: p.dst, gateway_mac, quote: Box::new(p.clone()) };
+            let message = Icmp::Redirect { gateway: p.dst, gateway_mac, quote: p.quoted() };
             self.send_discovery(dev, own, sender, message, cx);
         }
     }

@@ -10,6 +10,7 @@ use sim_core::linux::link::{IfKind, Iface};
 use sim_core::linux::neigh::NudState;
 use sim_core::linux::policy::{self, Rule, RuleAction};
 use sim_core::linux::route::{Route, RouteKind, RouteProto};
+use sim_core::linux::tunnel::OuterTtl;
 use sim_core::linux::{Netns, World, sysctl};
 use sim_core::packet::MacAddr;
 
@@ -111,6 +112,16 @@ fn devices(ns: &Netns) -> Result<String, NotExportable> {
                     None => String::new(),
                 };
                 let (vni, local, port) = (v.vni, v.local, v.port);
+                let ttl = match v.ttl {
+                    OuterTtl::Auto => String::new(),
+                    OuterTtl::Inherit => " ttl inherit".to_owned(),
+                    OuterTtl::Of(ttl) => format!(" ttl {ttl}"),
+                };
+                let tos = match v.tos {
+                    0 => String::new(),
+                    1 => " tos inherit".to_owned(),
+                    tos => format!(" tos 0x{tos:x}"),
+                };
                 let learning = if v.learned.is_some() { "" } else { " nolearning" };
                 // Longer than its underlay allows it can be only if that was shortened later.
                 let short = v.underlay.and_then(|id| ns.iface(id)).filter(|u| u.mtu < mtu + v.overhead());
@@ -120,7 +131,7 @@ fn devices(ns: &Netns) -> Result<String, NotExportable> {
                 }
                 let _ = writeln!(
                     out,
-                    "link add name {name} address {mac} mtu {mtu} type vxlan id {vni} local {local}{underlay} dstport {port}{learning}"
+                    "link add name {name} address {mac} mtu {mtu} type vxlan id {vni} local {local}{underlay} dstport {port}{learning}{ttl}{tos}"
                 );
                 if let Some((below, mtu)) = &short {
                     let _ = writeln!(out, "link set dev {below} mtu {mtu}");

@@ -26,6 +26,8 @@ fn small() -> World {
         port: 8472,
         fdb: indexmap::IndexMap::default(),
         learned: None,
+        ttl: Default::default(),
+        tos: 0,
     };
     node.add_vxlan("flannel.1", MAC, vxlan).unwrap();
     node.link_set("flannel.1", true).unwrap();
@@ -146,6 +148,8 @@ fn a_tunnel_is_made_before_its_underlay_is_shortened() {
         port: 4789,
         fdb: indexmap::IndexMap::default(),
         learned: Some(indexmap::IndexMap::default()),
+        ttl: Default::default(),
+        tos: 0,
     };
     node.add_vxlan("vx", MAC, vxlan).unwrap();
     node.set_mtu("vx", 1450).unwrap();

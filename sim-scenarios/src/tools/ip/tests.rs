@@ -35,6 +35,8 @@ fn node_and_pod() -> (World, NsId, NsId) {
         port: 8472,
         fdb: Default::default(),
         learned: None,
+        ttl: Default::default(),
+        tos: 0,
     };
     ns.add_vxlan("flannel.1", mac(0xf1), vxlan).unwrap();
     ns.addr_add("flannel.1", "10.244.1.0/32".parse().unwrap()).unwrap();

@@ -216,6 +216,8 @@ impl Lab {
                 port: 8472,
                 fdb: indexmap::IndexMap::default(),
                 learned: None,
+                ttl: Default::default(),
+                tos: 0,
             };
             stack.add_vxlan("flannel.1", vtep_mac(n), vxlan).map_err(str_err)?;
             stack.set_mtu("flannel.1", mtu).map_err(str_err)?;

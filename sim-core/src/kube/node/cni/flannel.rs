@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use super::{Node, mac_of};
 use crate::linux::route::Route;
-use crate::linux::tunnel::Vxlan;
+use crate::linux::tunnel::{OuterTtl, Vxlan};
 use crate::linux::{NetError, Netns};
 use crate::packet::MacAddr;
 
@@ -34,8 +34,16 @@ const fn device(node: &Node<'_>) -> &'static str {
 /// the other side can route back.
 pub(super) fn add_device(ns: &mut Netns, node: Node<'_>, mtu: u32) -> Result<(), NetError> {
     let underlay = Some(ns.by_name("eth0")?.id);
-    let vxlan =
-        Vxlan { vni: 1, local: node.ip, underlay, port: PORT, fdb: IndexMap::default(), learned: None };
+    let vxlan = Vxlan {
+        vni: 1,
+        local: node.ip,
+        underlay,
+        port: PORT,
+        fdb: IndexMap::default(),
+        learned: None,
+        ttl: OuterTtl::Auto,
+        tos: 0,
+    };
     let (device, overhead) = (device(&node), vxlan.overhead());
     ns.add_vxlan(device, vtep_mac_of(device, node.name), vxlan)?;
     ns.set_mtu(device, mtu - overhead)?;

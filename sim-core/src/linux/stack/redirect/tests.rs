@@ -157,6 +157,8 @@ fn tunnel(last: u8) -> Vxlan {
         port: 8472,
         fdb: IndexMap::default(),
         learned: None,
+        ttl: Default::default(),
+        tos: 0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use sim_core::linux::tunnel::Vxlan;
+use sim_core::linux::tunnel::{OuterTtl, Vxlan};
 use sim_core::packet::MacAddr;
 use sim_core::trace::{IfId, NsId};
 
@@ -219,6 +219,7 @@ impl Call<'_> {
     fn add_vxlan(mut self, new: New) -> Shown {
         let (mut vni, mut remote, mut local, mut underlay, mut port, mut learning) =
             (None, None, None, None, None, true);
+        let (mut ttl, mut tos) = (OuterTtl::Auto, 0);
         while let Some(word) = self.words.next() {
             match word {
                 "id" | "vni" => {
@@ -246,7 +247,22 @@ impl Call<'_> {
                 "learning" => learning = true,
                 "nolearning" => learning = false,
                 "srcport" => drop((self.words.value()?, self.words.value()?)),
-                "ttl" | "tos" | "ageing" | "maxaddress" | "df" => drop(self.words.value()?),
+                "ttl" | "hoplimit" => {
+                    ttl = match self.words.value()? {
+                        "inherit" => OuterTtl::Inherit,
+                        "auto" | "0" => OuterTtl::Auto,
+                        value => OuterTtl::Of(value.parse().map_err(|_| {
+                            let why = if value.parse::<u32>().is_ok() {
+                                "TTL must be <= 255"
+                            } else {
+                                "invalid TTL"
+                            };
+                            refuse(format!("Error: argument \"{value}\" is wrong: {why}"), 255)
+                        })?),
+                    }
+                }
+                "tos" | "dsfield" => tos = self.vxlan_tos()?,
+                "ageing" | "maxaddress" | "df" => drop(self.words.value()?),
                 "noudpcsum" | "udpcsum" | "noudp6zerocsumtx" | "noudp6zerocsumrx" => {}
                 "help" => return Ok(include_str!("../usage/link-vxlan.txt").to_owned()),
                 word => return Err(Failure::NotModelled(format!("ip link add type vxlan {word}"))),
@@ -278,6 +294,8 @@ impl Call<'_> {
             port,
             fdb: Default::default(),
             learned: learning.then(Default::default),
+            ttl,
+            tos,
         };
         vxlan.fdb.extend(remote.map(|r| (MacAddr::ZERO, r)));
         let made = self.world.ns_mut(ns).add_vxlan(&name, random_mac(ns, &name), vxlan);
@@ -288,6 +306,16 @@ impl Call<'_> {
         }
         let new = New { qlen: new.qlen.or(Some(1000)), ..new };
         self.finish(ns, &name, &new)
+    }
+
+    /// A type of service in hexadecimal, or `inherit`.
+    fn vxlan_tos(&mut self) -> Result<u8, Failure> {
+        let value = self.words.value()?;
+        if value == "inherit" {
+            return Ok(1);
+        }
+        let number = u8::from_str_radix(value.trim_start_matches("0x"), 16);
+        number.map_err(|_| refuse(format!("Error: argument \"{value}\" is wrong: bad TOS value"), 255))
     }
 
     fn add_ipip(mut self, new: New) -> Shown {

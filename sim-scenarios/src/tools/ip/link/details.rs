@@ -4,7 +4,7 @@ use sim_core::linux::Iface;
 use sim_core::linux::bridge::StpTimes;
 use sim_core::linux::ipip::Ipip;
 use sim_core::linux::link::IfKind;
-use sim_core::linux::tunnel::Vxlan;
+use sim_core::linux::tunnel::{OuterTtl, Vxlan};
 use sim_core::packet::MacAddr;
 
 use super::super::Call;
@@ -178,7 +178,16 @@ impl Call<'_> {
         p.any("port", format_args!("dstport {} ", v.port), u32::from(v.port));
         let learning = v.learned.is_some();
         p.any("learning", if learning { "" } else { "nolearning " }, learning);
-        p.any("ttl", "ttl auto ", 0u32);
+        match v.tos {
+            0 => {}
+            1 => p.any("tos", "tos inherit ", "0x1"),
+            tos => p.any("tos", format_args!("tos 0x{tos:x} "), format!("0x{tos:x}")),
+        }
+        match v.ttl {
+            OuterTtl::Auto => p.any("ttl", "ttl auto ", 0u32),
+            OuterTtl::Inherit => p.text("ttl inherit "),
+            OuterTtl::Of(ttl) => p.any("ttl", format_args!("ttl {ttl} "), u32::from(ttl)),
+        }
         p.field("df", "unset");
         p.any("ageing", "ageing 300 ", 300u32);
         p.any("udp_csum", "udpcsum ", true);
