@@ -169,7 +169,7 @@ fn tunnel(g: &mut Ground, d: &mut Draw) {
         let (at, other) = (g.nodes[own].name.clone(), g.nodes[other].index);
         let mut texts = vec![
             format!(
-                "ip link add vx9 address 02:00:00:00:09:0{own} type vxlan id 9 local {local} remote {remote} dstport 8473{ttl}{tos}"
+                "ip link add vx9 address 02:00:00:00:09:0{own} type vxlan id 9 local {local} remote {remote} dstport 8472{ttl}{tos}"
             ),
             format!("ip addr add 10.77.0.{}/24 dev vx9", own + 1),
             "ip link set vx9 up".to_owned(),
