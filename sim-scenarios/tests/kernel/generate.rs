@@ -129,9 +129,6 @@ fn setup(g: &mut Ground, d: &mut Draw) {
         let text = "sysctl -w net.ipv4.neigh.eth0.proxy_delay=0 net.ipv4.neigh.cni0.proxy_delay=0";
         g.setup.push(Command { at, text: text.to_owned() });
     }
-    if !g.v6() && g.nodes.len() > 1 && d.percent(8) {
-        tunnel(g, d);
-    }
     let count = d.weighted(&[(4, 0), (3, 1), (2, 3), (1, 6)]);
     for _ in 0..count {
         let at = d.of(&g.nodes).name.clone();
@@ -156,28 +153,6 @@ fn setup(g: &mut Ground, d: &mut Draw) {
             ),
         };
         g.setup.push(Command { at, text });
-    }
-}
-
-/// A tunnel made by hand between the first two nodes, and now and then the way to the other's pods through it.
-fn tunnel(g: &mut Ground, d: &mut Draw) {
-    let ttl = d.of(&["", " ttl 1", " ttl 9", " ttl auto", " ttl inherit"]);
-    let tos = d.of(&["", " tos 0x10", " tos inherit"]);
-    let led = d.percent(70);
-    for (own, other) in [(0, 1), (1, 0)] {
-        let (local, remote) = (g.nodes[own].ip(), g.nodes[other].ip());
-        let (at, other) = (g.nodes[own].name.clone(), g.nodes[other].index);
-        let mut texts = vec![
-            format!(
-                "ip link add vx9 address 02:00:00:00:09:0{own} type vxlan id 9 local {local} remote {remote} dstport 8472{ttl}{tos}"
-            ),
-            format!("ip addr add 10.77.0.{}/24 dev vx9", own + 1),
-            "ip link set vx9 up".to_owned(),
-        ];
-        if led {
-            texts.push(format!("ip route replace 10.244.{other}.0/24 via 10.77.0.{} dev vx9", 2 - own));
-        }
-        g.setup.extend(texts.into_iter().map(|text| Command { at: at.clone(), text }));
     }
 }
 
@@ -208,9 +183,7 @@ fn link(g: &Ground, d: &mut Draw) -> String {
         0 => format!("ip link set {dev} down"),
         1 => format!("ip addr add 10.9.9.{}/24 dev {dev}", d.between(1, 9)),
         2 => format!("ip addr add 192.168.100.{}/32 dev lo", d.between(230, 240)),
-        // Of a frame that is longer than the other end takes, a veth pair tells the sender, who leaves out the pieces behind it
-        // (`NET_XMIT_DROP`); a network card, for which the wire stands, does not.
-        _ => format!("ip link set {dev} mtu {}", (*d.of(&[1280, 1000, 1420])).min(g.mtu)),
+        _ => format!("ip link set {dev} mtu {}", d.of(&["1280", "1000", "1420"])),
     }
 }
 

@@ -139,13 +139,6 @@ fn matching(protocol: &str, chain: &str, table: &str, d: &mut Draw) -> String {
     }
 }
 
-/// What `LOG` is asked to write.
-const LOG: [&str; 3] = [
-    "--log-prefix \"seen \"",
-    "--log-level 7 --log-tcp-options --log-ip-options",
-    "--log-tcp-sequence --log-uid --log-macdecode",
-];
-
 fn target(table: &str, chain: &str, protocol: &str, g: &Ground, d: &mut Draw) -> String {
     let mark = ["0x1", "0x7", "0x4000/0x4000", "0x0"];
     let port = |d: &mut Draw| {
@@ -161,7 +154,7 @@ fn target(table: &str, chain: &str, protocol: &str, g: &Ground, d: &mut Draw) ->
             4..7 => reject(protocol, d),
             7 => "-j ACCEPT".to_owned(),
             8 => "-j RETURN".to_owned(),
-            _ => format!("-j LOG {}", d.of(&LOG)),
+            _ => "-j LOG --log-prefix \"seen \"".to_owned(),
         },
         ("nat", "PREROUTING" | "OUTPUT") => match d.below(6) {
             0..3 => format!("-j DNAT --to-destination {}{}", d.of(&g.pods).ip, port(d)),
@@ -180,10 +173,7 @@ fn target(table: &str, chain: &str, protocol: &str, g: &Ground, d: &mut Draw) ->
         },
         ("raw", _) => (*d.of(&["-j CT --notrack", "-j DROP", "-j ACCEPT"])).to_owned(),
         _ => match d.below(8) {
-            6 => format!(
-                "-j TTL {}",
-                d.of(&["--ttl-set 9", "--ttl-set 1", "--ttl-set 2", "--ttl-inc 1", "--ttl-dec 1"])
-            ),
+            6 => format!("-j TTL {}", d.of(&["--ttl-set 9", "--ttl-inc 1", "--ttl-dec 1"])),
             7 if protocol == "tcp" => "--tcp-flags SYN,RST SYN -j TCPMSS --set-mss 500".to_owned(),
             0 => "-j DROP".to_owned(),
             1 => format!("-j MARK --set-xmark {}", d.of(&mark)),
