@@ -115,8 +115,8 @@ fn date(at: SimTime) -> String {
 /// What a container's programs find.
 #[derive(Clone, Copy)]
 pub struct Around<'a> {
-    /// Variables, in the order of `env`.
-    pub env: &'a [(String, String)],
+    /// Variables, in the order of `env`. There are many where a namespace has many Services, and few programs ask.
+    pub env: &'a dyn Fn() -> Vec<(String, String)>,
     /// Files.
     pub files: &'a Files,
     /// The name of the machine.
@@ -257,11 +257,11 @@ impl Script<'_> {
                 self.line(vec![Part::Text(name)]);
             }
             "env" | "printenv" if args.is_empty() => {
-                let all = self.around.map_or(&[][..], |a| a.env);
+                let all = self.env();
                 all.iter().for_each(|(k, v)| self.line(vec![Part::Text(format!("{k}={v}"))]));
             }
             "printenv" => {
-                let all = self.around.map_or(&[][..], |a| a.env);
+                let all = self.env();
                 let wanted = args.iter().filter_map(|name| all.iter().find(|(k, _)| k == name));
                 wanted.for_each(|(_, v)| self.line(vec![Part::Text(v.clone())]));
             }
@@ -346,9 +346,13 @@ impl Script<'_> {
         self.plain(parts);
     }
 
+    fn env(&self) -> Vec<(String, String)> {
+        self.around.map_or_else(Vec::new, |a| (a.env)())
+    }
+
     /// `$NAME`, `${NAME}` and `$(hostname)` for their values; none if there is more to it.
     fn variables(&self, text: &str) -> Option<String> {
-        let env = self.around.map_or(&[][..], |a| a.env);
+        let env = if text.contains('$') { self.env() } else { Vec::new() };
         let value = |name: &str| env.iter().find(|(k, _)| k == name).map_or("", |(_, v)| v.as_str());
         let mut out = String::new();
         let mut rest = text;
@@ -545,7 +549,7 @@ mod tests {
             ..Container::default()
         };
         let files = Files::new().with("/etc/hosts", *b"127.0.0.1 localhost\n");
-        let env = [("NAME".to_owned(), "value".to_owned())];
+        let env = || vec![("NAME".to_owned(), "value".to_owned())];
         let around = Around { env: &env, files: &files, hostname: "pod-a" };
         let output = of_container(&container, &image::find(&ClusterConfig::default(), "busybox"), around);
         match output.unknown() {
@@ -593,7 +597,7 @@ mod tests {
         let output = of_container(
             &container,
             &image::find(&ClusterConfig::default(), "nginx:1.25"),
-            Around { env: &[], files: &NO_FILES, hostname: "" },
+            Around { env: &Vec::new, files: &NO_FILES, hostname: "" },
         );
         let lines = output.lines(SimTime::ZERO, SimTime::from_secs(5));
         assert!(
@@ -612,7 +616,7 @@ mod tests {
         let output = of_container(
             &container,
             &image::find(&ClusterConfig::default(), "busybox"),
-            Around { env: &[], files: &NO_FILES, hostname: "" },
+            Around { env: &Vec::new, files: &NO_FILES, hostname: "" },
         );
         assert_eq!(output.next(SimTime::ZERO, SimTime::from_secs(4)), Some(SimTime::from_secs(8)));
     }

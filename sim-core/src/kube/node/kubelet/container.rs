@@ -423,11 +423,11 @@ fn container_id(uid: &str, name: &str, run: u32) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{uid} {name} {run}")))
 }
 
-/// What is said of a program whose behaviour is a guess.
 /// What a container writes by itself.
 pub(super) fn written(container: &Container, image: &Image, machine: Option<&Machine>) -> output::Output {
-    let env: Vec<(String, String)> =
-        machine.map(|m| m.environment().map(|(k, v)| (k.clone(), v.clone())).collect()).unwrap_or_default();
+    let env = || -> Vec<(String, String)> {
+        machine.into_iter().flat_map(Machine::environment).map(|(k, v)| (k.clone(), v.clone())).collect()
+    };
     let none = Files::new();
     let around = output::Around {
         env: &env,
@@ -437,6 +437,7 @@ pub(super) fn written(container: &Container, image: &Image, machine: Option<&Mac
     output::of_container(container, image, around)
 }
 
+/// What is said of a program whose behaviour is a guess.
 fn guessed(unknown: &str, image: &str) -> String {
     if unknown == image {
         format!(
