@@ -53,7 +53,8 @@ pub struct World {
 
 #[derive(Clone, Debug)]
 struct Slot {
-    ns: Netns,
+    /// Boxed, so that a world that grows moves no namespaces.
+    ns: Box<Netns>,
     node: NodeIndex,
     alive: bool,
     /// The earliest timer event in the queue.
@@ -148,7 +149,7 @@ impl World {
         let id = NsId(self.namespaces.len() as u32);
         let salt = u64::from(self.dice.bits(Purpose::TunnelPort, u64::from(id.0)));
         let node = self.graph.add_node(id);
-        let ns = Netns::new(id, name, salt);
+        let ns = Box::new(Netns::new(id, name, salt));
         self.namespaces.push(Slot { ns, node, alive: true, armed: SimTime::MAX });
         id
     }
@@ -219,7 +220,7 @@ impl World {
         let slot = &mut self.namespaces[id.0 as usize];
         slot.alive = false;
         let (name, salt) = (slot.ns.name.clone(), slot.ns.hash_salt);
-        slot.ns = Netns::new(id, &name, salt);
+        *slot.ns = Netns::new(id, &name, salt);
         self.deferred.forget(id);
         let node = slot.node;
         self.graph.remove_node(node);
