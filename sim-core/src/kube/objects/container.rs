@@ -1,5 +1,7 @@
 //! Containers of a pod: what was asked for, and what became of it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -53,7 +55,7 @@ pub struct Container {
     pub termination_message_policy: Option<String>,
     /// Volumes seen by it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub volume_mounts: Vec<Value>,
+    pub volume_mounts: Vec<Arc<Value>>,
     /// Working folder.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub working_dir: String,

@@ -130,9 +130,9 @@ pub struct PodSpec {
     /// Taints that do not keep the pod away.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
-    /// Volumes.
+    /// Volumes, shared between the versions of a pod.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub volumes: Vec<Value>,
+    pub volumes: Vec<Arc<Value>>,
     /// Other fields.
     #[serde(flatten)]
     pub rest: Rest,

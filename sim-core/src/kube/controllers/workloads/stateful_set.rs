@@ -290,7 +290,8 @@ impl Look<'_> {
         for claim in claims.iter().filter_map(|c| c["metadata"]["name"].as_str()) {
             spec.volumes.retain(|v| v["name"] != claim);
             let claim_name = format!("{claim}-{name}");
-            spec.volumes.push(json!({"name": claim, "persistentVolumeClaim": {"claimName": claim_name}}));
+            let volume = json!({"name": claim, "persistentVolumeClaim": {"claimName": claim_name}});
+            spec.volumes.push(Arc::new(volume));
         }
         pod.metadata.name = name;
         pod

@@ -113,13 +113,13 @@ impl Kubelet {
     pub(in crate::kube::node) fn config_map_changed(&self, map: &Object, hands: &mut Hands<'_>) {
         let meta = map.meta();
         for (key, run) in self.pods.iter().filter(|((namespace, _), _)| *namespace == meta.namespace) {
-            let uses = |v: &Value| v.get("configMap").and_then(|s| text(s, "name")) == Some(&meta.name);
+            let uses = |v: &Arc<Value>| v.get("configMap").and_then(|s| text(s, "name")) == Some(&meta.name);
             if run.sandbox.is_none() || !run.spec.spec.volumes.iter().any(uses) {
                 continue;
             }
             for c in &run.containers {
                 let mut spec = c.spec.clone();
-                let mine = |m: &Value| {
+                let mine = |m: &Arc<Value>| {
                     let mut volumes = run.spec.spec.volumes.iter();
                     text(m, "subPath").is_none() && volumes.any(|v| v["name"] == m["name"] && uses(v))
                 };

@@ -39,7 +39,7 @@ pub(super) fn fill_spec(spec: &mut PodSpec) {
     spec.security_context.get_or_insert_with(|| json!({}));
     spec.termination_grace_period_seconds.get_or_insert(30);
     spec.containers.iter_mut().chain(&mut spec.init_containers).for_each(fill_container);
-    spec.volumes.iter_mut().for_each(fill_volume);
+    spec.volumes.iter_mut().for_each(|volume| fill_volume(Arc::make_mut(volume)));
 }
 
 fn fill_container(container: &mut Container) {
@@ -157,12 +157,13 @@ fn mount_token(spec: &mut PodSpec, suffix: &str) {
     let mut used = false;
     for container in spec.init_containers.iter_mut().chain(&mut spec.containers) {
         if !container.volume_mounts.iter().any(|m| m["mountPath"] == TOKEN_PATH) {
-            container.volume_mounts.push(json!({"mountPath": TOKEN_PATH, "name": name, "readOnly": true}));
+            let mount = json!({"mountPath": TOKEN_PATH, "name": name, "readOnly": true});
+            container.volume_mounts.push(Arc::new(mount));
             used = true;
         }
     }
     if used {
-        spec.volumes.push(json!({
+        spec.volumes.push(Arc::new(json!({
             "name": name,
             "projected": {
                 "defaultMode": default_mode(),
@@ -175,7 +176,7 @@ fn mount_token(spec: &mut PodSpec, suffix: &str) {
                     }]}},
                 ],
             },
-        }));
+        })));
     }
 }
 
