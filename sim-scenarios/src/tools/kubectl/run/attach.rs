@@ -16,6 +16,7 @@ use super::super::failure::Failure;
 use super::super::value::{list, text};
 use crate::tools::Cx;
 
+/// kubectl's own warning before it attaches.
 const RECORDED: &str = "All commands and output from this session will be recorded in container logs, including credentials and sensitive \
                         information passed through the command prompt.";
 const NO_PROMPT: &str = "If you don't see a command prompt, try pressing enter.";
