@@ -160,6 +160,17 @@ mod tests {
         }
     }
 
+    /// A limit of no time leaves nothing saved up, but only looks when a tick has passed.
+    #[test]
+    fn an_error_without_limit_spoils_those_about_missing_routes() {
+        for (later, told) in [(SimTime(0), true), (SimTime(4_000_000), false)] {
+            let mut limits = Limits::default();
+            assert!(limits.allow_route_error(peer(), ROUTE, SimTime(0)));
+            assert!(limits.allow(peer(), 0, later));
+            assert_eq!(limits.allow_route_error(peer(), ROUTE, later), told);
+        }
+    }
+
     #[test]
     fn fifty_errors_at_once_to_all_peers_together_more_or_less() {
         let (mut limits, mut dice) = (Limits::default(), Dice::seeded(1));

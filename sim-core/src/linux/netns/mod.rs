@@ -208,6 +208,11 @@ impl Netns {
         self.ifaces[id.0 as usize].as_mut().expect("the caller holds the id of an interface that exists")
     }
 
+    /// All of them, to change.
+    pub(super) fn ifaces_mut(&mut self) -> impl Iterator<Item = &mut Iface> {
+        self.ifaces.iter_mut().flatten()
+    }
+
     /// What the network has written to the kernel's log.
     #[must_use]
     pub const fn kernel_log(&self) -> &KernelLog {
