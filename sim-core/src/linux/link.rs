@@ -149,6 +149,8 @@ pub struct IfConf {
     pub promote_secondaries: bool,
     /// IPv6 is off on this interface.
     pub disable_ipv6: bool,
+    /// Follow redirects of IPv6, unless the host is a router on this link (`net.ipv6.conf.<interface>.accept_redirects`).
+    pub accept_redirects6: bool,
     /// `net.ipv6.conf.<interface>.forwarding`: the host is a router on this link. Whether it forwards is said by `all` alone.
     pub forwarding6: bool,
 }

@@ -86,6 +86,8 @@ pub struct Neighbour {
     pub updated: SimTime,
     /// A packet has been sent to it, so its frame header is ready (`hh_len`).
     pub header_ready: bool,
+    /// It forwards packets (`NTF_ROUTER`): it has said so itself, or a redirect has.
+    pub router: bool,
     /// Requests sent since the state began.
     pub probes: u8,
     /// Packets that wait.
@@ -199,6 +201,21 @@ impl Neighbours {
         })
     }
 
+    /// Whether the neighbour is known to forward packets.
+    #[must_use]
+    pub fn is_router(&self, dev: IfId, addr: IpAddr) -> bool {
+        self.entries.get(&Key(dev, addr)).is_some_and(|n| n.router)
+    }
+
+    /// Notes whether a neighbour forwards packets, if it has a hardware address; whether it did so until now and does no more.
+    pub fn set_router(&mut self, dev: IfId, addr: IpAddr, router: bool) -> bool {
+        if !self.is_valid(dev, addr) {
+            return false;
+        }
+        let was = self.entries.get_mut(&Key(dev, addr)).map(|n| std::mem::replace(&mut n.router, router));
+        was == Some(true) && !router
+    }
+
     /// The packet that has waited longest for a neighbour.
     #[must_use]
     pub fn first_waiting(&self, dev: IfId, addr: IpAddr) -> Option<&Skb> {
@@ -258,6 +275,7 @@ impl Neighbours {
             confirmed: SimTime::ZERO,
             updated: now,
             header_ready: false,
+            router: false,
             probes: 1,
             queue,
             timer: None,
@@ -290,6 +308,7 @@ impl Neighbours {
                         confirmed: if answer { now } else { SimTime::ZERO },
                         updated: now,
                         header_ready: false,
+                        router: false,
                         probes: 0,
                         queue: Vec::new(),
                         timer: None,
@@ -369,6 +388,7 @@ impl Neighbours {
             confirmed: now,
             updated: now,
             header_ready: false,
+            router: false,
             probes: 0,
             queue: Vec::new(),
             timer: None,

@@ -218,7 +218,7 @@ impl Netns {
     /// # Errors
     /// There is none; the action of the rule that refuses, if one does.
     pub fn route_lookup(&self, flow: &Flow) -> Result<(u32, &Route), Option<RuleAction>> {
-        self.table_by_rules(flow).map_err(|refusal| match refusal {
+        self.table_by_rules(flow, |t| t.lookup(flow.dst)).map_err(|refusal| match refusal {
             Refusal::Nothing => None,
             Refusal::Rule(action) => Some(action),
         })
@@ -308,17 +308,22 @@ impl Netns {
 
     /// The route of a packet by the rules (`fib_rules_lookup`).
     pub(super) fn route_by_rules(&self, flow: &Flow) -> Result<&Route, Refusal> {
-        self.table_by_rules(flow).map(|(_, route)| route)
+        self.table_by_rules(flow, |t| t.lookup(flow.dst)).map(|(_, route)| route)
     }
 
-    fn table_by_rules(&self, flow: &Flow) -> Result<(u32, &Route), Refusal> {
+    /// The first route that `find` finds in a table to which the rules lead a packet, and the number of that table.
+    pub(super) fn table_by_rules<'t>(
+        &'t self,
+        flow: &Flow,
+        find: impl Fn(&'t Table) -> Option<&'t Route>,
+    ) -> Result<(u32, &'t Route), Refusal> {
         let v6 = flow.dst.is_ipv6();
         for rule in self.policy.rules.iter().filter(|r| r.v6 == v6) {
             if self.rule_matches(rule, flow) == rule.not {
                 continue;
             }
             let RuleAction::Lookup(table) = rule.action else { return Err(Refusal::Rule(rule.action)) };
-            let found = self.table(table).and_then(|t| t.lookup(flow.dst));
+            let found = self.table(table).and_then(&find);
             let counts = |r: &&Route| {
                 let suppressed = rule.suppress_prefix.is_some_and(|most| r.dst.prefix_len() <= most);
                 r.kind != RouteKind::Throw && !suppressed

@@ -158,8 +158,9 @@ impl Icmp {
             Self::Redirect { gateway, quote, .. } if gateway.is_ipv4() => quoted(quote),
             // Target and destination address, then the quote as an option.
             Self::Redirect { gateway_mac, quote, .. } => {
-                let options = 32 + 8 + if gateway_mac.is_some() { 8 } else { 0 };
-                options + quoted(quote).min(1280 - 40 - 8 - options)
+                let before = 32 + if gateway_mac.is_some() { 8 } else { 0 };
+                // In units of eight bytes, with a header of as many (`ndisc_send_redirect`).
+                before + ((quote.len() + 8).min(1280 - 40 - 8 - before) & !7)
             }
             Self::NeighbourSolicit { source_mac: mac, .. }
             | Self::NeighbourAdvert { target_mac: mac, .. } => 16 + if mac.is_some() { 8 } else { 0 },

@@ -37,7 +37,11 @@ impl Netns {
     /// address), connected ones go, and so do all others through it.
     pub(super) fn refresh_iface(&mut self, id: IfId) {
         self.local.remove(|r| r.dev == Some(id));
-        let Some(iface) = self.ifaces[id.0 as usize].clone() else {
+        let iface = self.ifaces[id.0 as usize].clone();
+        if iface.as_ref().is_none_or(|i| !i.up) {
+            self.forget_exceptions_of(|r| r.dev == Some(id));
+        }
+        let Some(iface) = iface else {
             self.main.remove(|r| r.dev == Some(id));
             self.policy.remove_of(id);
             return;

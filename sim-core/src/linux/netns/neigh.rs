@@ -8,6 +8,7 @@ use crate::linux::link::IfKind;
 use crate::linux::neigh::NudState;
 use crate::packet::MacAddr;
 use crate::time::SimTime;
+use crate::trace::IfId;
 
 impl Netns {
     /// Lets a program answer ARP requests, or neighbour solicitations, for an address that is not this host's own, through a socket of
@@ -50,6 +51,11 @@ impl Netns {
         let id = self.dev(dev)?;
         self.neigh.set_state(id, addr, mac, state, now);
         Ok(())
+    }
+
+    /// `ip neigh add … router`: the neighbour forwards packets.
+    pub fn neigh_set_router(&mut self, dev: IfId, addr: IpAddr) {
+        self.neigh.set_router(dev, addr, true);
     }
 
     /// `ip neigh del ADDR dev DEV`.

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::{NetError, Netns};
 use crate::linux::exception::Exception;
 use crate::linux::ipv6;
@@ -21,15 +23,39 @@ impl Netns {
         &self.local
     }
 
-    /// What ICMP has said about a destination: the `cache` of `ip route get`.
+    /// What ICMP has said about a destination to which this host sends.
     #[must_use]
     pub fn route_exception(&self, dst: IpAddr, now: SimTime) -> Option<&Exception> {
-        self.exceptions.get(dst, now)
+        self.exceptions.get(dst, self.path_to(dst).ok()?.route.dst, now)
     }
 
-    /// `ip route flush cache`: forgets what ICMP has said.
-    pub fn flush_exceptions(&mut self) {
-        self.exceptions.forget(|_| true);
+    /// The same for packets that a certain route leads there: the `cache` of `ip route get`.
+    #[must_use]
+    pub fn exception_under(&self, dst: IpAddr, route: &Route, now: SimTime) -> Option<&Exception> {
+        self.exceptions.get(dst, route.dst, now)
+    }
+
+    /// What ICMP has said about all destinations, each with the prefix of its route, in order of appearance. In IPv4 that is the
+    /// destination itself.
+    pub fn route_exceptions(&self, now: SimTime) -> impl Iterator<Item = (IpAddr, IpNet, &Exception)> {
+        self.exceptions.iter(now)
+    }
+
+    /// The gateway that a redirect has named for a destination to which a route leads: in IPv6 the destination itself, if that is on the
+    /// link.
+    #[must_use]
+    pub fn redirected_to(&self, dst: IpAddr, route: &Route) -> Option<IpAddr> {
+        self.exceptions.gateway(dst, route.dst)
+    }
+
+    /// `ip route flush cache`: forgets what ICMP has said about some destinations.
+    pub fn forget_exceptions(&mut self, gone: impl Fn(IpAddr) -> bool) {
+        self.exceptions.forget(|dst, _, _| gone(dst));
+    }
+
+    /// Forgets what ICMP has said.
+    pub(in crate::linux) fn flush_exceptions(&mut self) {
+        self.exceptions.forget(|_, _, _| true);
     }
 
     /// Whether `addr` is one of this host's addresses.
@@ -58,8 +84,8 @@ impl Netns {
     /// The route's interface is down, or its gateway is not on a link.
     pub fn route_replace(&mut self, route: Route) -> Result<(), NetError> {
         let route = self.checked(route)?;
-        let (main, dst) = (&self.main, route.dst);
-        self.exceptions.forget(|d| main.lookup(d).is_some_and(|r| r.dst == dst));
+        let dst = route.dst;
+        self.forget_exceptions_of(|r| r.dst == dst);
         self.main.replace(route);
         Ok(())
     }
@@ -69,9 +95,17 @@ impl Netns {
     /// # Errors
     /// No route matches.
     pub fn route_del(&mut self, gone: impl Fn(&Route) -> bool) -> Result<(), NetError> {
-        let main = &self.main;
-        self.exceptions.forget(|dst| main.lookup(dst).is_some_and(&gone));
+        self.forget_exceptions_of(&gone);
         if self.main.remove(gone) == 0 { Err(NetError::NoSuchRoute) } else { Ok(()) }
+    }
+
+    /// Forgets what is known beside routes of the main table that go.
+    pub(super) fn forget_exceptions_of(&mut self, gone: impl Fn(&Route) -> bool) {
+        let main = &self.main;
+        self.exceptions.forget(|dst, under, _| match dst {
+            IpAddr::V4(_) => main.lookup(dst).is_some_and(&gone),
+            IpAddr::V6(_) => main.holding(dst).any(|r| r.dst == under && gone(r)),
+        });
     }
 
     /// Fills in the interface from the gateway, as the kernel does, and checks that the gateway can be reached directly.

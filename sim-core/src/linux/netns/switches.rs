@@ -106,7 +106,8 @@ impl Netns {
             other => other?,
         }
         // The kernel keeps these as numbers, whatever of them counts.
-        let odd = name.starts_with("net.ipv4.conf.") && !matches!(value.trim(), "0" | "1");
+        let number = name.starts_with("net.ipv4.conf.") || name.ends_with(".accept_redirects");
+        let odd = number && !matches!(value.trim(), "0" | "1");
         if odd && self.sysctl_get(name).is_ok_and(|shown| shown == "1") {
             self.kept_sysctls.insert(name.to_owned(), value.trim().to_owned());
         } else {

@@ -177,6 +177,15 @@ impl Table {
         }
     }
 
+    /// The routes that hold `dst`, best first.
+    pub(in crate::linux) fn holding(&self, dst: IpAddr) -> impl Iterator<Item = &Route> {
+        let (v4, v6) = match dst {
+            IpAddr::V4(a) => (Some(self.v4.holding(a.to_bits())), None),
+            IpAddr::V6(a) => (None, Some(self.v6.holding(a.to_bits()))),
+        };
+        v4.into_iter().flatten().chain(v6.into_iter().flatten())
+    }
+
     /// Adds a route, in place of one with the same destination and metric.
     pub fn replace(&mut self, route: Route) {
         self.remove(|r| r.dst == route.dst && r.metric == route.metric);

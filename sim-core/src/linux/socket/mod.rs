@@ -49,6 +49,8 @@ pub struct Sockets {
     tcp: tcp::TcpTable,
     output: VecDeque<(Option<SockId>, IpPacket)>,
     ready: VecDeque<SockId>,
+    /// The TCP socket in which a system call is under way (`sock_owned_by_user`).
+    held: Option<SockId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +101,26 @@ impl Sockets {
             Transport::Icmp(_) => None,
             Transport::Sctp(_) | Transport::Piece { .. } | Transport::Other { .. } => None,
         }
+    }
+
+    /// The socket that sent a packet and follows redirects about it: none while a program is in a system call on it, and none if it is
+    /// half open or closing down (`__udp4_lib_err`, `tcp_v4_err`).
+    #[must_use]
+    pub fn redirectable(&self, sent: &IpPacket) -> Option<SockId> {
+        let body = match (&sent.body, sent.frag) {
+            (Transport::Piece { whole, .. }, Some(frag)) if frag.offset == 0 => whole,
+            (body, _) => body,
+        };
+        match body {
+            Transport::Udp(_) => self.udp_ports.find(sent.source(), sent.destination()),
+            Transport::Tcp(segment) => self.tcp_redirectable(sent, segment),
+            _ => None,
+        }
+    }
+
+    /// A program begins a system call on a socket, or has ended it.
+    pub(super) const fn hold(&mut self, sock: Option<SockId>) {
+        self.held = sock;
     }
 
     /// The stack could not send a packet that it took from [`Sockets::pop_output`] or that this table made: no route,

@@ -51,7 +51,7 @@ struct Entry {
 
 impl UdpPorts {
     /// The socket for a datagram: among those on the port, the most specific (`__udp4_lib_lookup`, `compute_score`).
-    fn find(&self, dst: SocketAddr, src: SocketAddr) -> Option<SockId> {
+    pub(super) fn find(&self, dst: SocketAddr, src: SocketAddr) -> Option<SockId> {
         let best = self.0.get(&dst.port())?.iter().filter_map(|e| Some((e.score(dst.ip(), src)?, e.id)));
         // The newest of equals, as the kernel adds sockets at the head of the chain.
         best.max_by_key(|&(score, id)| (score, id)).map(|(_, id)| id)

@@ -4,9 +4,11 @@ use std::net::Ipv6Addr;
 
 use super::Cx;
 use super::hooks::At;
+use super::redirect::Redirect;
 use crate::linux::ipip::note_congestion;
 use crate::linux::ipv6;
 use crate::linux::link::IfKind;
+use crate::linux::policy::Flow;
 use crate::linux::socket::{Arrival, Input};
 use crate::linux::sysctl::Sysctls;
 use crate::linux::tap::{Seen, SeenKind};
@@ -151,8 +153,8 @@ impl Netns {
             },
             Icmp::Error { error, quote } => {
                 if let IcmpError::FragmentationNeeded { mtu } = error {
-                    let (dst, mtu) = (quote.dst, u32::from(*mtu));
-                    self.learn_mtu(dst, mtu, cx.now);
+                    let flow = Flow { src: Some(quote.src), ..Flow::to(quote.dst) };
+                    self.learn_mtu(&flow, u32::from(*mtu), cx.now);
                 }
                 let (error, quote) = (*error, quote.clone());
                 let answered = self.sockets.icmp_error(p, cx.now);
@@ -164,9 +166,10 @@ impl Netns {
                 self.flush_sockets(cx);
             }
             Icmp::NeighbourSolicit { .. } | Icmp::NeighbourAdvert { .. } => self.discovery_input(skb, cx),
-            Icmp::Redirect { gateway, quote, .. } => {
-                let (from, gateway) = (p.src, *gateway);
-                let followed = skb.iif.is_some_and(|dev| self.redirect_input(dev, from, gateway, quote, cx));
+            Icmp::Redirect { gateway, gateway_mac, quote } => {
+                let redirect =
+                    Redirect { from: p.src, hops: p.ttl, gateway: *gateway, mac: *gateway_mac, quote };
+                let followed = skb.iif.is_some_and(|dev| self.redirect_input(dev, &redirect, cx));
                 let what = if followed { "ICMP redirect followed" } else { "ICMP redirect ignored" };
                 self.end(cx, skb, || Verdict::Consumed { what });
             }

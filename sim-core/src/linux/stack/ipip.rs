@@ -39,7 +39,7 @@ impl Netns {
         }
         if tunnel.pmtudisc || df {
             let room = self.path_mtu(&path, remote.into(), cx.now).saturating_sub(IPIP_OVERHEAD).max(MIN_MTU);
-            self.learn_mtu(dst.into(), room, cx.now);
+            self.learn_mtu(&Flow::to(dst.into()), room, cx.now);
             if df && len > room as usize {
                 let error = IcmpError::FragmentationNeeded { mtu: room.min(65535) as u16 };
                 return self.refuse(skb, DropReason::PacketTooBig { mtu: room }, error, cx);
@@ -114,6 +114,13 @@ impl Netns {
         if !tunnel.remote.is_unspecified() && !expected {
             tunnel.note_error(now);
         }
+    }
+
+    /// Whether a packet with another one in it is of a tunnel of this host.
+    pub(super) fn sends_in_tunnel(&self, sent: &IpPacket) -> bool {
+        let ends = v4(sent.src).zip(v4(sent.dst));
+        sent.protocol() == proto::IPIP
+            && ends.is_some_and(|(local, remote)| self.ipip_device(remote, local).is_some())
     }
 
     fn ipip(&self, dev: IfId) -> Option<&Ipip> {

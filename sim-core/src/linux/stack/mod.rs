@@ -100,7 +100,8 @@ impl Netns {
             self.flush_sockets(cx);
         }
         if self.exceptions.next_timer().is_some_and(|t| t <= cx.now) {
-            self.exceptions.on_timer(cx.now);
+            let neigh = &self.neigh;
+            self.exceptions.on_timer(cx.now, |dev, addr| neigh.is_router(dev, addr));
         }
         if self.addr_expiry().is_some_and(|t| t <= cx.now) {
             self.expire_addrs(cx.now);

@@ -62,7 +62,7 @@ impl Netns {
                 }
                 self.end(cx, skb, || Verdict::Consumed { what: "neighbour solicitation answered" });
             }
-            Icmp::NeighbourAdvert { target, target_mac, solicited, replaces, .. } => {
+            Icmp::NeighbourAdvert { target, target_mac, solicited, replaces, router } => {
                 let target = target.into();
                 // Without an address it confirms the one that is known.
                 let mac = target_mac.or_else(|| self.neigh.valid_mac(dev, target));
@@ -71,6 +71,10 @@ impl Netns {
                     && (replaces || !self.neigh.is_contradicted(dev, target, mac))
                 {
                     self.learned(dev, target, mac, (solicited, false), cx);
+                    if self.neigh.set_router(dev, target, router) {
+                        // It forwards no more (`rt6_clean_tohost`).
+                        self.exceptions.forget(|_, _, e| e.leads_to(src));
+                    }
                 }
                 self.end(cx, skb, || Verdict::Consumed { what: "neighbour advertisement noted" });
             }
@@ -134,7 +138,7 @@ impl Netns {
     }
 
     /// Notes a hardware address and sends what waited for it; `how` says whether it answers us, and whether it is news worth keeping.
-    fn learned<R: Recorder>(
+    pub(super) fn learned<R: Recorder>(
         &mut self,
         dev: IfId,
         addr: IpAddr,

@@ -186,7 +186,7 @@ impl Netns {
     /// The longest packet for a path in bytes: the interface's MTU or what a router has reported less than ten minutes ago.
     pub(in crate::linux) fn path_mtu(&self, path: &Path, dst: IpAddr, now: SimTime) -> u32 {
         let link = self.link_mtu(path);
-        match self.exceptions.get(dst, now).and_then(|e| e.mtu) {
+        match self.exceptions.get(dst, path.route.dst, now).and_then(|e| e.mtu) {
             Some(mtu) => link.min(mtu),
             None => link,
         }
@@ -198,10 +198,13 @@ impl Netns {
         path.mtu.unwrap_or_else(|| self.iface(path.dev).map_or(1500, |i| i.mtu))
     }
 
-    /// Notes that packets to `dst` may have `mtu` bytes only (`__ip_rt_update_pmtu`).
-    pub(super) fn learn_mtu(&mut self, dst: IpAddr, mtu: u32, now: SimTime) {
-        if mtu < self.mtu_towards(dst, now) {
-            self.exceptions.set_mtu(dst, mtu, now);
+    /// Notes that packets of a flow may have `mtu` bytes only (`__ip_rt_update_pmtu`).
+    pub(super) fn learn_mtu(&mut self, flow: &Flow, mtu: u32, now: SimTime) {
+        let dst = flow.dst;
+        let Ok(path) = self.path_of(flow) else { return };
+        if mtu < self.path_mtu(&path, dst, now) {
+            let hop = path.via.map(|via| (path.dev, via));
+            self.exceptions.set_mtu((dst, path.route.dst), mtu, hop, now);
         }
     }
 
@@ -301,7 +304,11 @@ impl Netns {
             Due::Failed { addr, queue } => {
                 for skb in queue {
                     let reason = DropReason::NeighFailed { next_hop: addr };
+                    let dst = skb.ip().map(|p| p.dst).filter(IpAddr::is_ipv6);
                     self.refuse(skb, reason, IcmpError::HostUnreachable, cx);
+                    // What ICMP has said of the way counts no more (`ip6_link_failure`).
+                    let under = dst.and_then(|dst| Some((dst, self.path_to(dst).ok()?.route.dst)));
+                    self.exceptions.forget(|dst, net, _| under == Some((dst, net)));
                 }
             }
         }
@@ -397,7 +404,7 @@ impl Netns {
         if let Some((dst, len)) = skb.ip().map(|p| (p.dst, p.len()))
             && len > room as usize
         {
-            self.learn_mtu(dst, room, cx.now);
+            self.learn_mtu(&Flow::to(dst), room, cx.now);
         }
         if vxlan.local.is_unspecified()
             && let Ok(path) = self.path_to(remote)

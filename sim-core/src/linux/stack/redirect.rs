@@ -1,5 +1,7 @@
 //! ICMP redirects (RFC 1812, 5.2.7.2): sent about packets that leave by the interface they came in by (`ip_rt_send_redirect`), and
-//! followed by hosts that do not forward (`__ip_do_redirect`).
+//! followed by hosts that do not forward (`__ip_do_redirect`). Those of IPv6 are in `ipv6`.
+
+mod ipv6;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,13 +12,15 @@ use rustc_hash::FxBuildHasher;
 use super::Cx;
 use super::errors::may_be_told;
 use super::routing::Path;
-use crate::linux::link::{IfConf, Iface};
+use crate::linux::link::{IfConf, IfKind, Iface};
 use crate::linux::neigh::Resolve;
+use crate::linux::policy::Flow;
 use crate::linux::route::RouteKind;
+use crate::linux::tunnel::Vxlan;
 use crate::linux::{Netns, Skb};
-use crate::packet::{Icmp, IpPacket, Transport};
+use crate::packet::{Icmp, IpPacket, MacAddr, Payload, Transport, Udp};
 use crate::time::SimTime;
-use crate::trace::{IfId, Recorder};
+use crate::trace::{IfId, Recorder, SockId};
 
 /// Redirects to one peer that takes no notice, before it is left alone (`ip_rt_redirect_number`).
 const NUMBER: u32 = 9;
@@ -25,14 +29,34 @@ const LOAD: Duration = Duration::from_millis(20);
 /// Quiet time after which a peer counts as new (`ip_rt_redirect_silence`).
 const SILENCE: Duration = Duration::from_millis(20 << (NUMBER + 1));
 
-/// Time in milliseconds that one redirect to a peer of IPv6, or about one, costs.
-const REDIRECT_V6_MS: u32 = 1000;
-
 /// Who has been sent how many redirects, and when the last. The kernel keeps this beside the budget for ICMP errors and lets both
 /// share the time of the last; here each has its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::linux) struct Redirected {
     peers: IndexMap<IpAddr, (u32, SimTime), FxBuildHasher>,
+}
+
+/// A redirect that has arrived.
+pub(super) struct Redirect<'a> {
+    /// Who sent it.
+    pub(super) from: IpAddr,
+    /// Its TTL or hop limit on arrival.
+    pub(super) hops: u8,
+    /// The better next hop.
+    pub(super) gateway: IpAddr,
+    /// Its hardware address, if that is told.
+    pub(super) mac: Option<MacAddr>,
+    /// The packet that went the long way.
+    pub(super) quote: &'a IpPacket,
+}
+
+/// Who follows a redirect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    /// The host, for all packets to the destination.
+    Stack,
+    /// A connection, on whose own route it acts.
+    Connection(SockId),
 }
 
 impl Redirected {
@@ -82,25 +106,6 @@ impl Netns {
         self.send_about(skb, p.src, body, cx);
     }
 
-    /// The same in IPv6 (`ip6_forward`, `ndisc_send_redirect`): only to what is on the link itself, because gateways would have to be
-    /// named by their link-local addresses. What a bridge gave a new destination counts as having come in where it leaves.
-    fn redirect_v6<R: Recorder>(&mut self, dev: IfId, path: &Path, skb: &Skb, cx: &mut Cx<'_, R>) {
-        let Some(p) = skb.ip() else { return };
-        let back = path.dev == dev || skb.bridge_nf.is_some_and(|b| b.routed);
-        let Some(own) = self.iface(dev).and_then(Iface::own_link_local) else { return };
-        let IpAddr::V6(sender) = p.src else { return };
-        if !back || path.via.is_some() || !self.limits.allow(p.dst, REDIRECT_V6_MS, cx.now) {
-            return;
-        }
-        let neighbour =
-            self.path_to(p.src).is_ok_and(|way| way.dev == dev && way.via.is_none() && !way.local);
-        if neighbour && self.limits.allow(p.src, REDIRECT_V6_MS, cx.now) {
-            let gateway_mac = self.neigh.valid_mac(path.dev, p.dst);
-            let message = Icmp::Redirect { gateway: p.dst, gateway_mac, quote: p.quoted() };
-            self.send_discovery(dev, own, sender, message, cx);
-        }
-    }
-
     /// Whether one subnet of an interface holds both addresses (`inet_addr_onlink`).
     fn both_on_link(&self, dev: IfId, a: IpAddr, b: Option<IpAddr>) -> bool {
         let Some(iface) = self.iface(dev) else { return false };
@@ -111,12 +116,17 @@ impl Netns {
     pub(super) fn redirect_input<R: Recorder>(
         &mut self,
         dev: IfId,
-        from: IpAddr,
-        gateway: IpAddr,
-        quote: &IpPacket,
+        redirect: &Redirect<'_>,
         cx: &mut Cx<'_, R>,
     ) -> bool {
-        let Ok(path) = self.path_to(quote.dst) else { return false };
+        let Redirect { from, gateway, quote, .. } = *redirect;
+        let Some(asker) = self.redirected_sender(quote) else { return false };
+        if from.is_ipv6() {
+            return self.redirect_input_v6(dev, redirect, asker, cx);
+        }
+        let Ok(path) = self.path_of(&Flow { src: Some(quote.src), ..Flow::to(quote.dst) }) else {
+            return false;
+        };
         let ours = self.is_local(quote.src) && path.via == Some(from);
         if !ours
             || gateway == from
@@ -134,6 +144,32 @@ impl Netns {
             self.ask(path.dev, gateway, None, None, cx);
         }
         false
+    }
+
+    /// Who has sent the packet that a redirect is about: the error handlers of the protocols decide whether it is followed. A program
+    /// that is in a system call on its connection does not notice it, and of IPv6 no datagram socket does that is bound to no interface
+    /// (`ip6_sk_redirect`), as here none is.
+    fn redirected_sender(&self, quote: &IpPacket) -> Option<Asker> {
+        let body = match (&quote.body, quote.frag) {
+            (Transport::Piece { whole, .. }, Some(frag)) if frag.offset == 0 => whole,
+            (body, _) => body,
+        };
+        match body {
+            Transport::Icmp(_) => Some(Asker::Stack),
+            Transport::Udp(Udp { payload: Payload::Vxlan { vni, .. }, dport, .. }) => {
+                let is =
+                    |v: &Vxlan| (v.vni, v.port, v.local.is_ipv4()) == (*vni, *dport, quote.dst.is_ipv4());
+                let ours = |i: &Iface| i.up && matches!(&i.kind, IfKind::Vxlan(v) if is(v));
+                self.ifaces().any(ours).then_some(Asker::Stack)
+            }
+            Transport::Udp(_) if quote.dst.is_ipv6() => None,
+            Transport::Udp(_) => self.sockets.redirectable(quote).map(|_| Asker::Stack),
+            Transport::Tcp(_) => self.sockets.redirectable(quote).map(Asker::Connection),
+            Transport::Other { payload: Payload::Ip(_), .. } => {
+                self.sends_in_tunnel(quote).then_some(Asker::Stack)
+            }
+            Transport::Sctp(_) | Transport::Piece { .. } | Transport::Other { .. } => None,
+        }
     }
 
     /// `IN_DEV_RX_REDIRECTS`: a router needs both switches, a host one.

@@ -158,11 +158,22 @@ impl Netns {
     fn unicast_path(&self, route: &Route, dst: IpAddr) -> Option<Path> {
         let dev = route.dev?;
         // A group is reached by its own hardware address, whatever gateway the route names.
-        let via = self.exceptions.gateway(dst).or(route.via).filter(|_| !dst.is_multicast());
+        let via = self.exceptions.gateway(dst, route.dst).or(route.via);
+        let via = via.filter(|via| !dst.is_multicast() && (dst.is_ipv4() || *via != dst));
         let next_hop = via.unwrap_or(dst);
         let summary = RouteSummary { dst: route.dst, src: route.src };
         let broadcast = dst == IpAddr::from(Ipv4Addr::BROADCAST);
         Some(Path { dev, next_hop, via, local: false, broadcast, mtu: route.mtu, route: summary })
+    }
+
+    /// The source address that an IPv6 packet without one gets that a route leads (`ip6_route_get_saddr`).
+    #[must_use]
+    pub fn source_v6(&self, route: &Route, dst: Ipv6Addr) -> Option<IpAddr> {
+        if route.kind == RouteKind::Local {
+            return Some(dst.into());
+        }
+        let chosen = || ipv6::source(self.ifaces(), route.dev?, dst).map(IpAddr::V6);
+        route.src.or_else(chosen)
     }
 
     /// The source address that a packet without one gets on a path (`fib_select_default`, `inet_select_addr`): the route's own, one of

@@ -51,6 +51,7 @@ impl Default for Sysctls {
         let conf = IfConf {
             send_redirects: true,
             accept_redirects: true,
+            accept_redirects6: true,
             secure_redirects: true,
             shared_media: true,
             proxy_delay: 80,
@@ -312,6 +313,16 @@ fn set_v6<'a>(
     value: &str,
 ) -> Option<()> {
     let on = value.parse::<i64>().ok()? != 0;
+    if leaf == "accept_redirects" {
+        // That of `all` is kept, and nobody asks for it.
+        let conf = match dev {
+            "all" => &mut sys.all,
+            "default" => &mut sys.default,
+            _ => &mut ifaces.find(|i| *i.name == *dev)?.conf,
+        };
+        conf.accept_redirects6 = on;
+        return Some(());
+    }
     if leaf == "forwarding" {
         // Only `all` decides whether packets are forwarded; `sys.switch` has taken it.
         let conf = match dev {
@@ -373,6 +384,7 @@ pub(super) fn get<'a>(
     match leaf {
         "disable_ipv6" if !v4 => return Ok(u8::from(conf.disable_ipv6).to_string()),
         "forwarding" if !v4 => return Ok(u8::from(conf.forwarding6).to_string()),
+        "accept_redirects" if !v4 => return Ok(u8::from(conf.accept_redirects6).to_string()),
         _ => {}
     }
     conf_switch(&mut conf, leaf).filter(|_| v4).map(|s| s.show()).ok_or_else(unknown)

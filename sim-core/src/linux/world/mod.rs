@@ -544,6 +544,7 @@ impl World {
         recorded!(self, rec => {
             let result = self.enter(id, rec, |ns, cx| act.run(ns, cx));
             self.drain(rec);
+            self.namespaces[id.0 as usize].ns.sockets.hold(None);
             result
         })
     }

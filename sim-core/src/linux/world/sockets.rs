@@ -326,6 +326,7 @@ impl Act<Result<SockId, Errno>> for Connect {
         let mtu = ns.path_mtu(&path, remote.ip(), cx.now);
         let place = u64::from(ns.id.0);
         let sock = ns.sockets.tcp_connect(local, remote, mtu, cx.now, cx.dice, place)?;
+        ns.sockets.hold(Some(sock));
         // As with UDP, IPv6 looks the route up once, before it has chosen the source (`tcp_v6_connect`).
         if bound.is_none() && remote.is_ipv6() {
             ns.sockets.keep_early_route(sock);
@@ -342,6 +343,7 @@ struct TcpSend<'a> {
 
 impl Act<Result<usize, Errno>> for TcpSend<'_> {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<usize, Errno> {
+        ns.sockets.hold(Some(self.sock));
         let sent = ns.sockets.tcp_send(self.sock, self.bytes, cx.now);
         ns.flush_sockets(cx);
         sent
@@ -354,6 +356,7 @@ struct TcpRecv {
 
 impl Act<Result<TcpRead, Errno>> for TcpRecv {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<TcpRead, Errno> {
+        ns.sockets.hold(Some(self.sock));
         let read = ns.sockets.tcp_recv(self.sock);
         ns.flush_sockets(cx);
         read
@@ -366,6 +369,7 @@ struct Shutdown {
 
 impl Act<Result<(), Errno>> for Shutdown {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) -> Result<(), Errno> {
+        ns.sockets.hold(Some(self.sock));
         let done = ns.sockets.tcp_shutdown(self.sock, cx.now);
         ns.flush_sockets(cx);
         done
@@ -378,6 +382,7 @@ struct Abort {
 
 impl Act<()> for Abort {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) {
+        ns.sockets.hold(Some(self.sock));
         ns.sockets.tcp_abort(self.sock);
         ns.flush_sockets(cx);
     }
@@ -389,6 +394,7 @@ struct Close {
 
 impl Act<()> for Close {
     fn run<R: Recorder>(self, ns: &mut Netns, cx: &mut Cx<'_, R>) {
+        ns.sockets.hold(Some(self.sock));
         ns.sockets.close(self.sock, cx.now);
         ns.flush_sockets(cx);
     }

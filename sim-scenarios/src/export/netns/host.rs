@@ -391,6 +391,14 @@ fn switches(ns: &Netns, v6: bool) -> Result<String, NotExportable> {
         let narrow = |dev: &String| ns.ifaces().any(|i| !has_v6(i) && i.name.replace('.', "/") == *dev);
         for dev in all.iter().filter(|dev| !narrow(dev)) {
             put(&format!("net.ipv6.conf.{dev}.disable_ipv6"), false)?;
+            // Few have others than what follows from the switches above.
+            let other = |leaf: &str, usual: &str| {
+                let name = format!("net.ipv6.conf.{dev}.{leaf}");
+                Some(name).filter(|name| ns.sysctl_get(name).is_ok_and(|value| value != usual))
+            };
+            let forwarding = if ns.sysctls().ip6_forward { "1" } else { "0" };
+            let odd = [other("accept_redirects", "1"), other("forwarding", forwarding)];
+            odd.into_iter().flatten().try_for_each(|name| put(&name, false))?;
         }
     }
     let fresh = Settings::default();

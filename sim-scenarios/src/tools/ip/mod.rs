@@ -8,6 +8,7 @@ mod link;
 mod neigh;
 mod netns;
 mod route;
+mod route_cache;
 mod route_get;
 mod rule;
 mod tunnel;

@@ -23,6 +23,8 @@ struct Described {
     dev: Option<String>,
     mac: Option<MacAddr>,
     state: Option<NudState>,
+    /// `router`.
+    router: bool,
 }
 
 /// What `show` and `flush` are asked for.
@@ -123,7 +125,8 @@ impl Call<'_> {
         let mac = entry.mac.to_string();
         if self.dialect == Dialect::Busybox {
             let dev = if with_dev { format!("dev {dev} ") } else { String::new() };
-            let lladdr = if known { format!("lladdr {mac}") } else { String::new() };
+            let router = if entry.router { " router" } else { "" };
+            let lladdr = if known { format!("lladdr {mac}{router}") } else { String::new() };
             let text = format!(
                 "{addr} {dev}{lladdr} used 0/0/0 probes {} {}\n",
                 probes(entry, *state),
@@ -144,6 +147,9 @@ impl Call<'_> {
         if known {
             p.any("lladdr", format_args!("lladdr {mac} "), mac.as_str());
         }
+        if entry.router && !self.options.brief {
+            p.present("router", "router ");
+        }
         if !self.options.brief {
             p.text(format_args!("{} ", state.name()));
             p.words("state", [state.name()]);
@@ -159,7 +165,8 @@ impl Call<'_> {
                 "dev" => d.dev = Some(self.words.value()?.to_owned()),
                 "lladdr" => d.mac = Some(self.words.mac()?),
                 "nud" => d.state = Some(nud(self.words.value()?)?),
-                "proxy" | "router" | "extern_learn" | "managed" | "use" | "protocol" => {
+                "router" => d.router = true,
+                "proxy" | "extern_learn" | "managed" | "use" | "protocol" => {
                     return Err(Failure::NotModelled(format!("ip neigh … {word}")));
                 }
                 word => {
@@ -199,7 +206,11 @@ impl Call<'_> {
                 .filter(|m| *m != MacAddr::ZERO)
                 .ok_or_else(|| refuse("Error: No link layer address given.", 2))?,
         };
-        let result = self.world.ns_mut(self.ns).neigh_set(&dev, addr, mac, state, now);
+        let ns = self.world.ns_mut(self.ns);
+        let result = ns.neigh_set(&dev, addr, mac, state, now);
+        if d.router {
+            ns.neigh_set_router(id, addr);
+        }
         self.done(result)
     }
 

@@ -37,7 +37,7 @@ enum Tables {
     Main,
     One(u32),
     All,
-    /// What ICMP has said: shown by `ip route get` only, as in the kernel.
+    /// What ICMP has said.
     Cache,
 }
 
@@ -45,9 +45,9 @@ enum Tables {
 #[derive(Default)]
 pub(super) struct Filter {
     tables: Tables,
-    dev: Option<String>,
-    via: Option<IpAddr>,
-    src: Option<IpAddr>,
+    pub(super) dev: Option<String>,
+    pub(super) via: Option<IpAddr>,
+    pub(super) src: Option<IpAddr>,
     proto: Option<RouteProto>,
     scope: Option<&'static str>,
     kind: Option<String>,
@@ -78,6 +78,9 @@ impl Call<'_> {
 
     fn route_show(mut self) -> Shown {
         let filter = self.filter()?;
+        if filter.tables == Tables::Cache && self.dialect == Dialect::Iproute2 {
+            return self.route_show_cache(&filter);
+        }
         let ns = self.world.ns(self.ns);
         let mut p = self.printer();
         for (table, route) in self.chosen_routes(&filter, "Dump")? {
@@ -336,13 +339,10 @@ impl Call<'_> {
                 .pick("\"ip route flush\" requires arguments.", "ip: \"ip route flush\" requires arguments");
             return Err(refuse(text, 1));
         }
-        let mut rest = self.words.rest();
-        if rest.first().is_some_and(|w| matches!(w.as_str(), "cache" | "cached")) {
-            rest.clear();
-            self.world.ns_mut(self.ns).flush_exceptions();
-            return Ok(String::new());
-        }
         let filter = self.filter()?;
+        if filter.tables == Tables::Cache {
+            return self.route_flush_cache(&filter);
+        }
         let chosen = self.chosen_routes(&filter, "Flush")?;
         let gone: Vec<(u32, Route)> = chosen.into_iter().map(|(t, r)| (t, r.clone())).collect();
         let mut said = self.printer();
@@ -482,12 +482,12 @@ impl Filter {
         Self { tables: Tables::All, ..Self::default() }
     }
 
-    fn is_v6(&self) -> bool {
+    pub(super) fn is_v6(&self) -> bool {
         let nets = [self.exact, self.root, self.matching].into_iter().flatten().map(|n| n.addr());
         nets.chain(self.via).any(|a| a.is_ipv6())
     }
 
-    fn takes(&self, r: &Route) -> bool {
+    pub(super) fn takes(&self, r: &Route) -> bool {
         self.via.is_none_or(|v| r.via == Some(v))
             && self.src.is_none_or(|s| r.src == Some(s))
             && self.proto.is_none_or(|p| r.proto == p)

@@ -1,12 +1,13 @@
 //! `ip route get`: what the stack would do with a packet.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use sim_core::linux::policy::{Flow, LOCAL, MAIN, RuleAction};
 use sim_core::linux::route::{Route, RouteKind};
 use sim_core::trace::{DropReason, IfId};
 
 use super::route::{Filter, table_name};
+use super::route_cache::{GotV6, print_expires};
 use super::rule::any_base;
 use super::words::refuse;
 use super::{Call, Dialect, Failure, Shown};
@@ -41,6 +42,11 @@ impl Call<'_> {
             return Err(refuse(text, 1));
         }
         let q = self.question()?;
+        if let IpAddr::V6(dst) = q.dst
+            && self.dialect == Dialect::Iproute2
+        {
+            return self.route_get_v6(&q, dst);
+        }
         let got = if q.iif.is_some() { self.came_in(&q)? } else { self.goes_out(&q)? };
         if q.fibmatch
             && let Some(route) = got.route
@@ -51,6 +57,45 @@ impl Call<'_> {
             return Ok(p.finish());
         }
         Ok(self.got(&q, &got))
+    }
+
+    /// The same for IPv6 (`inet6_rtm_getroute`), where whoever sends may ask, and no packet comes in that is not wanted.
+    fn route_get_v6(&self, q: &Question, dst: Ipv6Addr) -> Shown {
+        let ns = self.world.ns(self.ns);
+        let answers = |what: &str| refuse(self.kernel(what), 2);
+        let flow = Flow { src: q.from, dst: q.dst, iif: q.iif, mark: q.mark.unwrap_or(0) };
+        let found = ns.route_lookup(&flow).map_err(|refusal| answers(refusal_text(refusal)));
+        let (table, route) = match q.oif {
+            // Routes by other interfaces are passed over.
+            Some(dev) => found
+                .ok()
+                .filter(|(_, r)| r.dev == Some(dev) || r.kind == RouteKind::Local)
+                .or_else(|| Some((MAIN, ns.routes().lookup_by(q.dst, dev)?)))
+                .ok_or_else(|| answers("Network is unreachable"))?,
+            None => found?,
+        };
+        if q.fibmatch {
+            let mut p = self.printer();
+            self.print_route(&mut p, ns, route, table, &Filter::of_all());
+            return Ok(p.finish());
+        }
+        let host = matches!(route.kind, RouteKind::Local | RouteKind::Anycast);
+        if !host && !matches!(route.kind, RouteKind::Unicast | RouteKind::Multicast) {
+            return Err(answers(kind_text(route.kind)));
+        }
+        let dev = if host { ns.iface_id("lo") } else { None }.or(route.dev).and_then(|d| ns.iface(d));
+        let dev = dev.ok_or_else(|| answers("Network is unreachable"))?;
+        let via = ns.redirected_to(q.dst, route).or(route.via).filter(|via| *via != q.dst);
+        let got = GotV6 {
+            dst: q.dst,
+            from: q.from,
+            iif: q.iif.and_then(|i| ns.iface(i)).map(|i| &*i.name),
+            dev: &dev.name,
+            table,
+            route: Route { via, ..route.clone() },
+            src: if q.iif.is_some() { None } else { ns.source_v6(route, dst) },
+        };
+        Ok(self.print_got_v6(&got))
     }
 
     /// A packet of this host (`ip_route_output_key`).
@@ -110,8 +155,7 @@ impl Call<'_> {
             refusing => return Err(answers(kind_text(refusing))),
         }
         let dev = route.dev.and_then(|d| ns.iface(d)).ok_or_else(|| answers("Network is unreachable"))?;
-        let exception = ns.route_exception(q.dst, self.world.now());
-        let via = exception.and_then(|e| e.gateway).or(route.via);
+        let via = ns.redirected_to(q.dst, route).or(route.via);
         let src = route
             .src
             .or_else(|| dev.source_for(via.unwrap_or(q.dst)))
@@ -125,9 +169,6 @@ impl Call<'_> {
     fn came_in(&self, q: &Question) -> Result<Got<'_>, Failure> {
         let ns = self.world.ns(self.ns);
         let answers = |what: &str| refuse(self.kernel(what), 2);
-        if q.dst.is_ipv6() {
-            return Err(Failure::NotModelled("ip -6 route get … iif".to_owned()));
-        }
         let (Some(iif), Some(from)) = (q.iif.and_then(|i| ns.iface(i)), q.from) else {
             return Err(answers("Invalid argument"));
         };
@@ -245,16 +286,17 @@ impl Call<'_> {
         if q.iif.is_none() {
             p.any("uid", "uid 0 ", 0u32);
         }
-        p.text("\n    cache ");
-        if !got.cache.is_empty() {
-            p.text(format_args!("<{}> ", got.cache.join(",")));
-        }
-        p.words("cache", got.cache.iter().copied());
         let now = self.world.now();
         let exception = ns.route_exception(dst, now).filter(|_| got.cache.is_empty() && q.iif.is_none());
+        let redirected = exception.and_then(|e| e.gateway).map(|_| "redirected");
+        let cache: Vec<&str> = got.cache.iter().copied().chain(redirected).collect();
+        p.text("\n    cache ");
+        if !cache.is_empty() {
+            p.text(format_args!("<{}> ", cache.join(",")));
+        }
+        p.words("cache", cache);
         if let Some(e) = exception {
-            let left = e.expires.since(now).as_secs();
-            p.any("expires", format_args!("expires {left}sec "), left);
+            print_expires(&mut p, e, now);
             if let Some(mtu) = e.mtu {
                 p.open_array("metrics");
                 p.open_object(None);

@@ -245,6 +245,13 @@ impl Connection {
         }
     }
 
+    /// Whether it minds a redirect about a segment: not while it is a request that nobody has accepted, and not when it only waits.
+    pub(super) fn is_redirectable(&self, segment: &Tcp) -> bool {
+        let request = self.state == TcpState::SynReceived && self.parent.is_some();
+        let over = matches!(self.state, TcpState::Closed | TcpState::TimeWait);
+        !request && !over && super::seq::between(segment.seq, self.snd.una, self.snd.max)
+    }
+
     /// This host could not send one of its segments.
     pub(super) fn local_error(&mut self, errno: Errno, mtu: Option<u32>, now: SimTime) {
         match (errno, mtu) {

@@ -401,6 +401,13 @@ impl Sockets {
         Some(id)
     }
 
+    /// The connection that a redirect about one of its segments concerns.
+    pub(super) fn tcp_redirectable(&self, sent: &IpPacket, segment: &Tcp) -> Option<SockId> {
+        let id = *self.tcp.flows.get(&(sent.source(), sent.destination()))?;
+        let Kind::Tcp(connection) = &self.slots.get(&id)?.kind else { return None };
+        (self.held != Some(id) && connection.is_redirectable(segment)).then_some(id)
+    }
+
     pub(super) fn tcp_local_error(&mut self, id: SockId, errno: Errno, mtu: Option<u32>, now: SimTime) {
         if let Ok((_, connection)) = self.connection_mut(id) {
             connection.local_error(errno, mtu, now);
