@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::diagnostic::Diagnostic;
-use crate::kube::objects::Protocol;
+use crate::kube::objects::{Kind, Protocol};
 pub use crate::kube::store::NodePortPin;
 use crate::kube::version::Version;
 
@@ -147,6 +147,34 @@ pub enum Cni {
     CalicoBgp,
     /// `none`: pods stay in ContainerCreating.
     None,
+}
+
+/// Who holds packets to policies, and of which kind.
+const ENFORCED: [(Cni, Kind); 0] = [];
+
+impl Cni {
+    /// Every plugin.
+    pub const ALL: [Self; 6] =
+        [Self::Bridge, Self::Flannel, Self::FlannelHostGw, Self::Calico, Self::CalicoBgp, Self::None];
+
+    /// Its name in the cluster block.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Flannel => "flannel",
+            Self::FlannelHostGw => "flannel-host-gw",
+            Self::Calico => "calico",
+            Self::CalicoBgp => "calico-bgp",
+            Self::None => "none",
+        }
+    }
+
+    /// Whether an agent of the plugin holds packets to policies of a kind.
+    #[must_use]
+    pub fn enforces(self, policy: Kind) -> bool {
+        ENFORCED.contains(&(self, policy))
+    }
 }
 
 /// kube-proxy's back end.

@@ -168,15 +168,7 @@ fn ip_family(r: &mut Reader<'_>, node: &Node) -> Option<IpFamily> {
 }
 
 fn cni(r: &mut Reader<'_>, node: &Node) -> Option<Cni> {
-    let words = [
-        ("bridge", Cni::Bridge),
-        ("flannel", Cni::Flannel),
-        ("flannel-host-gw", Cni::FlannelHostGw),
-        ("calico", Cni::Calico),
-        ("calico-bgp", Cni::CalicoBgp),
-        ("none", Cni::None),
-    ];
-    r.choice(node, "cni", &words)
+    r.choice(node, "cni", &Cni::ALL.map(|cni| (cni.name(), cni)))
 }
 
 pub(super) fn proxy_mode(r: &mut Reader<'_>, node: &Node) -> Option<ProxyMode> {

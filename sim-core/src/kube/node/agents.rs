@@ -217,6 +217,9 @@ impl NodeAgents {
                     proxied = true;
                     self.checked_changed(&change.object, change.what);
                 }
+                kind if kind.is_policy() && change.what == ChangeKind::Added => {
+                    remark_on_policy(&change.object, hands);
+                }
                 _ => {}
             }
         }
@@ -401,6 +404,22 @@ impl NodeAgents {
         self.take_notes(node, hands);
         changed
     }
+}
+
+/// Tells a person that nobody holds packets to a policy.
+fn remark_on_policy(policy: &Object, hands: &mut Hands<'_>) {
+    let cni = hands.config.networking.cni;
+    if cni.enforces(policy.kind()) {
+        return;
+    }
+    let meta = policy.meta();
+    let place = if meta.namespace.is_empty() { String::new() } else { format!("{}/", meta.namespace) };
+    hands.remark(format!(
+        "{} {place}{} has no effect on packets: with `cni: {}` nobody enforces it",
+        policy.kind(),
+        meta.name,
+        cni.name()
+    ));
 }
 
 fn is_proxy_config(object: &Object) -> bool {

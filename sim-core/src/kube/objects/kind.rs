@@ -25,6 +25,8 @@ pub enum Kind {
     Ingress,
     /// `networking.k8s.io/v1` `IngressClass`.
     IngressClass,
+    /// `networking.k8s.io/v1` `NetworkPolicy`.
+    NetworkPolicy,
     /// `v1` Secret.
     Secret,
     /// `v1` `ServiceAccount`.
@@ -69,6 +71,12 @@ pub enum Kind {
     ResourceQuota,
     /// `v1` `LimitRange`.
     LimitRange,
+    /// `policy.networking.k8s.io/v1alpha2` `ClusterNetworkPolicy`.
+    ClusterNetworkPolicy,
+    /// `policy.networking.k8s.io/v1alpha1` `AdminNetworkPolicy`.
+    AdminNetworkPolicy,
+    /// `policy.networking.k8s.io/v1alpha1` `BaselineAdminNetworkPolicy`.
+    BaselineAdminNetworkPolicy,
 }
 
 /// The names of one kind, as `kubectl api-resources` lists them.
@@ -83,7 +91,7 @@ struct Names {
 
 impl Kind {
     /// Every kind, in the order of `kubectl get all`-like listings: containers of things first.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 35] = [
         Self::Namespace,
         Self::Node,
         Self::Pod,
@@ -93,6 +101,7 @@ impl Kind {
         Self::ConfigMap,
         Self::Ingress,
         Self::IngressClass,
+        Self::NetworkPolicy,
         Self::Secret,
         Self::ServiceAccount,
         Self::Role,
@@ -115,10 +124,14 @@ impl Kind {
         Self::HorizontalPodAutoscaler,
         Self::ResourceQuota,
         Self::LimitRange,
+        Self::ClusterNetworkPolicy,
+        Self::AdminNetworkPolicy,
+        Self::BaselineAdminNetworkPolicy,
     ];
 
     const fn names(self) -> Names {
         const RBAC: &str = super::rbac::GROUP;
+        const POLICY: &str = super::cluster_policy::GROUP;
         let (kind, plural, short, group, namespaced): (_, _, &[&str], _, _) = match self {
             Self::Namespace => ("Namespace", "namespaces", &["ns"], "", false),
             Self::Node => ("Node", "nodes", &["no"], "", false),
@@ -129,6 +142,9 @@ impl Kind {
             Self::ConfigMap => ("ConfigMap", "configmaps", &["cm"], "", true),
             Self::Ingress => ("Ingress", "ingresses", &["ing"], "networking.k8s.io", true),
             Self::IngressClass => ("IngressClass", "ingressclasses", &[], "networking.k8s.io", false),
+            Self::NetworkPolicy => {
+                ("NetworkPolicy", "networkpolicies", &["netpol"], "networking.k8s.io", true)
+            }
             Self::Secret => ("Secret", "secrets", &[], "", true),
             Self::ServiceAccount => ("ServiceAccount", "serviceaccounts", &["sa"], "", true),
             Self::Role => ("Role", "roles", &[], RBAC, true),
@@ -157,8 +173,22 @@ impl Kind {
             }
             Self::ResourceQuota => ("ResourceQuota", "resourcequotas", &["quota"], "", true),
             Self::LimitRange => ("LimitRange", "limitranges", &["limits"], "", true),
+            Self::ClusterNetworkPolicy => {
+                ("ClusterNetworkPolicy", "clusternetworkpolicies", &["cnp"], POLICY, false)
+            }
+            Self::AdminNetworkPolicy => {
+                ("AdminNetworkPolicy", "adminnetworkpolicies", &["anp"], POLICY, false)
+            }
+            Self::BaselineAdminNetworkPolicy => {
+                ("BaselineAdminNetworkPolicy", "baselineadminnetworkpolicies", &["banp"], POLICY, false)
+            }
         };
-        let version = if matches!(self, Self::HorizontalPodAutoscaler) { "v2" } else { "v1" };
+        let version = match self {
+            Self::HorizontalPodAutoscaler => "v2",
+            Self::ClusterNetworkPolicy => "v1alpha2",
+            Self::AdminNetworkPolicy | Self::BaselineAdminNetworkPolicy => "v1alpha1",
+            _ => "v1",
+        };
         Names { kind, plural, short, group, version, namespaced }
     }
 
@@ -223,6 +253,21 @@ impl Kind {
     #[must_use]
     pub const fn namespaced(self) -> bool {
         self.names().namespaced
+    }
+
+    /// Whether a real cluster has the kind only after somebody has installed it, as a custom resource.
+    #[must_use]
+    pub const fn is_custom(self) -> bool {
+        matches!(
+            self,
+            Self::ClusterNetworkPolicy | Self::AdminNetworkPolicy | Self::BaselineAdminNetworkPolicy
+        )
+    }
+
+    /// Whether it is about which connections pods may take part in.
+    #[must_use]
+    pub const fn is_policy(self) -> bool {
+        matches!(self, Self::NetworkPolicy) || self.is_custom()
     }
 
     /// What the server adds to every answer about the kind (kubectl prints it as `Warning: …`), since v1.33.

@@ -4,6 +4,7 @@
 //! its type and carried along as it was written ([`meta::Rest`]). A name that the API does not have is an error.
 
 pub mod autoscaler;
+pub mod cluster_policy;
 pub mod config_map;
 pub mod container;
 pub mod controller_revision;
@@ -24,6 +25,7 @@ pub mod manifest;
 pub mod meta;
 pub mod namespace;
 pub mod nearest;
+pub mod network_policy;
 pub mod node;
 pub mod object;
 pub mod older;
@@ -47,6 +49,7 @@ pub mod timestamp;
 pub mod yaml;
 
 pub use autoscaler::HorizontalPodAutoscaler;
+pub use cluster_policy::{AdminNetworkPolicy, BaselineAdminNetworkPolicy, ClusterNetworkPolicy};
 pub use config_map::ConfigMap;
 pub use container::{Container, ContainerPort, ContainerState, ContainerStatus};
 pub use controller_revision::ControllerRevision;
@@ -62,6 +65,7 @@ pub use kind::Kind;
 pub use lease::Lease;
 pub use meta::{LabelSelector, ObjectKey, ObjectMeta, ObjectReference, OwnerReference};
 pub use namespace::Namespace;
+pub use network_policy::NetworkPolicy;
 pub use node::{Node, Taint, TaintEffect};
 pub use object::{Object, Resource};
 pub use pod::{Pod, PodCondition, PodPhase, PodSpec, PodStatus};

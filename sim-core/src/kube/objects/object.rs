@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::autoscaler::HorizontalPodAutoscaler;
+use super::cluster_policy::{AdminNetworkPolicy, BaselineAdminNetworkPolicy, ClusterNetworkPolicy};
 use super::config_map::ConfigMap;
 use super::controller_revision::ControllerRevision;
 use super::cron_job::CronJob;
@@ -20,6 +21,7 @@ use super::kind::Kind;
 use super::lease::Lease;
 use super::meta::{ObjectKey, ObjectMeta, ObjectReference};
 use super::namespace::Namespace;
+use super::network_policy::NetworkPolicy;
 use super::node::Node;
 use super::pod::Pod;
 use super::priority_class::PriorityClass;
@@ -121,6 +123,7 @@ kinds!(
     ConfigMap,
     Ingress,
     IngressClass,
+    NetworkPolicy,
     Secret,
     ServiceAccount,
     Role,
@@ -143,6 +146,9 @@ kinds!(
     HorizontalPodAutoscaler,
     ResourceQuota,
     LimitRange,
+    ClusterNetworkPolicy,
+    AdminNetworkPolicy,
+    BaselineAdminNetworkPolicy,
 );
 
 macro_rules! kinds_with_status {
@@ -176,6 +182,9 @@ kinds_with_status!(
     PersistentVolume,
     HorizontalPodAutoscaler,
     ResourceQuota,
+    ClusterNetworkPolicy,
+    AdminNetworkPolicy,
+    BaselineAdminNetworkPolicy,
 );
 
 impl Object {

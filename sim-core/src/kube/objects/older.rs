@@ -26,11 +26,12 @@ const fn older(api_version: &'static str, kind: Kind, deprecated: u16, removed: 
 /// Never deprecated, never removed.
 const NEVER: u16 = u16::MAX;
 
-const OLDER: [Older; 24] = [
+const OLDER: [Older; 25] = [
     older("extensions/v1beta1", Kind::Deployment, 8, 16),
     older("extensions/v1beta1", Kind::ReplicaSet, 8, 16),
     older("extensions/v1beta1", Kind::DaemonSet, 8, 16),
     older("extensions/v1beta1", Kind::Ingress, 14, 22),
+    older("extensions/v1beta1", Kind::NetworkPolicy, 9, 16),
     older("apps/v1beta1", Kind::Deployment, 8, 16),
     older("apps/v1beta1", Kind::StatefulSet, 8, 16),
     older("apps/v1beta2", Kind::Deployment, 9, 16),
@@ -69,9 +70,10 @@ pub const fn serves_today(kind: Kind, release: Version) -> bool {
     release.minor >= since(kind)
 }
 
-/// Every API version that a release serves of the kinds that are modelled.
+/// Every API version that a release serves of the kinds that are modelled, without custom ones.
 pub fn versions(release: Version) -> impl Iterator<Item = String> {
-    let today = Kind::ALL.into_iter().filter(move |k| serves_today(*k, release)).map(Kind::api_version);
+    let today = Kind::ALL.into_iter().filter(move |k| serves_today(*k, release) && !k.is_custom());
+    let today = today.map(Kind::api_version);
     let earlier =
         OLDER.into_iter().filter(move |o| release.minor < o.removed).map(|o| o.api_version.to_owned());
     today.chain(earlier)

@@ -25,7 +25,9 @@ pub struct Requirement {
 enum Test {
     Equals(String),
     NotEquals(String),
+    /// In order, as they are printed.
     In(Vec<String>),
+    /// In order, as they are printed.
     NotIn(Vec<String>),
     Exists,
     DoesNotExist,
@@ -63,12 +65,13 @@ impl Selector {
         Self { requirements: labels.iter().map(equals).collect() }
     }
 
-    /// The selector of a workload; none if an operator is unknown.
+    /// The selector of a workload or policy, ordered by keys as the server's library does; none if an operator is unknown.
     #[must_use]
     pub fn from_label_selector(selector: &LabelSelector) -> Option<Self> {
         let mut all = Self::from_labels(&selector.match_labels);
         for expression in &selector.match_expressions {
-            let values = expression.values.clone();
+            let mut values = expression.values.clone();
+            values.sort_unstable();
             let test = match expression.operator.as_str() {
                 "In" => Test::In(values),
                 "NotIn" => Test::NotIn(values),
@@ -78,6 +81,7 @@ impl Selector {
             };
             all.requirements.push(Requirement { key: expression.key.clone(), test });
         }
+        all.requirements.sort_by(|a, b| a.key.cmp(&b.key));
         Some(all)
     }
 
@@ -194,7 +198,8 @@ fn parse_requirement(part: &str) -> Result<Requirement, String> {
     let Some(inner) = inner else {
         return Err(format!("found '{}' expected: '('", list.trim()));
     };
-    let values = inner.split(',').map(|v| check_value(v.trim())).collect::<Result<Vec<_>, _>>()?;
+    let mut values = inner.split(',').map(|v| check_value(v.trim())).collect::<Result<Vec<_>, _>>()?;
+    values.sort_unstable();
     make(key, if negative { Test::NotIn(values) } else { Test::In(values) })
 }
 

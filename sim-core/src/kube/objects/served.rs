@@ -5,7 +5,7 @@ use super::kind::Kind;
 /// Kinds of Kubernetes v1.34 that are not modelled, by API version.
 const UNMODELLED: &[(&str, &[&str])] = &[
     ("v1", &["Binding", "Event", "PodTemplate", "ReplicationController"]),
-    ("networking.k8s.io/v1", &["IPAddress", "NetworkPolicy", "ServiceCIDR"]),
+    ("networking.k8s.io/v1", &["IPAddress", "ServiceCIDR"]),
     ("storage.k8s.io/v1", &["CSIDriver", "CSINode", "VolumeAttachment"]),
     ("certificates.k8s.io/v1", &["CertificateSigningRequest"]),
     ("apiextensions.k8s.io/v1", &["CustomResourceDefinition"]),

@@ -217,6 +217,12 @@ fn spec_differs(new: &Object, old: &Object) -> bool {
         }
         (Object::Ingress(new), Object::Ingress(old)) => new.spec != old.spec,
         (Object::IngressClass(new), Object::IngressClass(old)) => new.spec != old.spec,
+        (Object::NetworkPolicy(new), Object::NetworkPolicy(old)) => new.spec != old.spec,
+        (Object::ClusterNetworkPolicy(new), Object::ClusterNetworkPolicy(old)) => new.spec != old.spec,
+        (Object::AdminNetworkPolicy(new), Object::AdminNetworkPolicy(old)) => new.spec != old.spec,
+        (Object::BaselineAdminNetworkPolicy(new), Object::BaselineAdminNetworkPolicy(old)) => {
+            new.spec != old.spec
+        }
         // A Deployment's annotations count too: they go to its replica sets.
         (Object::Deployment(new), Object::Deployment(old)) => {
             new.spec != old.spec || new.metadata.annotations != old.metadata.annotations

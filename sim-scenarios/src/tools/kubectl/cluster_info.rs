@@ -64,7 +64,7 @@ pub(crate) fn api_resources(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     if !matches!(output.as_str(), "" | "name" | "wide") {
         return Err(Failure::not_modelled(format!("the output format {output:?} of {:?}", ctl.path)));
     }
-    let mut rows: Vec<ApiResource> = Kind::ALL.iter().map(|k| ApiResource::of(*k)).collect();
+    let mut rows: Vec<ApiResource> = served(ctl).map(ApiResource::of).collect();
     rows.push(ApiResource {
         short: "ev".to_owned(),
         ..ApiResource::named("events", "Event", "", "v1", true)
@@ -101,6 +101,11 @@ pub(crate) fn api_resources(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     let text = table.flush();
     ctl.print(text);
     Ok(0)
+}
+
+/// The types that this server has: of the custom ones those that somebody uses.
+fn served<'a>(ctl: &'a Ctl<'_, '_>) -> impl Iterator<Item = Kind> + 'a {
+    Kind::ALL.into_iter().filter(|k| !k.is_custom() || ctl.store().iter(*k, None).next().is_some())
 }
 
 /// What can be done to every type that is modelled.
@@ -153,7 +158,8 @@ impl ApiResource {
 /// # Errors
 /// None.
 pub(crate) fn api_versions(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
-    let versions: BTreeSet<String> = older::versions(ctl.version()).collect();
+    let mut versions: BTreeSet<String> = older::versions(ctl.version()).collect();
+    versions.extend(served(ctl).filter(|k| k.is_custom()).map(Kind::api_version));
     versions.iter().for_each(|v| ctl.line(v));
     Ok(0)
 }

@@ -128,7 +128,6 @@ const NOT_MODELLED: &[&[&str]] = &[
     &["customresourcedefinitions", "customresourcedefinition", "crd", "crds"],
     &["ipaddresses", "ipaddress", "ip"],
     &["mutatingwebhookconfigurations", "mutatingwebhookconfiguration"],
-    &["networkpolicies", "networkpolicy", "netpol"],
     &["podtemplates", "podtemplate"],
     &["replicationcontrollers", "replicationcontroller", "rc"],
     &["runtimeclasses", "runtimeclass"],

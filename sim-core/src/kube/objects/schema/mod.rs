@@ -13,6 +13,7 @@ mod ingress;
 mod meta;
 mod placement;
 mod pod;
+mod policy;
 mod quota;
 mod service;
 mod storage;
@@ -142,6 +143,7 @@ pub(crate) const fn of_kind(kind: Kind) -> &'static Type {
         Kind::ConfigMap => &cluster::CONFIG_MAP,
         Kind::Ingress => &ingress::INGRESS,
         Kind::IngressClass => &ingress::INGRESS_CLASS,
+        Kind::NetworkPolicy => &policy::NETWORK_POLICY,
         Kind::Secret => &access::SECRET,
         Kind::ServiceAccount => &access::SERVICE_ACCOUNT,
         Kind::Role => &access::ROLE,
@@ -164,6 +166,9 @@ pub(crate) const fn of_kind(kind: Kind) -> &'static Type {
         Kind::HorizontalPodAutoscaler => &autoscaling::HORIZONTAL_POD_AUTOSCALER,
         Kind::ResourceQuota => &quota::RESOURCE_QUOTA,
         Kind::LimitRange => &quota::LIMIT_RANGE,
+        Kind::ClusterNetworkPolicy => &policy::CLUSTER_NETWORK_POLICY,
+        Kind::AdminNetworkPolicy => &policy::ADMIN_NETWORK_POLICY,
+        Kind::BaselineAdminNetworkPolicy => &policy::BASELINE_ADMIN_NETWORK_POLICY,
     }
 }
 

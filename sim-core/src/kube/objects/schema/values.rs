@@ -28,5 +28,10 @@ values! {
     RECLAIM_POLICY = "v1.PersistentVolumeReclaimPolicy" ["Delete", "Recycle", "Retain"];
     VOLUME_MODE = "v1.PersistentVolumeMode" ["Block", "Filesystem"];
     BINDING_MODE = "v1.VolumeBindingMode" ["Immediate", "WaitForFirstConsumer"];
+    POLICY_PROTOCOL = "v1.Protocol" ["TCP", "UDP", "SCTP"];
+    POLICY_TYPE = "v1.PolicyType" ["Ingress", "Egress"];
+    CLUSTER_TIER = "v1alpha2.Tier" ["Admin", "Baseline"];
+    CLUSTER_ACTION = "v1alpha2.ClusterNetworkPolicyRuleAction" ["Accept", "Deny", "Pass"];
+    ADMIN_ACTION = "v1alpha1.AdminNetworkPolicyRuleAction" ["Allow", "Deny", "Pass"];
     POD_PHASE = "v1.PodPhase" ["Pending", "Running", "Succeeded", "Failed", "Unknown"];
 }

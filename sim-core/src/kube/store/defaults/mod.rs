@@ -3,6 +3,7 @@
 mod access;
 mod ingress;
 mod pod;
+mod policy;
 mod service;
 mod storage;
 mod workload;
@@ -36,6 +37,9 @@ pub(super) fn fill(object: &mut Object) {
             node.spec.pod_cidrs = vec![node.spec.pod_cidr.clone()];
         }
         Object::IngressClass(class) => ingress::fill_class(class),
+        Object::NetworkPolicy(policy) => policy::fill(policy),
+        Object::AdminNetworkPolicy(o) => policy::fill_admin(&mut o.spec),
+        Object::BaselineAdminNetworkPolicy(o) => policy::fill_admin(&mut o.spec),
         Object::Secret(secret) => access::fill_secret(secret),
         Object::RoleBinding(binding) => access::fill_binding(&mut binding.role_ref, &mut binding.subjects),
         Object::ClusterRoleBinding(binding) => {
@@ -78,6 +82,10 @@ pub(super) fn prepare_for_create(object: &mut Object) {
             ingress.metadata.generation = Some(1);
         }
         Object::IngressClass(class) => class.metadata.generation = Some(1),
+        Object::NetworkPolicy(policy) => policy.metadata.generation = Some(1),
+        Object::ClusterNetworkPolicy(o) => (o.status, o.metadata.generation) = (None, Some(1)),
+        Object::AdminNetworkPolicy(o) => (o.status, o.metadata.generation) = (None, Some(1)),
+        Object::BaselineAdminNetworkPolicy(o) => (o.status, o.metadata.generation) = (None, Some(1)),
         Object::Deployment(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
         Object::ReplicaSet(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),
         Object::StatefulSet(o) => (o.status, o.metadata.generation) = (Default::default(), Some(1)),

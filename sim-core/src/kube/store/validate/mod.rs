@@ -5,11 +5,13 @@
 
 mod access;
 mod batch;
+mod cluster_policy;
 mod endpoints;
 mod ingress;
 mod meta;
 mod node;
 mod pod;
+mod policy;
 mod probe;
 mod service;
 mod storage;
@@ -41,6 +43,10 @@ pub fn validate(object: &Object) -> Vec<Cause> {
         Object::ConfigMap(map) => meta::check_config_map(map, &mut faults),
         Object::Ingress(ingress) => ingress::check(ingress, &mut faults),
         Object::IngressClass(class) => ingress::check_class(class, &mut faults),
+        Object::NetworkPolicy(policy) => policy::check(policy, &mut faults),
+        Object::ClusterNetworkPolicy(policy) => cluster_policy::check(policy, &mut faults),
+        Object::AdminNetworkPolicy(policy) => cluster_policy::check_admin(&policy.spec, &mut faults),
+        Object::BaselineAdminNetworkPolicy(policy) => cluster_policy::check_baseline(policy, &mut faults),
         Object::Secret(secret) => access::check_secret(secret, &mut faults),
         Object::ServiceAccount(_) => {}
         Object::Role(role) => access::check_rules(&role.rules, true, &mut faults),

@@ -17,6 +17,7 @@ mod ingress;
 mod namespace;
 mod node;
 mod pod;
+mod policy;
 mod service;
 mod simple;
 mod storage;
@@ -57,6 +58,7 @@ pub(crate) fn describe(found: &Found, look: Look<'_>) -> String {
         "PodDisruptionBudget" => workload::disruption_budget(&mut w, object),
         "Ingress" => ingress::describe(&mut w, object, look),
         "IngressClass" => workload::ingress_class(&mut w, object),
+        "NetworkPolicy" => policy::describe(&mut w, object),
         "Secret" => access::secret(&mut w, object),
         "ServiceAccount" => access::service_account(&mut w, object, look),
         "Role" | "ClusterRole" => access::role(&mut w, object),
@@ -68,12 +70,15 @@ pub(crate) fn describe(found: &Found, look: Look<'_>) -> String {
         "HorizontalPodAutoscaler" => storage::autoscaler(&mut w, object),
         "ResourceQuota" => storage::quota(&mut w, object),
         "LimitRange" => storage::limit_range(&mut w, object),
-        "Event" | "Lease" => return simple::other(w, object),
+        "Event" | "Lease" | "ClusterNetworkPolicy" | "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy" => {
+            return simple::other(w, object);
+        }
         _ => simple::head(&mut w, object),
     }
     let without = matches!(
         found.resource.kind_name(),
-        "Secret"
+        "NetworkPolicy"
+            | "Secret"
             | "Role"
             | "ClusterRole"
             | "RoleBinding"
@@ -96,8 +101,14 @@ pub(crate) fn pod_template(template: &Value) -> String {
 
 /// Name, namespace, labels, annotations.
 fn head(w: &mut Writer, object: &Value) {
+    head_with(w, object, |_| {});
+}
+
+/// As [`head`], with something between namespace and labels.
+fn head_with(w: &mut Writer, object: &Value, between: impl FnOnce(&mut Writer)) {
     w.field(0, "Name", name(object));
     w.field(0, "Namespace", namespace(object));
+    between(w);
     w.labels("Labels", object, "/metadata/labels");
     w.annotations("Annotations", object, "/metadata/annotations");
 }

@@ -41,6 +41,9 @@ pub(super) fn decoded(base64: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Metadata that the generic description does not show among the fields.
+const SHOWN_ABOVE: [&str; 5] = ["managedFields", "name", "namespace", "labels", "annotations"];
+
 /// The generic description: every field, names in title case.
 pub(super) fn other(mut w: Writer, object: &Value) -> String {
     for (title, pointer) in [("Name", "/metadata/name"), ("Namespace", "/metadata/namespace")] {
@@ -48,8 +51,15 @@ pub(super) fn other(mut w: Writer, object: &Value) -> String {
     }
     w.labels("Labels", object, "/metadata/labels");
     w.annotations("Annotations", object, "/metadata/annotations");
-    for (key, value) in object.as_object().into_iter().flatten().filter(|(k, _)| *k != "metadata") {
-        fields(&mut w, 0, key, value);
+    for (key, value) in object.as_object().into_iter().flatten() {
+        if key == "metadata" {
+            w.line(0, "Metadata:");
+            let shown =
+                value.as_object().into_iter().flatten().filter(|(k, _)| !SHOWN_ABOVE.contains(&k.as_str()));
+            shown.for_each(|(k, v)| fields(&mut w, 1, k, v));
+        } else {
+            fields(&mut w, 0, key, value);
+        }
     }
     w.field(0, "Events", "<none>");
     w.finish()
@@ -65,7 +75,10 @@ fn fields(w: &mut Writer, level: usize, key: &str, value: &Value) {
         Value::Array(items) => {
             w.line(level, format!("{title}:"));
             for item in items {
-                w.line(level + 1, super::super::printers::jsonpath::value_text(item));
+                match item {
+                    Value::Object(map) => map.iter().for_each(|(k, v)| fields(w, level + 1, k, v)),
+                    item => w.line(level + 1, super::super::printers::jsonpath::value_text(item)),
+                }
             }
         }
         Value::Null => w.field(level, &title, "<nil>"),
@@ -73,8 +86,11 @@ fn fields(w: &mut Writer, level: usize, key: &str, value: &Value) {
     }
 }
 
-/// `involvedObject` → `Involved Object`, `apiVersion` → `API Version`.
+/// `involvedObject` → `Involved Object`, `apiVersion` → `API Version`; what is no word stays: `example.com/a`.
 fn title(key: &str) -> String {
+    if key.chars().any(|c| !c.is_alphabetic() && c != '-') {
+        return key.to_owned();
+    }
     let mut words = String::new();
     for (i, c) in key.chars().enumerate() {
         if i == 0 {

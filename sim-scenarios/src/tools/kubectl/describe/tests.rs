@@ -141,3 +141,107 @@ fn smaller_kinds() {
     ];
     insta::assert_snapshot!(all.join("\n=====\n"));
 }
+
+#[test]
+fn a_network_policy() {
+    let policy = json!({
+        "metadata": {"name": "web", "namespace": "default", "creationTimestamp": "2026-01-01T00:00:05Z", "labels": {"a": "b"}},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "web"}},
+            "ingress": [
+                {
+                    "from": [
+                        {"namespaceSelector": {"matchLabels": {"ns": "x"}}, "podSelector": {"matchExpressions": [{"key": "pod", "operator": "In", "values": ["b", "a"]}]}},
+                        {"podSelector": {}},
+                        {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "10.2.0.0/16"]}},
+                    ],
+                    "ports": [{"port": 80, "protocol": "TCP"}, {"port": 1000, "endPort": 2000, "protocol": "UDP"}, {"protocol": "SCTP"}],
+                },
+                {},
+            ],
+            "policyTypes": ["Ingress", "Egress"],
+        },
+    });
+    insta::assert_snapshot!(described(Kind::NetworkPolicy, policy, &store()), @r"
+    Name:         web
+    Namespace:    default
+    Created on:   2026-01-01 00:00:05 +0000 UTC
+    Labels:       a=b
+    Annotations:  <none>
+    Spec:
+      PodSelector:     app=web
+      Allowing ingress traffic:
+        To Port: 80/TCP
+        To Port Range: 1000-2000/UDP
+        To Port: <nil>/SCTP
+        From:
+          NamespaceSelector: ns=x
+          PodSelector: pod in (a,b)
+        From:
+          PodSelector: <none>
+        From:
+          IPBlock:
+            CIDR: 10.0.0.0/8
+            Except: 10.1.0.0/16, 10.2.0.0/16
+        ----------
+        To Port: <any> (traffic allowed to all ports)
+        From: <any> (traffic not restricted by source)
+      Allowing egress traffic:
+        <none> (Selected pods are isolated for egress connectivity)
+      Policy Types: Ingress, Egress
+    ");
+    let deny = json!({
+        "metadata": {"name": "deny", "namespace": "default", "creationTimestamp": "2026-01-01T00:00:05Z"},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
+    });
+    insta::assert_snapshot!(described(Kind::NetworkPolicy, deny, &store()), @r"
+    Name:         deny
+    Namespace:    default
+    Created on:   2026-01-01 00:00:05 +0000 UTC
+    Labels:       <none>
+    Annotations:  <none>
+    Spec:
+      PodSelector:     <none> (Allowing the specific traffic to all pods in this namespace)
+      Not affecting ingress traffic
+      Allowing egress traffic:
+        <none> (Selected pods are isolated for egress connectivity)
+      Policy Types: Egress
+    ");
+}
+
+#[test]
+fn a_custom_resource() {
+    let policy = json!({
+        "apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy",
+        "metadata": {"name": "deny", "creationTimestamp": "2026-01-01T00:00:05Z", "generation": 1, "uid": "u"},
+        "spec": {
+            "tier": "Admin", "priority": 5, "subject": {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "x"}}},
+            "egress": [{"action": "Deny", "to": [{"networks": ["10.0.0.0/8"]}]}],
+        },
+    });
+    insta::assert_snapshot!(described(Kind::ClusterNetworkPolicy, policy, &store()), @r"
+    Name:         deny
+    Namespace:    
+    Labels:       <none>
+    Annotations:  <none>
+    API Version:  policy.networking.k8s.io/v1alpha2
+    Kind:         ClusterNetworkPolicy
+    Metadata:
+      Creation Timestamp:  2026-01-01T00:00:05Z
+      Generation:          1
+      UID:                 u
+    Spec:
+      Egress:
+        Action:  Deny
+        To:
+          Networks:
+            10.0.0.0/8
+      Priority:  5
+      Subject:
+        Namespaces:
+          Match Labels:
+            kubernetes.io/metadata.name:  x
+      Tier:                               Admin
+    Events:                               <none>
+    ");
+}

@@ -15,6 +15,7 @@ mod event;
 mod ingress;
 mod node;
 mod pod;
+mod policy;
 mod scaling;
 mod service;
 mod simple;
@@ -77,6 +78,9 @@ pub(crate) fn layout(kind: &str, version: Version) -> Layout {
         "PodDisruptionBudget" => workload::DISRUPTION_BUDGET,
         "Ingress" => ingress::INGRESS,
         "IngressClass" => ingress::CLASS,
+        "NetworkPolicy" => policy::NETWORK_POLICY,
+        "ClusterNetworkPolicy" => policy::CLUSTER,
+        "AdminNetworkPolicy" => policy::ADMIN,
         "Secret" => access::SECRET,
         "ServiceAccount" => access::SERVICE_ACCOUNT,
         "Role" | "ClusterRole" => access::ROLE,
