@@ -44,6 +44,14 @@ impl Request {
         &self.target[..end]
     }
 
+    /// A value out of the query, with `+` and `%20` undone.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.target.split_once('?')?;
+        let query = query.split('#').next().unwrap_or_default();
+        query_pairs(query).find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
     /// Whether the client wants to send another request on the same connection.
     #[must_use]
     pub fn keep_alive(&self) -> bool {
@@ -53,6 +61,37 @@ impl Request {
             _ => self.http11,
         }
     }
+}
+
+/// Names and values of a query such as `a=b&c`, with `+` and `%20` undone.
+pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    let decoded = |text: &str| percent_decode(&text.replace('+', " "));
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(move |pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(move |(n, v)| (decoded(n), decoded(v)))
+}
+
+/// A text with `%20` and the like undone. What stands for no byte stays as it is.
+#[must_use]
+pub fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let hex = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16));
+        match (bytes[i], hex(i + 1), hex(i + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.extend(u8::try_from(high * 16 + low));
+                i += 3;
+            }
+            (byte, ..) => {
+                out.push(byte);
+                i += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// A header larger than this is refused, as nginx and Apache do by default.
@@ -66,7 +105,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     };
     let Ok(head) = std::str::from_utf8(&bytes[..end]) else { return Parsed::Bad };
     let Some(request) = parse_head(head) else { return Parsed::Bad };
-    let length = end + 4 + request.body;
+    let Some(length) = request.body.checked_add(end + 4) else { return Parsed::Bad };
     if bytes.len() < length { Parsed::Incomplete } else { Parsed::Request(request, length) }
 }
 
@@ -171,6 +210,15 @@ mod tests {
         assert_eq!(parse(b"hello\r\n\r\n"), Parsed::Bad);
         assert_eq!(parse(b"GET / HTTP/2\r\n\r\n"), Parsed::Bad);
         assert_eq!(parse(&[b'a'; 9000]), Parsed::Bad);
+        let endless = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", usize::MAX);
+        assert_eq!(parse(endless.as_bytes()), Parsed::Bad);
+    }
+
+    #[test]
+    fn a_query_is_read_without_its_escapes() {
+        let pairs: Vec<_> = query_pairs("a=b%3Dc&d&&e+f=%+5%zz%").collect();
+        let expected = [("a", "b=c"), ("d", ""), ("e f", "% 5%zz%")];
+        assert_eq!(pairs, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use indexmap::IndexMap;
 
-use super::http::{Request, Response, date};
+use super::http::{Request, Response, date, percent_decode};
 use super::small::Small;
 use super::{health, nginx};
 use crate::kube::config::ProxyMode;
@@ -156,26 +156,6 @@ pub(super) fn find(files: &Files, root: &str, path: &str) -> Found {
         },
         None => Found::Nothing,
     }
-}
-
-pub(super) fn percent_decode(path: &str) -> String {
-    let bytes = path.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut i = 0;
-    while i < bytes.len() {
-        let code = path.get(i + 1..i + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match code {
-            Some(byte) if bytes[i] == b'%' => {
-                out.push(byte);
-                i += 3;
-            }
-            _ => {
-                out.push(bytes[i]);
-                i += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Content type by the end of a file's name, as in nginx' `mime.types`.

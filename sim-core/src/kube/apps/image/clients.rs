@@ -99,7 +99,7 @@ fn busyboxplus(tag: &str) -> Image {
 }
 
 fn netshoot() -> Image {
-    const PROGRAMS: [&str; 31] = [
+    const PROGRAMS: [&str; 32] = [
         "arping",
         "bash",
         "brctl",
@@ -107,6 +107,7 @@ fn netshoot() -> Image {
         "conntrack",
         "curl",
         "dig",
+        "drill",
         "ethtool",
         "file",
         "host",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use regex::{Regex, RegexBuilder};
 
 use super::annotations::Settings;
+use crate::kube::apps::http::percent_decode;
 use crate::kube::objects::ingress::ServiceBackendPort;
 
 /// Where requests of a location go.
@@ -126,7 +127,7 @@ pub fn rewritten(location: &Location, path: &str, query: Option<&str>) -> Option
 /// The path as nginx compares it: escapes resolved, slashes merged, dot segments taken out; none if it leads out of the root.
 #[must_use]
 pub fn normalised(path: &str) -> Option<String> {
-    let decoded = crate::kube::apps::site::percent_decode(path);
+    let decoded = percent_decode(path);
     let mut parts: Vec<&str> = Vec::new();
     for part in decoded.split('/').skip(1) {
         match part {

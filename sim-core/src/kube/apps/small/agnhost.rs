@@ -2,7 +2,7 @@
 
 use super::super::http::Response;
 use super::super::site::Visit;
-use super::{go, not_modelled, query};
+use super::{go, not_modelled};
 
 pub(super) fn answer(visit: Visit<'_>) -> Response {
     match visit.request.path() {
@@ -27,8 +27,8 @@ fn now(visit: Visit<'_>) -> String {
 }
 
 fn echo(visit: Visit<'_>) -> Response {
-    let message = query(visit, "msg").unwrap_or_default();
-    let code = query(visit, "code").filter(|c| !c.is_empty());
+    let message = visit.request.query("msg").unwrap_or_default();
+    let code = visit.request.query("code").filter(|c| !c.is_empty());
     let Some(code) = code else { return go::text(message, visit) };
     match code.parse::<i32>() {
         Err(_) => go::text(format!("argument 'code' must be an integer or empty, got {code:?}\n"), visit),
@@ -40,8 +40,8 @@ fn echo(visit: Visit<'_>) -> Response {
 }
 
 fn redirect(visit: Visit<'_>) -> Response {
-    let location = query(visit, "location").unwrap_or_default();
-    let code = query(visit, "code").filter(|c| !c.is_empty()).unwrap_or_else(|| "302".to_owned());
+    let location = visit.request.query("location").unwrap_or_default();
+    let code = visit.request.query("code").filter(|c| !c.is_empty()).unwrap_or_else(|| "302".to_owned());
     let Ok(number) = code.parse::<i32>() else {
         return go::text(format!("argument 'code' must be an integer or empty, got {code:?}\n"), visit);
     };

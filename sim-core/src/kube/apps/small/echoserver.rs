@@ -2,6 +2,7 @@
 
 use super::super::http::{Response, date};
 use super::super::site::Visit;
+use super::not_modelled;
 use super::pages::in_pieces;
 use crate::kube::objects::Timestamp;
 
@@ -50,6 +51,9 @@ fn query(visit: Visit<'_>) -> Option<&str> {
 /// `echoserver:1.4`.
 pub(super) fn old(visit: Visit<'_>) -> Response {
     let request = visit.request;
+    if request.body > 0 {
+        return not_modelled("echoserver: what it says of a body", visit);
+    }
     let version = if request.http11 { "1.1" } else { "1.0" };
     let body = format!(
         "CLIENT VALUES:\nclient_address={}\ncommand={}\nreal path={}\nquery={}\nrequest_version={version}\n\
@@ -69,6 +73,9 @@ pub(super) fn old(visit: Visit<'_>) -> Response {
 /// `echoserver:1.5` and later.
 pub(super) fn new(version: &str, visit: Visit<'_>) -> Response {
     let request = visit.request;
+    if request.body > 0 {
+        return not_modelled("echoserver: what it says of a body", visit);
+    }
     let var = |name: &str| visit.env.get(name).map_or("N/A", String::as_str);
     let pod = if visit.env.contains_key("POD_NAME") {
         format!(

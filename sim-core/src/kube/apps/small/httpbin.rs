@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::http::query_pairs;
 use super::super::http::{Response, date};
 use super::super::site::Visit;
 use super::whoami::canonical;
-use super::{agnhost, decoded, not_modelled};
+use super::{agnhost, not_modelled};
 
 /// Its web server.
 const SERVER: &str = "gunicorn/19.9.0";
@@ -90,8 +91,7 @@ fn headers(visit: Visit<'_>) -> Value {
 
 fn args(visit: Visit<'_>) -> Value {
     let query = visit.request.target.split_once('?').map_or("", |(_, q)| q);
-    let pairs = query.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")));
-    let mut all: Vec<(String, Value)> = pairs.map(|(n, v)| (decoded(n), json!(decoded(v)))).collect();
+    let mut all: Vec<(String, Value)> = query_pairs(query).map(|(n, v)| (n, json!(v))).collect();
     all.sort_by(|a, b| a.0.cmp(&b.0));
     Value::Object(all.into_iter().collect::<Map<String, Value>>())
 }

@@ -146,17 +146,5 @@ fn not_modelled(what: &str, visit: Visit<'_>) -> Response {
     }
 }
 
-/// A value out of a request's query, with `+` and `%20` undone.
-fn query(visit: Visit<'_>, name: &str) -> Option<String> {
-    let (_, query) = visit.request.target.split_once('?')?;
-    let query = query.split('#').next().unwrap_or_default();
-    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.into_iter().find(|(n, _)| *n == name).map(|(_, v)| decoded(v))
-}
-
-fn decoded(text: &str) -> String {
-    super::site::percent_decode(&text.replace('+', " "))
-}
-
 #[cfg(test)]
 mod tests;

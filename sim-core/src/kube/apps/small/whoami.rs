@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::http::Response;
 use super::super::site::Visit;
-use super::{go, not_modelled, query};
+use super::{go, not_modelled};
 
 pub(super) fn answer(name: &str, visit: Visit<'_>) -> Response {
     match visit.request.path() {
@@ -12,7 +12,7 @@ pub(super) fn answer(name: &str, visit: Visit<'_>) -> Response {
         "/health" => go::answer("200 OK", Vec::new(), "", String::new(), visit),
         "/bench" => go::answer("200 OK", Vec::new(), "text/plain", "1".to_owned(), visit),
         path @ ("/data" | "/echo") => not_modelled(&format!("whoami: {path}"), visit),
-        _ if query(visit, "wait").is_some() => not_modelled("whoami: ?wait", visit),
+        _ if visit.request.query("wait").is_some() => not_modelled("whoami: ?wait", visit),
         _ => page(name, visit),
     }
 }
@@ -37,7 +37,11 @@ fn page(name: &str, visit: Visit<'_>) -> Response {
         text += &format!("{name}: {value}\r\n");
     }
     text += "\r\n";
-    if query(visit, "env").is_some_and(|v| matches!(v.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True")) {
+    if visit
+        .request
+        .query("env")
+        .is_some_and(|v| matches!(v.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"))
+    {
         for (name, value) in visit.env {
             text += &format!("{name}={value}\n");
         }
