@@ -355,8 +355,11 @@ const fn is_numeric(shape: Shape) -> bool {
 const QUANTITY_FORMAT: &str =
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
-/// `resource.ParseQuantity` as far as its refusals go.
-fn check_quantity(text: &str) -> Result<(), &'static str> {
+/// Whether a text is a quantity (`100m`, `70Mi`), as `resource.ParseQuantity` tells.
+///
+/// # Errors
+/// Its words.
+pub fn check_quantity(text: &str) -> Result<(), &'static str> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let number = unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let digits = &unsigned[..unsigned.len() - number.len()];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::meta::LabelSelector;
+use super::meta::{LabelSelector, LabelSelectorRequirement};
 
 /// Labels of an object.
 pub type Labels = BTreeMap<String, String>;
@@ -83,6 +83,32 @@ impl Selector {
         }
         all.requirements.sort_by(|a, b| a.key.cmp(&b.key));
         Some(all)
+    }
+
+    /// The same conditions as an object's field, as kubectl makes it of `--selector`.
+    ///
+    /// # Errors
+    /// kubectl's words: `!=`, `<` and `>` have no place there.
+    pub fn to_label_selector(&self) -> Result<LabelSelector, String> {
+        let mut out = LabelSelector::default();
+        for Requirement { key, test } in &self.requirements {
+            let (operator, values) = match test {
+                Test::Equals(value) => {
+                    out.match_labels.insert(key.clone(), value.clone());
+                    continue;
+                }
+                Test::In(values) => ("In", values.clone()),
+                Test::NotIn(values) => ("NotIn", values.clone()),
+                Test::Exists => ("Exists", Vec::new()),
+                Test::DoesNotExist => ("DoesNotExist", Vec::new()),
+                Test::NotEquals(_) => return Err("\"!=\" is not a valid label selector operator".to_owned()),
+                Test::GreaterThan(_) => return Err("\"gt\" isn't supported in label selectors".to_owned()),
+                Test::LessThan(_) => return Err("\"lt\" isn't supported in label selectors".to_owned()),
+            };
+            let (key, operator) = (key.clone(), operator.to_owned());
+            out.match_expressions.push(LabelSelectorRequirement { key, operator, values });
+        }
+        Ok(out)
     }
 
     /// Reads what a person writes behind `-l`: `app=web,tier!=db,env in (a, b),!legacy,beta`.
@@ -251,6 +277,15 @@ mod tests {
         ] {
             assert_eq!(Selector::parse(text).unwrap().matches(&web), holds, "{text}");
         }
+    }
+
+    #[test]
+    fn a_selector_becomes_a_field_and_back() {
+        let selector = Selector::parse("app=web,tier in (a,b),env notin (x),beta,!legacy").unwrap();
+        let field = selector.to_label_selector().unwrap();
+        assert_eq!(Selector::from_label_selector(&field), Some(selector));
+        assert!(Selector::parse("a!=b").unwrap().to_label_selector().is_err());
+        assert!(Selector::parse("a>1").unwrap().to_label_selector().is_err());
     }
 
     #[test]

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use serde_json::{Map, Value, json};
+use sim_core::kube::objects::decode::check_quantity;
+
+use super::failure::Failure;
+
 /// A quantity in thousandths, with the form it is written in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Quantity {
@@ -50,8 +55,23 @@ impl Quantity {
 
     /// How many per cent of `whole` this is, rounded down; 0 of nothing.
     pub(crate) fn percent_of(self, whole: Self) -> i128 {
-        if whole.milli == 0 { 0 } else { self.milli * 100 / whole.milli }
+        if whole.milli == 0 { 0 } else { self.milli.saturating_mul(100) / whole.milli }
     }
+}
+
+/// Reads `cpu=200m,memory=512Mi`.
+///
+/// # Errors
+/// kubectl's words.
+pub(crate) fn list(text: Option<&str>) -> Result<Map<String, Value>, Failure> {
+    let one = |part: &str| {
+        let (resource, amount) = part.split_once('=').filter(|(_, a)| !a.contains('=')).ok_or_else(|| {
+            Failure::plain(format!("invalid argument syntax {part}, expected <resource>=<value>"))
+        })?;
+        check_quantity(amount).map_err(Failure::plain)?;
+        Ok((resource.to_owned(), json!(amount)))
+    };
+    text.filter(|t| !t.is_empty()).into_iter().flat_map(|t| t.split(',')).map(one).collect()
 }
 
 impl fmt::Display for Quantity {

@@ -1,11 +1,12 @@
 //! `kubectl create poddisruptionbudget`, `priorityclass`, `quota`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sim_core::kube::objects::{Kind, Selector};
 
 use super::super::args::{Flag, Kind as F, flag};
 use super::super::ctl::Ctl;
 use super::super::failure::Failure;
+use super::super::quantity;
 use super::New;
 
 pub(super) static BUDGET_FLAGS: &[Flag] =
@@ -28,12 +29,7 @@ pub(super) fn budget(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     let Some(selector) = ctl.args.text("selector").filter(|s| !s.is_empty()) else {
         return Err(Failure::plain("a selector must be specified"));
     };
-    Selector::parse(selector).map_err(Failure::plain)?;
-    let pairs: Map<String, Value> = selector
-        .split(',')
-        .filter_map(|part| part.split_once('='))
-        .map(|(k, v)| (k.to_owned(), json!(v.trim_start_matches('='))))
-        .collect();
+    let selector = Selector::parse(selector).and_then(|s| s.to_label_selector()).map_err(Failure::plain)?;
     let (least, most) = (ctl.args.text("min-available"), ctl.args.text("max-unavailable"));
     let (field, value) = match (least, most) {
         (None, None) => {
@@ -48,7 +44,7 @@ pub(super) fn budget(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     let body = json!({
         "apiVersion": Kind::PodDisruptionBudget.api_version(), "kind": "PodDisruptionBudget",
         "metadata": super::metadata(ctl, &name),
-        "spec": {field: amount(value), "selector": {"matchLabels": pairs}},
+        "spec": {field: amount(value), "selector": selector},
     });
     Ok(New { kind: Kind::PodDisruptionBudget, body, what: Some("poddisruptionbudgets".to_owned()) })
 }
@@ -69,15 +65,7 @@ pub(super) fn priority(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
 
 pub(super) fn quota(ctl: &mut Ctl<'_, '_>) -> Result<New, Failure> {
     let name = super::one_name(ctl)?;
-    let mut hard = Map::new();
-    for part in ctl.args.text("hard").unwrap_or("").split(',').filter(|p| !p.is_empty()) {
-        let Some((resource, most)) = part.split_once('=') else {
-            return Err(Failure::plain(format!(
-                "invalid argument syntax {part:?}, expected <resource>=<value>"
-            )));
-        };
-        hard.insert(resource.to_owned(), json!(most));
-    }
+    let hard = quantity::list(ctl.args.text("hard"))?;
     let mut spec = json!({});
     if !hard.is_empty() {
         spec["hard"] = Value::Object(hard);

@@ -1,12 +1,10 @@
 //! `kubectl set resources`.
 
-use serde_json::{Map, Value, json};
-
 use super::super::args::{Flag, Kind as F, flag};
 use super::super::ctl::Ctl;
 use super::super::edit;
 use super::super::failure::Failure;
-use super::super::quantity::Quantity;
+use super::super::quantity;
 use super::super::value::name;
 use super::{change, chosen, objects};
 
@@ -25,7 +23,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
             "you must specify an update to requests or limits (in the form of --requests/--limits)",
         ));
     }
-    let wanted = [("limits", amounts(limits)?), ("requests", amounts(requests)?)];
+    let wanted = [("limits", quantity::list(limits)?), ("requests", quantity::list(requests)?)];
     let (found, failures) = objects(ctl, &words)?;
     let pattern = ctl.args.text("containers").unwrap_or("*").to_owned();
     edit::each(ctl, &found, failures, |ctl, found| {
@@ -48,20 +46,4 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         }
         Ok(())
     })
-}
-
-/// `cpu=200m,memory=512Mi`.
-fn amounts(text: Option<&str>) -> Result<Map<String, Value>, Failure> {
-    let one = |part: &str| {
-        let (resource, amount) = part.split_once('=').filter(|(_, a)| !a.contains('=')).ok_or_else(|| {
-            Failure::plain(format!("invalid argument syntax {part}, expected <resource>=<value>"))
-        })?;
-        if Quantity::parse(amount).is_none() {
-            return Err(Failure::plain(
-                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-            ));
-        }
-        Ok((resource.to_owned(), json!(amount)))
-    };
-    text.into_iter().flat_map(|t| t.split(',')).map(one).collect()
 }
