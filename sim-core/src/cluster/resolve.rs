@@ -12,6 +12,7 @@ use crate::kube::dns::resolver::{
 };
 use crate::linux::socket::{SockOptions, TcpRead};
 use crate::linux::{Errno, World};
+use crate::time::SimTime;
 use crate::trace::{NsId, SockId};
 
 impl Cluster {
@@ -21,23 +22,24 @@ impl Cluster {
     /// # Errors
     /// As `getaddrinfo(3)`; [`LookupError::Failed`] if there is no such place.
     pub fn resolve(&mut self, from: &Place, name: &str) -> Result<Vec<IpAddr>, LookupError> {
-        self.lookup(from, name, Family::Any, None).map(|found| found.addresses)
+        self.lookup(from, name, Family::Any, (None, None)).map(|found| found.addresses)
     }
 
-    /// The same, with all that is known about the answer; `conf` stands in for the machine's resolv.conf.
+    /// The same, with all that is known about the answer; `conf` stands in for the machine's resolv.conf, and `until` is when the
+    /// program's patience ends.
     ///
     /// # Errors
-    /// As [`Cluster::resolve`].
+    /// As [`Cluster::resolve`]; [`LookupError::TryAgain`] if time is up.
     pub fn lookup(
         &mut self,
         from: &Place,
         name: &str,
         family: Family,
-        conf: Option<&ResolvConf>,
+        (conf, until): (Option<&ResolvConf>, Option<SimTime>),
     ) -> Result<Found, LookupError> {
         let mut found = match known(name, family, &Hosts::parse(&self.text(from, "/etc/hosts"))) {
             Some(found) => found?,
-            None => self.ask(from, conf, &Request::Addresses { name: name.to_owned(), family })?,
+            None => self.ask(from, (conf, until), &Request::Addresses { name: name.to_owned(), family })?,
         };
         let routes = self.netns(from).map(|ns| self.world.ns(ns).routes());
         let libc = self.machine(from).map_or(resolver::Libc::Glibc, |m| libc_of(m.tools.libc));
@@ -47,12 +49,21 @@ impl Cluster {
     }
 
     /// The name of an address without a final dot, as `getnameinfo(3)` finds it; `conf` stands in for the machine's resolv.conf.
-    pub fn name_of(&mut self, from: &Place, addr: IpAddr, conf: Option<&ResolvConf>) -> Option<String> {
+    ///
+    /// # Errors
+    /// [`LookupError::NotFound`]: the address has no name; others: nobody could tell.
+    pub fn name_of(
+        &mut self,
+        from: &Place,
+        addr: IpAddr,
+        conf: Option<&ResolvConf>,
+    ) -> Result<String, LookupError> {
         if let Some(name) = Hosts::parse(&self.text(from, "/etc/hosts")).name(addr) {
-            return Some(name.to_owned());
+            return Ok(name.to_owned());
         }
-        let found = self.ask(from, conf, &Request::Pointer(addr)).ok()?;
-        found.names.first().map(|n| name::relative(n).to_owned())
+        let found = self.ask(from, (conf, None), &Request::Pointer(addr))?;
+        let name = found.names.first().ok_or(LookupError::NotFound)?;
+        Ok(name::relative(name).to_owned())
     }
 
     /// A machine's resolv.conf.
@@ -63,8 +74,12 @@ impl Cluster {
 
     /// Moves the messages of a program that asks name servers until it is done.
     pub fn drive(&mut self, ns: NsId, client: &mut impl Client) {
+        self.drive_until(ns, client, None);
+    }
+
+    fn drive_until(&mut self, ns: NsId, client: &mut impl Client, limit: Option<SimTime>) {
         let mut sockets = Sockets { ns, open: BTreeMap::new() };
-        loop {
+        while limit.is_none_or(|limit| self.now() < limit) {
             match client.poll(self.now()) {
                 Action::Done => break,
                 Action::Close(number) => sockets.close(&mut self.world, number),
@@ -75,7 +90,7 @@ impl Cluster {
                 }
                 Action::Wait(until) => {
                     let mut news = Vec::new();
-                    self.wait(until, |c| {
+                    self.wait(limit.map_or(until, |limit| limit.min(until)), |c| {
                         news = sockets.receive(&mut c.world);
                         !news.is_empty()
                     });
@@ -96,7 +111,7 @@ impl Cluster {
     fn ask(
         &mut self,
         from: &Place,
-        conf: Option<&ResolvConf>,
+        (conf, until): (Option<&ResolvConf>, Option<SimTime>),
         request: &Request,
     ) -> Result<Found, LookupError> {
         let machine = self.machine(from).ok_or(LookupError::Failed)?;
@@ -105,7 +120,7 @@ impl Cluster {
         let libc = libc_of(libc);
         let seed = self.world.dice().bits(Purpose::Identifier, u64::from(ns.0));
         let mut resolver = Resolver::new(libc, conf, request, seed);
-        self.drive(ns, &mut resolver);
+        self.drive_until(ns, &mut resolver, until);
         resolver.result().cloned().unwrap_or(Err(LookupError::TryAgain))
     }
 

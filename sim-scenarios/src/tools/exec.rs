@@ -56,7 +56,8 @@ pub fn kind_of(cluster: &Cluster, place: &Place) -> On {
         Base::Workstation => On::WORKSTATION,
         Base::Node => On::NODE,
         Base::Host => On::HOST,
-        Base::Busybox | Base::Alpine => On::BUSYBOX,
+        Base::Busybox => On::BUSYBOX,
+        Base::Alpine => On::BUSYBOX.or(On::ALPINE),
         Base::Debian => On::DEBIAN,
         Base::Bare => On::NONE,
     })
@@ -192,4 +193,32 @@ fn base_name(program: &str) -> &str {
         .find_map(|dir| program.strip_prefix(dir))
         .filter(|rest| !rest.contains('/'))
         .unwrap_or(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::net::testbed::cluster;
+
+    fn found(base: Base, program: &str) -> Lookup {
+        let mut cluster = cluster();
+        let place = Place::pod("default", "pod-a");
+        cluster.machine_mut(&place).unwrap().tools.base = base;
+        look_up(&cluster, &place, program)
+    }
+
+    #[test]
+    fn package_managers_are_not_called_missing_where_they_are() {
+        assert!(matches!(found(Base::Alpine, "apk"), Lookup::NotModelled));
+        assert!(matches!(found(Base::Busybox, "apk"), Lookup::Missing));
+        assert!(matches!(found(Base::Debian, "apt-get"), Lookup::NotModelled));
+        assert!(matches!(found(Base::Alpine, "apt-get"), Lookup::Missing));
+    }
+
+    #[test]
+    fn alpine_has_what_busybox_has() {
+        assert!(matches!(found(Base::Alpine, "nslookup"), Lookup::Tool(_)));
+        assert!(matches!(found(Base::Alpine, "/bin/ps"), Lookup::NotModelled));
+        assert!(matches!(found(Base::Bare, "sh"), Lookup::Missing));
+    }
 }

@@ -26,6 +26,8 @@ impl On {
     pub const BUSYBOX: Self = Self(1 << 3);
     /// Containers of a Debian image (nginx, httpd, …): coreutils, no network tools.
     pub const DEBIAN: Self = Self(1 << 4);
+    /// Containers of an alpine image alone.
+    pub const ALPINE: Self = Self(1 << 5);
     /// No machine.
     pub const NONE: Self = Self(0);
     /// Machines that are whole systems.
@@ -172,6 +174,8 @@ static KNOWN: &[(On, &[&str])] = &[
         "mktemp", "more", "mv", "nproc", "rmdir", "sha256sum", "stat", "tty", "uname", "uptime", "whoami"]),
     (On::MACHINES.or(On::BUSYBOX), &["free", "kill", "less", "ps", "route", "ifconfig", "arp", "arping", "netstat", "telnet",
         "top", "vi", "watch", "traceroute", "nslookup", "ping", "wget", "nc", "ip", "brctl", "sysctl"]),
+    (On::ALPINE, &["apk", "getconf", "getent", "iconv", "ldd"]),
+    (On::DEBIAN, &["apt", "apt-get", "apt-cache", "apt-mark", "dpkg", "perl"]),
     (On::MACHINES, &["apt", "apt-get", "bridge", "containerd", "crictl", "ctr", "curl", "dig", "docker", "ethtool", "getent", "git",
         "helm", "host", "ipset", "iptables", "iptables-apply", "iptables-legacy", "iptables-legacy-restore", "iptables-legacy-save",
         "iptables-translate", "iptables-restore-translate", "ip6tables-legacy", "ip6tables-legacy-restore", "ip6tables-legacy-save",

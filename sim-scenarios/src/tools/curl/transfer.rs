@@ -6,7 +6,7 @@ use sim_core::time::SimTime;
 
 use super::super::net::http::{End, Head, HeadError, Reader};
 use super::super::net::url::Url;
-use super::super::net::{Failure, Stream, connect_from, lookup, strerror};
+use super::super::net::{Failure, Stream, connect_from, lookup_until, strerror};
 use super::super::{Cx, SIGINT_STATUS};
 use super::options::Options;
 use super::version::Release;
@@ -161,15 +161,15 @@ impl<'a> Transfer<'a> {
             cx.not_modelled("curl: https");
             return Err(Failed::new(super::super::NOT_MODELLED, "not modelled: https"));
         }
-        let addresses = self.addresses(cx)?;
+        let own = cx.now() + self.options.connect_timeout;
+        let until = self.until().map_or(own, |m| m.min(own));
+        let addresses = self.addresses(cx, until)?;
         self.resolved = Some(cx.now());
         let source = self.source(cx)?;
         let lines = self.release.resolved(&self.url.host, self.url.port(), &addresses);
         self.say_all(cx, lines);
         self.connections += 1;
         let (host, port) = (self.url.host.clone(), self.url.port());
-        let own = cx.now() + self.options.connect_timeout;
-        let until = self.until().map_or(own, |m| m.min(own));
         let mut last = Failed::new(7, "Couldn't connect to server");
         let addresses = addresses.into_iter().filter(|ip| source.is_none_or(|s| s.is_ipv4() == ip.is_ipv4()));
         for ip in addresses {
@@ -233,16 +233,22 @@ impl<'a> Transfer<'a> {
         own.map(Some).ok_or_else(failed)
     }
 
-    fn addresses(&self, cx: &mut Cx<'_>) -> Result<Vec<IpAddr>, Failed> {
+    fn addresses(&self, cx: &mut Cx<'_>, until: SimTime) -> Result<Vec<IpAddr>, Failed> {
         let (host, port) = (&self.url.host, self.url.port());
         let given = self.options.resolve.iter().find(|(h, p, _)| h.eq_ignore_ascii_case(host) && *p == port);
         if let Some((_, _, addresses)) = given {
             return Ok(addresses.clone());
         }
-        lookup(cx, host, self.options.family).map(|found| found.addresses).map_err(|_| {
-            self.say(cx, &format!("* Could not resolve host: {host}"));
+        lookup_until(cx, host, self.options.family, Some(until)).map(|found| found.addresses).map_err(|_| {
+            let failed = if cx.now() >= until {
+                let millis = cx.now().since(self.started).as_millis();
+                Failed::new(28, format!("Resolving timed out after {millis} milliseconds"))
+            } else {
+                Failed::new(6, format!("Could not resolve host: {host}"))
+            };
+            self.say(cx, &format!("* {}", failed.message));
             self.say(cx, &self.release.closing(self.connections));
-            Failed::new(6, format!("Could not resolve host: {host}"))
+            failed
         })
     }
 

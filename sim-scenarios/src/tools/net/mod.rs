@@ -64,12 +64,32 @@ pub(crate) fn resolve(cx: &mut Cx<'_>, name: &str) -> Result<Vec<IpAddr>, Lookup
 
 /// `getaddrinfo(3)` on this machine.
 pub(crate) fn lookup(cx: &mut Cx<'_>, name: &str, family: Family) -> Result<Found, LookupError> {
-    cx.cluster.lookup(cx.place, name, family, None)
+    cx.cluster.lookup(cx.place, name, family, (None, None))
+}
+
+/// The same for a program whose patience ends.
+pub(crate) fn lookup_until(
+    cx: &mut Cx<'_>,
+    name: &str,
+    family: Family,
+    until: Option<SimTime>,
+) -> Result<Found, LookupError> {
+    cx.cluster.lookup(cx.place, name, family, (None, until))
 }
 
 /// `getnameinfo(3)` on this machine: the name of an address, without a final dot.
 pub(crate) fn name_of(cx: &mut Cx<'_>, addr: IpAddr) -> Option<String> {
-    cx.cluster.name_of(cx.place, addr, None)
+    cx.cluster.name_of(cx.place, addr, None).ok()
+}
+
+/// The same, with the address for an address that has no name; none where the library fails because nobody answers: musl's does not.
+pub(crate) fn name_or_number(cx: &mut Cx<'_>, addr: IpAddr) -> Option<String> {
+    let is_musl = libc(cx) == Libc::Musl;
+    match cx.cluster.name_of(cx.place, addr, None) {
+        Ok(name) => Some(name),
+        Err(LookupError::NotFound | LookupError::NoData) => Some(addr.to_string()),
+        Err(_) => is_musl.then(|| addr.to_string()),
+    }
 }
 
 /// A random number for a program's own use: query ids and the like.

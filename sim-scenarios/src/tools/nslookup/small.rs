@@ -36,7 +36,7 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
 
 /// Prints a name and its addresses with their names; whether there are any.
 fn block(cx: &mut Cx<'_>, conf: &ResolvConf, title: &str, host: &str) -> bool {
-    let addresses: Vec<IpAddr> = match cx.cluster.lookup(cx.place, host, Family::Any, Some(conf)) {
+    let addresses: Vec<IpAddr> = match cx.cluster.lookup(cx.place, host, Family::Any, (Some(conf), None)) {
         Ok(found) => found.addresses,
         Err(error) => {
             // Only Alpine's build says why.
@@ -49,7 +49,10 @@ fn block(cx: &mut Cx<'_>, conf: &ResolvConf, title: &str, host: &str) -> bool {
     };
     cx.out.line(format!("{title:<10} {host}"));
     for (i, addr) in addresses.into_iter().enumerate() {
-        let name = cx.cluster.name_of(cx.place, addr, Some(conf)).map_or(String::new(), |n| format!(" {n}"));
+        let name = cx
+            .cluster
+            .name_of(cx.place, addr, Some(conf))
+            .map_or_else(|_| String::new(), |n| format!(" {n}"));
         cx.out.line(format!("Address {}: {addr}{name}", i + 1));
     }
     true

@@ -59,9 +59,8 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
         .flat_map(|p| rows.iter().filter(move |r| r.info.protocol == p))
         .filter(|r| request.wants(r))
         .collect();
-    let kinds = [request.tcp, request.udp, request.unix].iter().filter(|k| **k).count();
     let width = cx.out.is_terminal().then_some(SCREEN);
-    let mut table = Table::new(kinds > 1, request.states.len() > 1);
+    let mut table = Table::new(request.unix || request.tcp && request.udp, request.states.len() > 1);
     if request.header {
         table.header();
     }

@@ -21,8 +21,15 @@ pub(super) fn users(cx: &Cx<'_>, sock: SockId) -> String {
 /// The process that holds a socket of this machine's namespace, if one of the model does.
 pub(crate) fn owner(cx: &Cx<'_>, sock: SockId) -> Option<Owner> {
     let ns = net::netns(cx).ok()?;
-    let (number, place, fd) = cx.cluster.process_of(ns, sock)?;
+    let (mut number, place, mut fd) = cx.cluster.process_of(ns, sock)?;
     let proxy = matches!(place, Place::Node(_)) && cx.cluster.is_proxy_health(ns, sock);
+    if proxy {
+        // Its servers are one process.
+        let all = cx.cluster.world.bare(ns).sockets.listening().map(|s| s.id);
+        let all: Vec<SockId> = all.filter(|s| cx.cluster.is_proxy_health(ns, *s)).collect();
+        number = all.first().and_then(|s| cx.cluster.process_of(ns, *s)).map_or(number, |(first, ..)| first);
+        fd = all.iter().position(|s| *s == sock).unwrap_or(fd);
+    }
     // The program of a container is the first in its own process namespace.
     let inside = matches!(cx.place, Place::Container { .. });
     let pid = if inside { 1 } else { 800 + number * 13 };

@@ -1,4 +1,4 @@
-//! `hostname [-i | -I | -s | -f]`
+//! `hostname [-i | -I | -s | -f | -d]`
 
 use super::options::Options;
 use crate::tools::Cx;
@@ -7,8 +7,15 @@ use sim_core::linux::ipv6::is_link_local;
 pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
     let options = match Options::read(
         cx,
-        "iIsf",
-        &[("ip-address", 'i'), ("all-ip-addresses", 'I'), ("short", 's'), ("fqdn", 'f')],
+        "iIsfd",
+        &[
+            ("ip-address", 'i'),
+            ("all-ip-addresses", 'I'),
+            ("short", 's'),
+            ("fqdn", 'f'),
+            ("long", 'f'),
+            ("domain", 'd'),
+        ],
     ) {
         Ok(options) => options,
         Err(status) => return status,
@@ -39,19 +46,35 @@ pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
         }
     } else if options.has('s') {
         name.split('.').next().unwrap_or_default().to_owned()
+    } else if options.has('f') || options.has('d') {
+        let full = canonical(cx, &name).unwrap_or(name);
+        if options.has('f') { full } else { full.split_once('.').map_or("", |(_, domain)| domain).to_owned() }
     } else {
         name
     };
+    if text.is_empty() && options.has('d') {
+        return 0;
+    }
     cx.out.line(text);
     0
 }
 
 fn from_hosts_file(cx: &mut Cx<'_>, name: &str) -> Option<String> {
+    line_of(cx, name)?.into_iter().next()
+}
+
+/// What `gethostbyname(3)` calls a host of the file: the first name in its line.
+fn canonical(cx: &mut Cx<'_>, name: &str) -> Option<String> {
+    line_of(cx, name)?.into_iter().nth(1)
+}
+
+/// The words of the line of `/etc/hosts` that has a name.
+fn line_of(cx: &mut Cx<'_>, name: &str) -> Option<Vec<String>> {
     let bytes = cx.files().read("/etc/hosts").ok()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    text.lines().find_map(|line| {
-        let mut words = line.split('#').next()?.split_whitespace();
-        let addr = words.next()?;
-        words.any(|w| w == name).then(|| addr.to_owned())
-    })
+    let words = |line: &str| {
+        let line = line.split('#').next().unwrap_or_default();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<String>>()
+    };
+    text.lines().map(words).find(|words| words.iter().skip(1).any(|w| w == name))
 }

@@ -210,12 +210,13 @@ impl Path {
     }
 
     fn line(&self, cx: &mut Cx<'_>, ttl: u8, from: IpAddr, time: Duration) -> String {
-        let name = if self.numeric { None } else { Some(net::name_of(cx, from)) };
+        let name = if self.numeric { None } else { Some(net::name_or_number(cx, from)) };
         let host = match name {
             None => from.to_string(),
-            Some(None) if !self.both => "???".to_owned(),
-            Some(name) if self.both => format!("{} ({from})", name.unwrap_or_else(|| "???".to_owned())),
-            Some(name) => name.unwrap_or_default(),
+            Some(name) => {
+                let name = name.unwrap_or_else(|| "???".to_owned());
+                if self.both { format!("{name} ({from})") } else { name }
+            }
         };
         let micros = time.as_micros();
         format!("{ttl:2}:  {host:<COLUMN$}{:3}.{:03}ms ", micros / 1000, micros % 1000)

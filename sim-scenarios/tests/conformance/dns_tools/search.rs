@@ -29,7 +29,7 @@ pub(super) fn resolver(case: &Value, file: &Value, _folder: &Path) -> Result<(),
     serve(&mut lab, case, file)?;
     let started = lab.cluster.now();
     let client = lab.client.clone();
-    let result = lab.cluster.lookup(&client, name, family, None);
+    let result = lab.cluster.lookup(&client, name, family, (None, None));
     let took = lab.cluster.now().since(started).as_secs_f64();
     queries(&lab.queries(), case)?;
     let expected = case["elapsed_s"].as_f64().unwrap_or(0.0);
