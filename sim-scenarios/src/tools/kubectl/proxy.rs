@@ -1,24 +1,24 @@
 //! `kubectl proxy`: a port of this machine that speaks HTTP and leads to the API server, and through it into pods and Services.
 //!
-//! The connection to the API server is HTTPS and is not modelled as packets; the API server's own connection to a pod is a real one, from
-//! the control-plane node.
+//! The connection to the API server is HTTPS and is not modelled as packets.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use regex::Regex;
 use sim_core::kube::apps::http::{Parsed, Request, date, parse};
-use sim_core::kube::objects::{Kind, Timestamp};
+use sim_core::kube::objects::Timestamp;
 use sim_core::trace::{NsId, SockId};
 
-use super::api::{self, Answer};
+use super::api::through::{self, Sent};
+use super::api::{self, Answer, Refusal};
 use super::args::{Flag, Kind as F, flag, short};
 use super::ctl::Ctl;
 use super::failure::Failure;
-use crate::tools::net::http::Reader;
+use crate::tools::SIGINT_STATUS;
+use crate::tools::net::http::Head;
 use crate::tools::net::{self, Stream};
 use crate::tools::out::Held;
-use crate::tools::{Place, SIGINT_STATUS};
 
 pub(crate) static FLAGS: &[Flag] = &[
     short("port", 'p', F::Int),
@@ -51,6 +51,24 @@ struct Filter {
     rejected: Vec<Regex>,
 }
 
+const BAD_REQUEST: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request";
+const NO_PAGE: &str = "404 page not found\n";
+
+impl Filter {
+    /// As kubectl's `FilterServer`; none of the patterns of a filter that is switched off refuses anything.
+    fn accepts(&self, request: &Request) -> bool {
+        let host = request.header("Host").unwrap_or("");
+        // Of `[::1]:8001` Go takes the brackets away too.
+        let host = match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => name.trim_matches(['[', ']']),
+            _ => host,
+        };
+        let path = request.path();
+        !self.rejected.iter().any(|r| r.is_match(path))
+            && (self.hosts.is_empty() || self.hosts.iter().any(|r| r.is_match(host)))
+    }
+}
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -65,7 +83,8 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         "append-server-path",
     ])?;
     let port = ctl.args.int("port").unwrap_or(PORT);
-    let port = u16::try_from(port).map_err(|_| Failure::plain(format!("invalid port {port}")))?;
+    let port = u16::try_from(port)
+        .map_err(|_| Failure::plain(format!("listen tcp: address {port}: invalid port")))?;
     let address = ctl.args.text("address").unwrap_or("127.0.0.1");
     let address: IpAddr =
         address.parse().map_err(|_| Failure::plain(format!("listen tcp: lookup {address}: no such host")))?;
@@ -105,54 +124,91 @@ fn serve(ctl: &mut Ctl<'_, '_>, ns: NsId, listener: SockId, filter: &Filter) {
         });
         let Some(sock) = came else { continue };
         let client = Stream::accepted(ns, sock);
-        if let Some(request) = request(ctl, client) {
-            let bytes = respond(ctl, &request, filter);
-            // A client that is gone needs no answer.
-            let _ = client.send(ctl.cx, &bytes);
-        }
+        let bytes = match request(ctl, client) {
+            Some(Ok((request, body))) => {
+                let mut bytes = respond(ctl, &request, &body, filter);
+                if request.method == "HEAD" {
+                    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n");
+                    bytes.truncate(end.map_or(bytes.len(), |at| at + 4));
+                }
+                bytes
+            }
+            Some(Err(NoRequest)) => BAD_REQUEST.as_bytes().to_vec(),
+            None => Vec::new(),
+        };
+        // A client that is gone needs no answer.
+        let _ = client.send(ctl.cx, &bytes);
         client.close(ctl.cx);
     }
 }
 
-fn request(ctl: &mut Ctl<'_, '_>, client: Stream) -> Option<Request> {
+/// The bytes are no request.
+struct NoRequest;
+
+/// A request and its body; nothing if the client goes or is silent.
+fn request(ctl: &mut Ctl<'_, '_>, client: Stream) -> Option<Result<(Request, Vec<u8>), NoRequest>> {
     let until = ctl.now() + PATIENCE;
     let mut buffer = Vec::new();
     loop {
         let bytes = client.recv(ctl.cx, Some(until)).ok().filter(|b| !b.is_empty())?;
         buffer.extend_from_slice(&bytes);
         match parse(&buffer) {
-            Parsed::Request(request, _) => return Some(request),
-            Parsed::Bad => return None,
+            Parsed::Request(request, end) => {
+                let body = buffer[end - request.body..end].to_vec();
+                return Some(Ok((request, body)));
+            }
+            Parsed::Bad => return Some(Err(NoRequest)),
             Parsed::Incomplete => {}
         }
     }
 }
 
-fn respond(ctl: &mut Ctl<'_, '_>, request: &Request, filter: &Filter) -> Vec<u8> {
-    let host = request.header("Host").unwrap_or("");
-    let host = host.rsplit_once(':').map_or(host, |(h, port)| if port.ends_with(']') { host } else { h });
-    let refused = !filter.hosts.is_empty() && !filter.hosts.iter().any(|r| r.is_match(host));
-    if refused || filter.rejected.iter().any(|r| r.is_match(&request.target)) {
-        return plain(ctl, 403, "text/plain; charset=utf-8", "Forbidden\n");
+fn respond(ctl: &mut Ctl<'_, '_>, request: &Request, body: &[u8], filter: &Filter) -> Vec<u8> {
+    if !filter.accepts(request) {
+        return error(ctl, 403, "Forbidden\n");
     }
     let prefix = ctl.args.text("api-prefix").unwrap_or("/").trim_end_matches('/').to_owned();
-    let Some(target) = request.target.strip_prefix(&prefix).map(str::to_owned) else {
-        return plain(ctl, 404, "text/plain; charset=utf-8", "404 page not found\n");
+    let Some(target) = request.target.strip_prefix(&prefix) else {
+        return error(ctl, 404, NO_PAGE);
     };
     let pretty = request.header("User-Agent").is_some_and(|agent| {
         ["curl", "Wget", "Mozilla/5.0"].iter().any(|program| agent.starts_with(program))
     });
     let is_read = matches!(request.method.as_str(), "GET" | "HEAD");
-    match api::get(ctl, &target) {
-        Answer::Through(to, path) => through(ctl, request, to, &path),
+    match api::get(ctl, target) {
+        Answer::Through(to, path) => {
+            let sent = Sent { method: &request.method, target, headers: &request.headers, body };
+            match through::ask(ctl, &sent, to, &path) {
+                Ok((head, body)) => passed_on(&head, &body, request.method == "HEAD"),
+                Err(refusal) => refused(ctl, &refusal, pretty),
+            }
+        }
         _ if !is_read => not_modelled(ctl, request),
         Answer::Text(text) => plain(ctl, 200, "text/plain; charset=utf-8", &text),
         Answer::Document(document) => json(ctl, 200, &api::text(&document, pretty)),
-        Answer::Refused(code, reason, message) => {
-            json(ctl, code, &api::text(&api::status(code, reason, &message), pretty))
-        }
+        Answer::Refused(refusal) => refused(ctl, &refusal, pretty),
+        Answer::NoPage => error(ctl, 404, NO_PAGE),
         Answer::NotModelled => not_modelled(ctl, request),
     }
+}
+
+fn refused(ctl: &Ctl<'_, '_>, refusal: &Refusal, pretty: bool) -> Vec<u8> {
+    json(ctl, refusal.code, &api::text(&refusal.document(), pretty))
+}
+
+/// The answer of a pod, whose body has one length and no parts any more.
+fn passed_on(head: &Head, body: &[u8], is_head: bool) -> Vec<u8> {
+    let mut bytes = format!("{}\r\n", head.line).into_bytes();
+    let framing = ["transfer-encoding", "content-length", "connection", "keep-alive"];
+    for (name, value) in &head.headers {
+        if !framing.contains(&name.to_lowercase().as_str()) {
+            bytes.extend(format!("{name}: {value}\r\n").into_bytes());
+        }
+    }
+    let length = head.length().filter(|_| is_head).unwrap_or(body.len() as u64);
+    bytes.extend(format!("Content-Length: {length}\r\n\r\n").into_bytes());
+    bytes.extend(body);
+    bytes
 }
 
 fn not_modelled(ctl: &mut Ctl<'_, '_>, request: &Request) -> Vec<u8> {
@@ -166,6 +222,16 @@ fn json(ctl: &Ctl<'_, '_>, code: u16, text: &str) -> Vec<u8> {
 }
 
 fn plain(ctl: &Ctl<'_, '_>, code: u16, kind: &str, body: &str) -> Vec<u8> {
+    response(ctl, code, &[("Cache-Control", "no-cache, private"), ("Content-Type", kind)], body)
+}
+
+/// `http.Error` of Go.
+fn error(ctl: &Ctl<'_, '_>, code: u16, body: &str) -> Vec<u8> {
+    let fields = [("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")];
+    response(ctl, code, &fields, body)
+}
+
+fn response(ctl: &Ctl<'_, '_>, code: u16, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
     let reason = match code {
         200 => "OK",
         400 => "Bad Request",
@@ -177,67 +243,8 @@ fn plain(ctl: &Ctl<'_, '_>, code: u16, kind: &str, body: &str) -> Vec<u8> {
     };
     let date = date(Timestamp::at(ctl.now()));
     let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {code} {reason}\r\nCache-Control: no-cache, private\r\nContent-Type: {kind}\r\nDate: {date}\r\n\
-         Content-Length: {length}\r\n\r\n"
-    );
+    let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head =
+        format!("HTTP/1.1 {code} {reason}\r\n{fields}Date: {date}\r\nContent-Length: {length}\r\n\r\n");
     format!("{head}{body}").into_bytes()
-}
-
-/// Asks a pod from the API server's machine, and passes its answer on.
-fn through(ctl: &mut Ctl<'_, '_>, request: &Request, to: SocketAddr, path: &str) -> Vec<u8> {
-    let failed = |ctl: &Ctl<'_, '_>, why: &str| {
-        let message = format!("error trying to reach service: {why}");
-        json(ctl, 503, &api::text(&api::status(503, "ServiceUnavailable", &message), true))
-    };
-    let Some(ns) = server(ctl) else { return failed(ctl, "no control plane") };
-    // The API server's dialer gives up after 30 s.
-    let until = ctl.now() + Duration::from_secs(30);
-    let stream = match net::connect_in(ctl.cx, ns, None, to, Some(until)) {
-        Ok(stream) => stream,
-        Err(net::Failure::Errno(errno)) => {
-            let why = format!("dial tcp {to}: connect: {}", errno.message().to_lowercase());
-            return failed(ctl, &why);
-        }
-        Err(_) => return failed(ctl, &format!("dial tcp {to}: i/o timeout")),
-    };
-    let mut head = format!("{} {path} HTTP/1.1\r\nHost: {to}\r\n", request.method);
-    for (name, value) in &request.headers {
-        if !["host", "connection", "x-forwarded-for"].contains(&name.to_lowercase().as_str()) {
-            head += &format!("{name}: {value}\r\n");
-        }
-    }
-    let uri = request.target.split('?').next().unwrap_or("");
-    head += &format!("X-Forwarded-For: {}\r\nX-Forwarded-Uri: {uri}\r\n\r\n", Ipv4Addr::LOCALHOST);
-    let sent = stream.send(ctl.cx, head.as_bytes());
-    let mut reader = Reader::new(stream, Some(until));
-    let answer = sent.ok().and_then(|()| reader.head(ctl.cx).ok());
-    let Some(answer) = answer else {
-        stream.close(ctl.cx);
-        return failed(ctl, "EOF");
-    };
-    let (body, _) = reader.body(ctl.cx, &answer, request.method == "HEAD");
-    stream.close(ctl.cx);
-    let mut bytes = format!("{}\r\n", answer.line).into_bytes();
-    let framing = ["transfer-encoding", "content-length", "connection", "keep-alive"];
-    for (name, value) in &answer.headers {
-        if !framing.contains(&name.to_lowercase().as_str()) {
-            bytes.extend(format!("{name}: {value}\r\n").into_bytes());
-        }
-    }
-    bytes.extend(format!("Content-Length: {}\r\n\r\n", body.len()).into_bytes());
-    bytes.extend(body);
-    bytes
-}
-
-/// The network namespace of the machine on which the API server runs.
-fn server(ctl: &Ctl<'_, '_>) -> Option<NsId> {
-    let url = super::cluster_info::server(ctl);
-    let host = url.trim_start_matches("https://").rsplit_once(':')?.0.trim_matches(['[', ']']).to_owned();
-    let nodes = ctl.store().iter(Kind::Node, None).map(|n| n.to_value());
-    let node = nodes.into_iter().find(|n| {
-        super::value::list(n, "/status/addresses").iter().any(|a| super::value::text(a, "/address") == host)
-    })?;
-    let place = Place::Node(super::value::name(&node).to_owned());
-    ctl.cx.cluster.machine(&place).map(|m| m.ns)
 }

@@ -1,16 +1,21 @@
 //! Paths of the API server that people read without kubectl's help: objects and lists in JSON, and the ways through it into pods.
 //!
-//! Left out: writing, watching, discovery documents. Fields stand in alphabetical order, but for kind, version and metadata, which stand
-//! first as the server has them.
+//! Left out: writing, watching, lists in several parts, discovery documents.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use serde_json::{Map, Value, json};
-use sim_core::kube::objects::{Endpoints, Kind, Pod, Selector, Service};
+use serde_json::{Value, json};
+use sim_core::kube::apps::http::query_pairs;
+use sim_core::kube::objects::{Kind, Selector};
 use sim_core::kube::store::{ApiError, FieldSelector, ListOptions, Store};
 
 use super::ctl::Ctl;
-use super::printers::json as printer;
+use super::resource::Resource;
+
+mod text;
+pub(crate) mod through;
+
+pub(crate) use text::text;
 
 /// What the server does with a path.
 pub(crate) enum Answer {
@@ -20,38 +25,109 @@ pub(crate) enum Answer {
     Document(Value),
     /// It passes the request on to this address, for this path.
     Through(SocketAddr, String),
-    /// It refuses: status code and reason, sentence.
-    Refused(u16, &'static str, String),
+    /// It refuses.
+    Refused(Refusal),
+    /// It serves nothing below such a path.
+    NoPage,
     /// It would answer, and this model does not know what.
     NotModelled,
+}
+
+/// Why the server refuses a request.
+pub(crate) struct Refusal {
+    /// Status code of HTTP.
+    pub(crate) code: u16,
+    /// `NotFound`, …
+    pub(crate) reason: &'static str,
+    /// A sentence.
+    pub(crate) message: String,
+    details: Option<Value>,
+}
+
+impl Refusal {
+    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: None }
+    }
+
+    /// A path that belongs to no resource.
+    pub(crate) fn unknown() -> Self {
+        let message = "the server could not find the requested resource";
+        Self { details: Some(json!({})), ..Self::new(404, "NotFound", message) }
+    }
+
+    fn bad(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    fn unavailable(message: String) -> Self {
+        Self::new(503, "ServiceUnavailable", message)
+    }
+
+    /// What the store says of an object.
+    fn of(error: &ApiError, kind: Kind, name: &str) -> Self {
+        match error.reason.code() {
+            404 => {
+                let mut details = json!({"name": name, "kind": kind.plural()});
+                if !kind.group().is_empty() {
+                    details["group"] = json!(kind.group());
+                }
+                Self { details: Some(details), ..Self::new(404, "NotFound", error.message.clone()) }
+            }
+            400 => Self::bad(error.message.clone()),
+            code => Self::new(code, "InternalError", error.message.clone()),
+        }
+    }
+
+    /// The refusal as a document.
+    pub(crate) fn document(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message,
+            "reason": self.reason, "code": self.code,
+        });
+        if let Some(details) = &self.details {
+            status["details"] = details.clone();
+        }
+        status
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// The answer to a `GET`.
 pub(crate) fn get(ctl: &Ctl<'_, '_>, target: &str) -> Answer {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
-    let api_version = match parts.as_slice() {
-        ["healthz" | "livez" | "readyz", ..] => return Answer::Text("ok".to_owned()),
+    // A slash at the end belongs to what lies behind `proxy`.
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let known = parts.iter().rposition(|p| !p.is_empty()).map_or(0, |last| last + 1);
+    let (api_version, rest) = match &parts[..known] {
+        ["healthz" | "livez" | "readyz", checks @ ..] => return health(checks, query),
         ["version"] => return Answer::Document(super::version::build(ctl.version())),
         ["api"] => return Answer::Document(versions(ctl)),
-        ["api", version, ..] if parts.len() > 2 => ((*version).to_owned(), &parts[2..]),
-        ["apis", group, version, ..] if parts.len() > 3 => (format!("{group}/{version}"), &parts[3..]),
+        ["api", "v1", _, ..] => ("v1".to_owned(), &parts[2..]),
+        ["apis", group, version, _, ..] => (format!("{group}/{version}"), &parts[3..]),
         ["api" | "apis" | "openapi" | "metrics" | "logs", ..] | [] => return Answer::NotModelled,
-        _ => return unknown(),
+        _ => return Answer::NoPage,
     };
-    let (api_version, rest) = api_version;
     match rest {
         // Namespaces are objects too.
-        ["namespaces", space, plural, rest @ ..] => {
-            within(ctl, &api_version, Some(space), plural, rest, (path, query))
+        ["namespaces", space, plural, rest @ ..] if !plural.is_empty() => {
+            within(ctl, &api_version, Some(space), plural, rest, query)
         }
-        [plural, rest @ ..] => within(ctl, &api_version, None, plural, rest, (path, query)),
-        [] => unknown(),
+        [plural, rest @ ..] => within(ctl, &api_version, None, plural, rest, query),
+        [] => Refusal::unknown().into(),
     }
 }
 
-fn unknown() -> Answer {
-    Answer::Refused(404, "NotFound", "the server could not find the requested resource".to_owned())
+/// The health checks, which a server that answers passes.
+fn health(checks: &[&str], query: &str) -> Answer {
+    match checks {
+        [] | ["ping" | "log" | "etcd"] if query.is_empty() => Answer::Text("ok".to_owned()),
+        _ => Answer::NotModelled,
+    }
 }
 
 fn versions(ctl: &Ctl<'_, '_>) -> Value {
@@ -69,56 +145,56 @@ fn within(
     space: Option<&str>,
     plural: &str,
     rest: &[&str],
-    (path, query): (&str, &str),
+    query: &str,
 ) -> Answer {
     let known = Kind::ALL.into_iter().find(|k| k.plural() == plural && k.api_version() == api_version);
     let Some(kind) = known else {
-        return if plural == "events" { Answer::NotModelled } else { unknown() };
+        let is_real = Resource::parse(plural).map_or_else(|f| f.what_is_not_modelled().is_some(), |_| true);
+        return if is_real { Answer::NotModelled } else { Refusal::unknown().into() };
     };
     match rest {
-        [] => list(ctl.store(), kind, space, query),
-        [name] => match ctl.store().get(kind, space.unwrap_or(""), name) {
+        [] | [""] => list(ctl.store(), kind, space, query),
+        [name] | [name, ""] => match ctl.store().get(kind, space.unwrap_or(""), name) {
             Ok(object) => Answer::Document(object.to_value()),
-            Err(e) => refused(&e),
+            Err(e) => Refusal::of(&e, kind, name).into(),
         },
-        [name, "proxy", ..] => {
-            let inner = path.split_once("/proxy").map_or("", |(_, inner)| inner);
-            let inner = if inner.is_empty() { "/" } else { inner };
-            let inner = if query.is_empty() { inner.to_owned() } else { format!("{inner}?{query}") };
-            through(ctl.store(), kind, space.unwrap_or(""), name, inner)
+        [name, "proxy", inner @ ..] => {
+            let path = format!("/{}", inner.join("/"));
+            let path = if query.is_empty() { path } else { format!("{path}?{query}") };
+            through::find(ctl.store(), kind, space.unwrap_or(""), name, path)
         }
         [_, "status" | "scale" | "log", ..] => Answer::NotModelled,
-        _ => unknown(),
+        _ => Refusal::unknown().into(),
     }
 }
 
-fn refused(error: &ApiError) -> Answer {
-    let reason = match error.reason.code() {
-        404 => "NotFound",
-        400 => "BadRequest",
-        _ => "InternalError",
-    };
-    Answer::Refused(error.reason.code(), reason, error.message.clone())
-}
+/// Parameters of a list that change nothing here: there is one version of everything, and it comes at once.
+const WITHOUT_EFFECT: [&str; 5] =
+    ["pretty", "resourceVersion", "resourceVersionMatch", "timeoutSeconds", "allowWatchBookmarks"];
 
 fn list(store: &Store, kind: Kind, space: Option<&str>, query: &str) -> Answer {
-    let value = |name: &str| {
-        let pair = query.split('&').filter_map(|p| p.split_once('=')).find(|(n, _)| *n == name);
-        pair.map_or(String::new(), |(_, v)| v.replace("%3D", "=").replace("%2C", ",").replace("%2F", "/"))
-    };
-    let bad = |e: String| refused(&ApiError::bad_request(e));
-    let labels = match Selector::parse(&value("labelSelector")) {
-        Ok(labels) => labels,
-        Err(e) => return bad(e),
-    };
-    let fields = match FieldSelector::parse(&value("fieldSelector")) {
-        Ok(fields) => fields,
-        Err(e) => return bad(e),
-    };
+    let (mut labels, mut fields) = (Selector::default(), FieldSelector::default());
+    let mut limit = None;
+    for (name, value) in query_pairs(query) {
+        let read = match name.as_str() {
+            "labelSelector" => Selector::parse(&value).map(|s| labels = s),
+            "fieldSelector" => FieldSelector::parse(&value).map(|s| fields = s),
+            "limit" => value.parse().map(|n: usize| limit = Some(n)).map_err(|e| e.to_string()),
+            "watch" if matches!(value.as_str(), "0" | "false") => Ok(()),
+            name if WITHOUT_EFFECT.contains(&name) => Ok(()),
+            _ => return Answer::NotModelled,
+        };
+        if let Err(why) = read {
+            return Refusal::bad(why).into();
+        }
+    }
     let found = match store.list(kind, space, &ListOptions { labels, fields }) {
         Ok(found) => found,
-        Err(e) => return refused(&e),
+        Err(e) => return Refusal::of(&e, kind, "").into(),
     };
+    if limit.is_some_and(|n| n > 0 && n < found.len()) {
+        return Answer::NotModelled;
+    }
     let items: Vec<Value> = found
         .iter()
         .map(|object| {
@@ -134,143 +210,4 @@ fn list(store: &Store, kind: Kind, space: Option<&str>, query: &str) -> Answer {
         "kind": format!("{kind}List"), "apiVersion": kind.api_version(),
         "metadata": {"resourceVersion": store.revision().to_string()}, "items": items,
     }))
-}
-
-/// `[scheme:]name[:port]`.
-fn through(store: &Store, kind: Kind, space: &str, name: &str, path: String) -> Answer {
-    let parts: Vec<&str> = name.split(':').collect();
-    let (scheme, own, port) = match parts.as_slice() {
-        [own] => ("", *own, ""),
-        [own, port] => ("", *own, *port),
-        [scheme, own, port] => (*scheme, *own, *port),
-        _ => return unknown(),
-    };
-    if scheme == "https" {
-        return Answer::NotModelled;
-    }
-    let target = match kind {
-        Kind::Service => of_service(store, space, own, port),
-        Kind::Pod => of_pod(store, space, own, port),
-        _ => return Answer::NotModelled,
-    };
-    match target {
-        Ok(Some(address)) => Answer::Through(address, path),
-        Ok(None) => {
-            let message = format!("no endpoints available for service {own:?}");
-            Answer::Refused(503, "ServiceUnavailable", message)
-        }
-        Err(e) => e,
-    }
-}
-
-fn of_pod(store: &Store, space: &str, own: &str, port: &str) -> Result<Option<SocketAddr>, Answer> {
-    let pod = store.read::<Pod>(space, own).ok_or_else(|| refused(&ApiError::not_found(Kind::Pod, own)))?;
-    let declared = pod.spec.containers.iter().flat_map(|c| &c.ports).map(|p| p.container_port).next();
-    let port = port.parse().ok().or(declared).unwrap_or(80);
-    Ok(pod.ip().map(|ip| SocketAddr::new(ip, port)))
-}
-
-fn of_service(store: &Store, space: &str, own: &str, port: &str) -> Result<Option<SocketAddr>, Answer> {
-    let missing = || refused(&ApiError::not_found(Kind::Service, own));
-    let service = store.read::<Service>(space, own).ok_or_else(missing)?;
-    let number = port.parse::<u16>().ok();
-    let chosen = service.spec.ports.iter().find(|p| match number {
-        Some(n) => p.port == n,
-        None => port.is_empty() || p.name == port,
-    });
-    let Some(chosen) = chosen else {
-        let message = match number {
-            Some(n) => format!("no service port {n} found for service {own:?}"),
-            None => format!("no endpoints available for service {own:?}"),
-        };
-        return Err(Answer::Refused(503, "ServiceUnavailable", message));
-    };
-    let Some(endpoints) = store.read::<Endpoints>(space, own) else { return Ok(None) };
-    let of = |subset: &&sim_core::kube::objects::endpoints::EndpointSubset| !subset.addresses.is_empty();
-    for subset in endpoints.subsets.iter().filter(of) {
-        let port = subset.ports.iter().find(|p| p.name == chosen.name).map(|p| p.port);
-        let address = subset.addresses.first().and_then(|a| a.ip.parse::<IpAddr>().ok());
-        if let (Some(port), Some(ip)) = (port, address) {
-            return Ok(Some(SocketAddr::new(ip, port)));
-        }
-    }
-    Ok(None)
-}
-
-/// A refusal as a document.
-pub(crate) fn status(code: u16, reason: &str, message: &str) -> Value {
-    json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason,
-        "code": code,
-    })
-}
-
-/// A document as the server sends it: in one line, or indented by two blanks for people's programs.
-pub(crate) fn text(document: &Value, pretty: bool) -> String {
-    let mut out = String::new();
-    write(&mut out, document, pretty, 0, Place::Top);
-    out
-}
-
-/// Where a map stands: some have an order of their own.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Top,
-    Metadata,
-    Inside,
-}
-
-const TOP: &[&str] =
-    &["kind", "apiVersion", "metadata", "spec", "versions", "status", "message", "reason", "details", "code"];
-const METADATA: &[&str] =
-    &["name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp"];
-
-fn in_order(map: &Map<String, Value>, place: Place) -> Vec<(&String, &Value)> {
-    let first = match place {
-        Place::Top => TOP,
-        Place::Metadata => METADATA,
-        Place::Inside => &[],
-    };
-    let mut all: Vec<(&String, &Value)> = map.iter().collect();
-    all.sort_by_key(|(k, _)| first.iter().position(|f| f == k).unwrap_or(first.len()));
-    all
-}
-
-fn write(out: &mut String, value: &Value, pretty: bool, level: usize, place: Place) {
-    let line = |out: &mut String, level: usize| {
-        if pretty {
-            out.push('\n');
-            out.push_str(&"  ".repeat(level));
-        }
-    };
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            out.push('{');
-            for (i, (key, item)) in in_order(map, place).into_iter().enumerate() {
-                out.push_str(if i > 0 { "," } else { "" });
-                line(out, level + 1);
-                printer::string(out, key);
-                out.push_str(if pretty { ": " } else { ":" });
-                let inner = match (place, key.as_str()) {
-                    (Place::Top, "metadata") => Place::Metadata,
-                    (Place::Top, "items") => Place::Top,
-                    _ => Place::Inside,
-                };
-                write(out, item, pretty, level + 1, inner);
-            }
-            line(out, level);
-            out.push('}');
-        }
-        Value::Array(items) if !items.is_empty() => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                out.push_str(if i > 0 { "," } else { "" });
-                line(out, level + 1);
-                write(out, item, pretty, level + 1, place);
-            }
-            line(out, level);
-            out.push(']');
-        }
-        leaf => out.push_str(&printer::compact(leaf)),
-    }
 }

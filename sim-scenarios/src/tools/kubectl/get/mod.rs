@@ -1,6 +1,7 @@
 //! `kubectl get`.
 
-use super::api::{self, Answer};
+use super::api::through::{self, Sent};
+use super::api::{self, Answer, Refusal};
 use super::args::{Flag, Kind as F, flag, short};
 use super::ctl::Ctl;
 use super::failure::Failure;
@@ -75,18 +76,29 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     Failure::from_many(failures).map(|()| 0)
 }
 
-/// `--raw`: the health checks, which a server that answers passes.
+/// `--raw`: a path of the API server, as it answers.
 fn raw(ctl: &mut Ctl<'_, '_>, path: &str) -> Result<i32, Failure> {
+    let refused = |r: &Refusal| Failure::Bare(format!("Error from server ({}): {}", r.reason, r.message));
     let text = match api::get(ctl, path) {
         Answer::Text(text) => text,
         Answer::Document(document) => format!("{}\n", api::text(&document, false)),
-        Answer::Refused(404, _, message) => {
-            return Err(Failure::Bare(format!("Error from server (NotFound): {message}")));
+        Answer::Through(to, inner) => {
+            let headers = [("Accept".to_owned(), "application/json, */*".to_owned())];
+            let sent = Sent { method: "GET", target: path, headers: &headers, body: &[] };
+            let (head, body) = through::ask(ctl, &sent, to, &inner).map_err(|r| refused(&r))?;
+            match head.status {
+                200..300 => String::from_utf8_lossy(&body).into_owned(),
+                404 => return Err(refused(&Refusal::unknown())),
+                code => {
+                    return Err(Failure::not_modelled(format!(
+                        "kubectl's words for the status {code} of a pod"
+                    )));
+                }
+            }
         }
-        Answer::Refused(_, reason, message) => {
-            return Err(Failure::Bare(format!("Error from server ({reason}): {message}")));
-        }
-        Answer::Through(..) | Answer::NotModelled => {
+        Answer::Refused(refusal) => return Err(refused(&refusal)),
+        Answer::NoPage => return Err(refused(&Refusal::unknown())),
+        Answer::NotModelled => {
             return Err(Failure::not_modelled(format!("the path {path} of the API server")));
         }
     };
