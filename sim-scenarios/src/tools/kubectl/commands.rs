@@ -160,14 +160,19 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
     match dispatch(cx) {
         Ok(status) => status,
         Err(failure) => {
-            if let Some(what) = failure.what_is_not_modelled() {
-                cx.session.note_not_modelled(what);
-            }
-            let text = failure.to_string();
-            cx.out.err(text.strip_suffix('\n').unwrap_or(&text));
+            report(cx, &failure);
             1
         }
     }
+}
+
+/// Prints what went wrong.
+pub(super) fn report(cx: &mut Cx<'_>, failure: &Failure) {
+    if let Some(what) = failure.what_is_not_modelled() {
+        cx.session.note_not_modelled(what);
+    }
+    let text = failure.to_string();
+    cx.out.err(text.strip_suffix('\n').unwrap_or(&text));
 }
 
 fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {

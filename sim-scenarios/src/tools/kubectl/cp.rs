@@ -86,14 +86,25 @@ fn copy_out(ctl: &mut Ctl<'_, '_>, from: &End, to: &End) -> Result<i32, Failure>
     let place = place(ctl, from)?;
     let Some(machine) = ctl.cx.cluster.machine(&place) else { return Err(gone(from)) };
     let absolute = Files::resolve(&machine.cwd, &from.path);
-    let Some(files) = gather(&machine.files, &absolute) else {
-        let path = absolute.trim_start_matches('/').to_owned();
-        ctl.err(format!("tar: {path}: No such file or directory"));
-        return Err(Failure::plain(format!("{absolute} no such file or directory")));
-    };
-    if absolute.starts_with('/') {
+    let is_gnu = machine.tools.busybox.is_none();
+    let files = gather(&machine.files, &absolute);
+    if is_gnu {
+        ctl.err("tar: Removing leading `/' from member names");
+    } else if files.is_some() {
         ctl.err("tar: removing leading '/' from member names");
     }
+    let Some(files) = files else {
+        if is_gnu {
+            ctl.err(format!("tar: {absolute}: Cannot stat: No such file or directory"));
+            ctl.err("tar: Exiting with failure status due to previous errors");
+            ctl.err("command terminated with exit code 2");
+            return Ok(2);
+        }
+        ctl.err(format!("tar: {absolute}: No such file or directory"));
+        ctl.err("tar: error exit delayed from previous errors");
+        ctl.err("command terminated with exit code 1");
+        return Ok(1);
+    };
     let base = absolute.rsplit('/').next().unwrap_or("").to_owned();
     let here = Files::resolve(ctl.cx.cwd, &to.path);
     // Unlike `cp` kubectl writes what it was told to, unless that is a folder with a final slash.

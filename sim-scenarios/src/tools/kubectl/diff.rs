@@ -7,6 +7,7 @@ use similar::TextDiff;
 
 use super::args::{Flag, Kind as F, flag, short};
 use super::clock;
+use super::commands;
 use super::ctl::Ctl;
 use super::failure::Failure;
 use super::manifest::{self, Document};
@@ -27,14 +28,23 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag("show-managed-fields", F::Bool),
 ];
 
+/// Exit status of a failure, since 1 says that something differs.
+const FAILED: i32 = 2;
 /// Lines around a change.
 const CONTEXT: usize = 3;
 
-/// Runs the verb: status 1 if something differs.
+/// Runs the verb: status 1 if something differs, a larger one if it cannot be told.
 ///
 /// # Errors
-/// What kubectl reports at the end.
+/// None: it prints them itself.
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
+    Ok(differences(ctl).unwrap_or_else(|failure| {
+        commands::report(ctl.cx, &failure);
+        FAILED
+    }))
+}
+
+fn differences(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["server-side", "force-conflicts", "prune", "prune-allowlist", "selector"])?;
     if ctl.cx.env.contains_key("KUBECTL_EXTERNAL_DIFF") {
         return Err(Failure::not_modelled("another program for kubectl diff (KUBECTL_EXTERNAL_DIFF)"));

@@ -1,10 +1,10 @@
 //! `kubectl edit`: an object goes through an editor. A transcript has no terminal on which an editor could draw, so only an editor that
 //! needs none (`KUBE_EDITOR="sed -i s/a/b/"`) is run.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sim_core::cluster::Place;
 use sim_core::kube::objects::manifest;
-use sim_core::kube::store::PatchType;
+use sim_core::kube::store::{PatchType, Reason};
 
 use super::args::{Flag, Kind as F, flag, short};
 use super::ctl::Ctl;
@@ -58,39 +58,79 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, editor: &str) -> Result<(), Failure
         if as_json { json::pretty(&found.value) } else { format!("{HEAD}{}", yaml::document(&found.value)) };
     let extension = if as_json { "json" } else { "yaml" };
     let path = format!("/tmp/kubectl-edit-{}.{extension}", ctl.now().0 / 1_000 % 4_000_000_000);
+    let mut refused: Option<String> = None;
+    loop {
+        let after = launch(ctl, editor, &path, refused.as_deref().unwrap_or(&before))?;
+        if refused.as_deref() == Some(after.as_str()) {
+            return Err(kept(ctl, &path, Failure::plain("Edit cancelled, no valid changes were saved.")));
+        }
+        if after == before {
+            ctl.err("Edit cancelled, no changes made.");
+            return Ok(());
+        }
+        if after.lines().all(|l| l.trim().is_empty() || l.starts_with('#')) {
+            ctl.err("Edit cancelled, saved file was empty.");
+            return Ok(());
+        }
+        let Some(new) = manifest::value(&after).filter(Value::is_object) else {
+            return Err(Failure::not_modelled(
+                "kubectl's words for an edited file that is no YAML of an object",
+            ));
+        };
+        let identity = |v: &Value| ["/apiVersion", "/kind", "/metadata/name"].map(|p| v.pointer(p).cloned());
+        if identity(&new) != identity(&found.value) {
+            let changed = "At least one of apiVersion, kind and name was changed";
+            return Err(kept(ctl, &path, Failure::plain(changed)));
+        }
+        let patch = difference(&found.value, &new);
+        if patch.as_object().is_none_or(Map::is_empty) {
+            ctl.err("Edit cancelled, no changes made.");
+            return Ok(());
+        }
+        match edit::patch(ctl, found, PatchType::Merge, &patch) {
+            Ok(after) => return edit::tell(ctl, found.resource, &after, "edited"),
+            // The editor opens once more, with the reasons in comments.
+            Err(Failure::Api(e, _)) if e.reason == Reason::Invalid => {
+                let (kind, name) = (found.resource.qualified_plural(), name(&found.value));
+                ctl.err(format!("error: {kind} {name:?} is invalid"));
+                refused = Some(after);
+            }
+            Err(Failure::Api(e, _)) => {
+                let (kind, name) = (found.resource.qualified_plural(), name(&found.value));
+                ctl.err(format!("error: {kind} {name:?} could not be patched: {}", e.message));
+                let again = format!("You can run `kubectl replace -f {path}` to try this update again.");
+                return Err(Failure::Bare(again));
+            }
+            Err(other) => return Err(kept(ctl, &path, other)),
+        }
+    }
+}
+
+/// Runs the editor on a file with this text: what it leaves.
+fn launch(ctl: &mut Ctl<'_, '_>, editor: &str, path: &str, text: &str) -> Result<String, Failure> {
     let unusable =
-        |why: String| Failure::plain(format!("there was a problem with the editor {editor:?}: {why}"));
-    let written = ctl.cx.files().write(&path, before.as_bytes());
-    written.map_err(|e| unusable(e.message().to_owned()))?;
+        |why: &str| Failure::plain(format!("there was a problem with the editor {editor:?}: {why}"));
+    ctl.cx.files().write(path, text.as_bytes()).map_err(|e| unusable(e.message()))?;
     let place: Place = ctl.cx.place.clone();
-    let command = ["sh".to_owned(), "-c".to_owned(), format!("{editor} {path}")];
-    let status = ctl.cx.exec(&place, &command, &[]);
-    if !matches!(status, Ok(0)) {
-        return Err(Failure::plain(format!("there was a problem with the editor {editor:?}")));
-    }
-    let after = ctl.cx.read_input(&path).map_err(|e| unusable(e.message().to_owned()))?;
-    let after = String::from_utf8_lossy(&after).into_owned();
-    if after == before {
-        ctl.line("Edit cancelled, no changes made.");
-        return Ok(());
-    }
-    if after.lines().all(|l| l.trim().is_empty() || l.starts_with('#')) {
-        ctl.line("Edit cancelled, saved file was empty.");
-        return Ok(());
-    }
-    let Some(new) = manifest::value(&after).filter(Value::is_object) else {
-        return Err(Failure::plain(format!("the edited file {path} is not a valid object")));
+    // Quotes and backslashes are left to a shell.
+    let command: Vec<String> = if editor.contains(['"', '\'', '\\']) {
+        ["sh", "-c", &format!("{editor} {path}")].map(str::to_owned).to_vec()
+    } else {
+        editor.split(' ').chain([path]).map(str::to_owned).collect()
     };
-    if new == found.value {
-        ctl.line("Edit cancelled, no changes made.");
-        return Ok(());
+    match ctl.cx.exec(&place, &command, &[]) {
+        Ok(0) => {}
+        Ok(_) => return Err(Failure::plain(format!("there was a problem with the editor {editor:?}"))),
+        Err(_) => return Err(Failure::plain(format!("unable to launch the editor {editor:?}"))),
     }
-    if name(&new) != name(&found.value) {
-        return Err(Failure::plain("At least one of apiVersion, kind and name was changed".to_owned()));
-    }
-    let patch = difference(&found.value, &new);
-    let after = edit::patch(ctl, found, PatchType::Merge, &patch)?;
-    edit::tell(ctl, found.resource, &after, "edited")
+    let after = ctl.cx.read_input(path).map_err(|e| unusable(e.message()))?;
+    Ok(String::from_utf8_lossy(&after).into_owned())
+}
+
+/// The failure of an edit whose file stays.
+fn kept(ctl: &mut Ctl<'_, '_>, path: &str, failure: Failure) -> Failure {
+    ctl.err(format!("A copy of your changes has been stored to {path:?}"));
+    failure
 }
 
 /// The merge patch that makes one object the other.

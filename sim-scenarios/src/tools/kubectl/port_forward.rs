@@ -143,7 +143,7 @@ fn listen(ctl: &mut Ctl<'_, '_>, ports: &[Port]) -> Result<Vec<Listener>, Failur
     for port in ports {
         // A port of the kernel's choice is the same for every address.
         let mut local = port.local;
-        let mut failed = None;
+        let mut failed = Vec::new();
         let mut some = false;
         for ip in &addresses {
             let at = SocketAddr::new(*ip, local);
@@ -156,11 +156,11 @@ fn listen(ctl: &mut Ctl<'_, '_>, ports: &[Port]) -> Result<Vec<Listener>, Failur
                     all.push(Listener { sock, ns, local, remote: port.remote });
                     some = true;
                 }
-                Err(errno) => failed = Some((at, errno)),
+                Err(errno) => failed.push((at, errno)),
             }
         }
-        if let (false, Some((at, errno))) = (some, failed) {
-            return Err(refused(ctl, &all, port, at, errno));
+        if !some {
+            return Err(refused(ctl, &all, port, &failed));
         }
     }
     Ok(all)
@@ -181,13 +181,17 @@ fn addresses(ctl: &Ctl<'_, '_>) -> Result<Vec<IpAddr>, Failure> {
     Ok(all)
 }
 
-fn refused(ctl: &mut Ctl<'_, '_>, all: &[Listener], port: &Port, at: SocketAddr, errno: Errno) -> Failure {
+fn refused(ctl: &mut Ctl<'_, '_>, all: &[Listener], port: &Port, failed: &[(SocketAddr, Errno)]) -> Failure {
     all.iter().for_each(|l| ctl.cx.cluster.world.close(l.ns, l.sock));
-    let why = errno.message().to_lowercase();
+    let errors = failed.iter().map(|(at, errno)| {
+        let (family, why) = (if at.is_ipv4() { "tcp4" } else { "tcp6" }, errno.message().to_lowercase());
+        format!("unable to create listener: Error listen {family} {at}: bind: {why}")
+    });
+    let errors: Vec<String> = errors.collect();
     ctl.err(format!(
-        "Unable to listen on port {}: Listeners failed to create with the following errors: [unable to create listener: Error listen \
-         tcp4 {at}: bind: {why}]",
-        port.local
+        "Unable to listen on port {}: Listeners failed to create with the following errors: [{}]",
+        port.local,
+        errors.join(" ")
     ));
     Failure::plain(format!(
         "unable to listen on any of the requested ports: [{{{} {}}}]",
