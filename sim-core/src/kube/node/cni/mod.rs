@@ -95,10 +95,11 @@ pub fn rules(node: Node<'_>, networking: &Networking) -> String {
 #[must_use]
 pub fn sets(nodes: &[Node<'_>], networking: &Networking) -> String {
     match networking.cni {
-        Cni::Calico | Cni::CalicoBgp => {
+        // A family without nodes has no sets.
+        Cni::Calico | Cni::CalicoBgp if !nodes.is_empty() => {
             calico::felix::sets(networking.pod_subnet, nodes.iter().map(|n| n.ip))
         }
-        Cni::Bridge | Cni::Flannel | Cni::FlannelHostGw | Cni::None => String::new(),
+        _ => String::new(),
     }
 }
 
