@@ -60,8 +60,8 @@ impl Dispenser {
     /// Goes to the next line of a block in braces, or into the block that opens on this line; whether there is one.
     pub fn next_block(&mut self) -> bool {
         if self.nesting > 0 {
-            self.advance();
-            if self.val() == "}" {
+            // Where the words end before the block does, the real one goes round for ever.
+            if !self.advance() || self.val() == "}" {
                 self.nesting -= 1;
                 return false;
             }

@@ -553,3 +553,12 @@ fn a_loop_ends_the_process() {
     let known = "[FATAL] plugin/loop: Loop (10.244.1.9:40000 -> :53) detected for zone \".\", see https://coredns.io/plugins/loop#troubleshooting. Query: \"HINFO ";
     assert!(line.starts_with(known), "{line}");
 }
+
+/// `}` in the midst of a line closes the block for who reads the file, and is a word for who reads the block.
+#[test]
+fn a_block_whose_words_end_too_early_ends_with_them() {
+    for corefile in [".:53 {\n hosts {\n a\n b } c\n }\n}\n", ".:53 {\n hosts {\n 10.0.0.1 a }\n}\n"] {
+        let addrs = ["10.244.0.2".parse().unwrap()];
+        let _ = Server::new(("/etc/coredns/Corefile", corefile), &addrs, &Nowhere, 7);
+    }
+}
