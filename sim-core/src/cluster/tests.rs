@@ -1,6 +1,7 @@
 //! A whole cluster at work.
 
 mod deferred;
+mod policy;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -104,13 +105,14 @@ fn get(cluster: &mut Cluster, from: &Place, to: &str) -> Result<String, Errno> {
 
 #[test]
 fn a_cluster_comes_up_with_cluster_dns() {
-    let cluster = Cluster::builder().build().unwrap();
-    let pods = cluster.pods(Some("kube-system"));
-    let mut dns: Vec<_> = pods.map(|p| (p.status.pod_ip.clone(), p.is_ready())).collect();
-    dns.sort();
-    assert_eq!(dns, [("10.244.0.2".to_owned(), true), ("10.244.0.3".to_owned(), true)]);
-    let mut remarks = cluster.fork();
-    assert_eq!(remarks.take_remarks(), [""; 0]);
+    for cni in Cni::ALL.into_iter().filter(|cni| *cni != Cni::None) {
+        let mut cluster = Cluster::builder().cni(cni).build().unwrap();
+        let pods = cluster.pods(Some("kube-system"));
+        let mut dns: Vec<_> = pods.map(|p| (p.status.pod_ip.clone(), p.is_ready())).collect();
+        dns.sort();
+        assert_eq!(dns, [("10.244.0.2".to_owned(), true), ("10.244.0.3".to_owned(), true)], "{cni:?}");
+        assert_eq!(cluster.take_remarks(), [""; 0], "{cni:?}");
+    }
 }
 
 #[test]

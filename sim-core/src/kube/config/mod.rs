@@ -150,7 +150,8 @@ pub enum Cni {
 }
 
 /// Who holds packets to policies, and of which kind.
-const ENFORCED: [(Cni, Kind); 0] = [];
+const ENFORCED: [(Cni, Kind); 2] =
+    [(Cni::Calico, Kind::NetworkPolicy), (Cni::CalicoBgp, Kind::NetworkPolicy)];
 
 impl Cni {
     /// Every plugin.

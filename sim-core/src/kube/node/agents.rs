@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::balancer::{self, Balancer};
 use super::kubelet::{Kubelet, Process, Step};
 use super::machine::{Machines, Place};
+use super::policy::PolicyAgent;
 use super::proxies::{Proxies, proxy_mode};
 use super::proxy::config::ProxyConfig;
 use super::proxy::health::{self, HealthServers};
@@ -100,6 +101,7 @@ pub struct NodeAgents {
     /// The nodes on which kube-proxy runs, and how.
     running: BTreeMap<String, ProxyMode>,
     balancer: Balancer,
+    policy: PolicyAgent,
     /// Timers that the cluster is not at rest before.
     awaited: usize,
     /// Probes under way that the cluster is not at rest before.
@@ -132,6 +134,7 @@ impl NodeAgents {
             checked: BTreeSet::new(),
             running: modes_at_start(config),
             balancer: Balancer::new(config, machines),
+            policy: PolicyAgent::new(config),
             awaited: 0,
             probing: 0,
             nodes,
@@ -224,6 +227,7 @@ impl NodeAgents {
             }
         }
         self.balancer.sync(&changes, hands);
+        self.policy.sync(&changes, hands);
         if (proxied || moved) && self.proxies.changed(hands.store, &changes, moved) {
             self.arm_proxy(hands);
         }

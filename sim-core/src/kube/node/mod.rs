@@ -13,6 +13,7 @@ pub mod files;
 pub mod kubelet;
 pub mod machine;
 pub mod plan;
+pub mod policy;
 pub mod proxies;
 pub mod proxy;
 mod question;

@@ -1,13 +1,17 @@
-//! Felix' iptables rules of a node without any policy: which packets of pods it accepts, and which it masquerades.
+//! Felix' iptables rules: which packets of pods it accepts, by policy or without, and which it masquerades.
 //!
-//! Left out, because without policy they decide nothing: the tables raw and mangle, host endpoints, the chains for IPVS.
+//! Left out, because they decide nothing here: the tables raw and mangle, host endpoints, the chains for IPVS, Calico's own kinds of policy.
 
 mod node;
+mod policy;
 mod rule;
+mod selector;
 mod workload;
 
 pub use node::{node_rules, sets};
-pub use workload::{Workload, without_workload, workload_rules};
+pub use policy::{AddressSet, Policy, PolicyChain, id, policy};
+pub use selector::{Candidate, Choice};
+pub use workload::{Workload, policed_rules, without_workload, workload_rules};
 
 #[cfg(test)]
 mod tests {
@@ -51,6 +55,16 @@ mod tests {
             assert!(text.contains(known), "{known}\n{text}");
         }
         assert_eq!(limited("cali-pri-", "ksa.calico-system.default"), "cali-pri-_og73BH3DuNOZrbBKFW");
+        let pod = Workload { interface: "cali11239f98883", namespace: "default", service_account: "default" };
+        let text = policed_rules(&pod, &["cali-pi-_DGlcbEzkd1cvh5X1F7M"], &[]);
+        for known in [
+            "cali:63AiEhcKlL4J9x0W",
+            "cali:U_uF6VQoKAohXmTC",
+            "cali:6lKycZxeeZ1PugZz",
+            "cali:cV0qHtGkHxu9syl8",
+        ] {
+            assert!(text.contains(known), "{known}\n{text}");
+        }
     }
 
     #[test]

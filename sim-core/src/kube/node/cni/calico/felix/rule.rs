@@ -12,11 +12,13 @@ const HASH_LENGTH: usize = 16;
 const NAME_LENGTH: usize = 28;
 /// The mark of accepted packets.
 pub(super) const ACCEPTED: &str = "-m mark --mark 0x10000/0x10000";
+/// Puts it.
+pub(super) const ACCEPT: &str = "--jump MARK --set-mark 0x10000/0x10000";
 
 /// A rule in Felix' own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
-    comment: String,
+    pub(super) comment: String,
     /// Matches and target.
     text: String,
 }

@@ -1,7 +1,10 @@
 //! The chains of pods, and the way to them.
 
-use super::rule::{ACCEPTED, Rule, chain, limited, noted, rule};
+use super::rule::{ACCEPT, ACCEPTED, Rule, chain, limited, noted, rule};
 use crate::kube::node::cni::calico::PREFIX;
+
+/// No policy has left the packet to the profiles.
+const UNDECIDED: &str = "-m mark --mark 0/0x20000";
 
 /// A pod as Felix knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,25 +22,20 @@ pub struct Workload<'a> {
 pub fn workload_rules(pod: &Workload<'_>, before: &[&str], after: &[&str]) -> String {
     let mut out = String::from("*filter\n");
     let stale = stale(before, after, &mut out);
-    let profiles = [
-        (format!("kns.{}", pod.namespace), true),
-        (format!("ksa.{}.{}", pod.namespace, pod.service_account), false),
-    ];
-    for (direction, word, own) in [("pri", "ingress", "cali-tw-"), ("pro", "egress", "cali-fw-")] {
-        let chains = profiles.clone().map(|(profile, _)| limited(&format!("cali-{direction}-"), &profile));
+    let profiles = pod.profiles();
+    for way in [Way::In, Way::Out] {
+        let word = way.word();
+        let chains = profiles.clone().map(|(profile, _)| way.profile_chain(&profile));
         for (name, (profile, accepts)) in chains.iter().zip(&profiles) {
             let comment = format!("Profile {profile} {word}");
             let rules = if *accepts {
-                vec![
-                    noted(comment, "--jump MARK --set-mark 0x10000/0x10000"),
-                    rule(format!("{ACCEPTED} --jump RETURN")),
-                ]
+                vec![noted(comment, ACCEPT), rule(format!("{ACCEPTED} --jump RETURN"))]
             } else {
                 vec![noted(comment, "")]
             };
             chain(name, &rules, &mut out);
         }
-        chain(&format!("{own}{}", pod.interface), &endpoint(&chains, direction == "pro"), &mut out);
+        chain(&way.chain_of(pod.interface), &endpoint(&[], &chains, way), &mut out);
     }
     dispatch(after, &mut out);
     stale.iter().for_each(|name| out.push_str(&format!("-X {name}\n")));
@@ -45,19 +43,73 @@ pub fn workload_rules(pod: &Workload<'_>, before: &[&str], after: &[&str]) -> St
     out
 }
 
-/// What is asked of every packet from or to one pod.
-fn endpoint(profiles: &[String], outgoing: bool) -> Vec<Rule> {
+/// The chains of a pod that is there already, whose policies are these chains, in order.
+#[must_use]
+pub fn policed_rules(pod: &Workload<'_>, incoming: &[&str], outgoing: &[&str]) -> String {
+    let mut out = String::new();
+    for (way, policies) in [(Way::In, incoming), (Way::Out, outgoing)] {
+        let chains = pod.profiles().map(|(profile, _)| way.profile_chain(&profile));
+        chain(&way.chain_of(pod.interface), &endpoint(policies, &chains, way), &mut out);
+    }
+    out
+}
+
+impl Workload<'_> {
+    /// Its profiles, and whether they accept everything.
+    fn profiles(&self) -> [(String, bool); 2] {
+        [
+            (format!("kns.{}", self.namespace), true),
+            (format!("ksa.{}.{}", self.namespace, self.service_account), false),
+        ]
+    }
+}
+
+/// To a pod or from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    In,
+    Out,
+}
+
+impl Way {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::In => "ingress",
+            Self::Out => "egress",
+        }
+    }
+
+    fn profile_chain(self, profile: &str) -> String {
+        limited(if self == Self::In { "cali-pri-" } else { "cali-pro-" }, profile)
+    }
+
+    fn chain_of(self, interface: &str) -> String {
+        let prefix = if self == Self::In { "cali-tw-" } else { "cali-fw-" };
+        format!("{prefix}{interface}")
+    }
+}
+
+/// What is asked of every packet from or to one pod: the policies that select it, else its profiles.
+fn endpoint(policies: &[&str], profiles: &[String], way: Way) -> Vec<Rule> {
     let mut rules = vec![
         rule("-m conntrack --ctstate RELATED,ESTABLISHED --jump ACCEPT"),
         rule("-m conntrack --ctstate INVALID --jump DROP"),
         rule("--jump MARK --set-mark 0/0x10000"),
     ];
-    if outgoing {
+    if way == Way::Out {
         rules.push(noted(
             "Drop VXLAN encapped packets originating in workloads",
             "-p 17 -m multiport --destination-ports 4789 --jump DROP",
         ));
         rules.push(noted("Drop IPinIP encapped packets originating in workloads", "-p 4 --jump DROP"));
+    }
+    if !policies.is_empty() {
+        rules.push(noted("Start of policies", "--jump MARK --set-mark 0/0x20000"));
+        for policy in policies {
+            rules.push(rule(format!("{UNDECIDED} --jump {policy}")));
+            rules.push(noted("Return if policy accepted", format!("{ACCEPTED} --jump RETURN")));
+        }
+        rules.push(noted("Drop if no policies passed packet", format!("{UNDECIDED} --jump DROP")));
     }
     for profile in profiles {
         rules.push(rule(format!("--jump {profile}")));
