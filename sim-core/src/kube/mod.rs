@@ -6,6 +6,7 @@ pub mod controllers;
 pub mod dns;
 pub mod node;
 pub mod objects;
+pub mod policy;
 pub mod schedule;
 pub mod store;
 pub mod version;
