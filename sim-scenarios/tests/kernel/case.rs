@@ -19,6 +19,15 @@ pub(crate) struct Ground {
     pub(crate) pods: Vec<Pod>,
     pub(crate) services: Vec<Service>,
     pub(crate) setup: Vec<Command>,
+    /// A way that is longer than it need be.
+    pub(crate) detour: Option<Detour>,
+}
+
+/// Somebody whom a router tells of a shorter way.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Detour {
+    pub(crate) from: String,
+    pub(crate) to: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]

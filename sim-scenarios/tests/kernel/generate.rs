@@ -6,7 +6,7 @@ use crate::case::{Command, Ground, Host, Node, Pod, Port, Service};
 use crate::draw::Draw;
 use crate::play::{Kind, Probe};
 use crate::side::Options;
-use crate::{nft, rules};
+use crate::{detour, nft, rules};
 
 /// A random network.
 pub(crate) fn ground(seed: u64, index: u64) -> Ground {
@@ -35,6 +35,9 @@ pub(crate) fn ground(seed: u64, index: u64) -> Ground {
         g.services.push(service);
     }
     setup(&mut g, &mut d);
+    if d.percent(15) {
+        detour::add(&mut g, &mut d);
+    }
     g
 }
 
@@ -197,7 +200,11 @@ pub(crate) fn probe(g: &Ground, number: u16, d: &mut Draw) -> Probe {
         _ => d.of(&g.hosts).name.clone(),
     };
     let tcp = kind == Kind::Tcp;
-    let (to, port) = target(g, tcp, d);
+    let (mut to, mut port) = target(g, tcp, d);
+    let mut from = from;
+    if let Some(detour) = g.detour.as_ref().filter(|_| d.percent(60)) {
+        (from, to, port) = (detour.from.clone(), g.ip(&detour.to), if tcp { 7070 } else { 7071 });
+    }
     let sizes: &[usize] = match kind {
         Kind::Tcp => &[100, 1400, 3000, 8000],
         Kind::Ping | Kind::Udp => &[0, 1, 900, 1300, 1392, 1422, 1423, 1472, 1473, 2000, 4000, 9000],

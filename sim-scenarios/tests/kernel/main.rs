@@ -22,6 +22,7 @@
 mod args;
 mod case;
 mod compare;
+mod detour;
 mod draw;
 mod family;
 mod frame;

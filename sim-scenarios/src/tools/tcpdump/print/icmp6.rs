@@ -93,7 +93,12 @@ impl Printer<'_> {
         self.options(b.get(start..).unwrap_or_default());
     }
 
-    fn options(&mut self, mut b: &[u8]) {
+    fn options(&mut self, all: &[u8]) {
+        let dump = |bytes: &[u8], indent: &str| {
+            let lines = hex::dump(bytes, Dump { hex: true, ascii: false, link_header: false });
+            lines.replace("\n\t", indent)
+        };
+        let mut b = all;
         while let [kind, units, ..] = b {
             let length = usize::from(*units) * 8;
             if length == 0 || length > b.len() {
@@ -102,6 +107,7 @@ impl Printer<'_> {
             let name = match kind {
                 1 => "source link-address",
                 2 => "destination link-address",
+                4 => "redirected header",
                 5 => "mtu",
                 _ => "unknown",
             };
@@ -111,12 +117,13 @@ impl Printer<'_> {
                     let mac = MacAddr(mac_at(b, 2).unwrap_or_default()).to_string();
                     self.put(mac);
                 }
+                // As tcpdump has it: as many bytes as the option has, but from where the options begin.
+                4 => self.put(dump(&all[..length], "\n\t    ")),
                 5 => self.put(format!(" {}", u32_at(b, 4).unwrap_or(0))),
                 _ => {}
             }
             if self.style.verbose > 1 {
-                let dump = hex::dump(&b[2..length], Dump { hex: true, ascii: false, link_header: false });
-                self.put(dump.replace("\n\t", "\n\t    "));
+                self.put(dump(&b[2..length], "\n\t    "));
             }
             b = &b[length..];
         }
