@@ -118,7 +118,7 @@ impl Sockets {
         }
     }
 
-    /// A program begins a system call on a socket, or has ended it.
+    /// A program begins a system call on a socket, or has ended it. What comes back in the same instant meets it there.
     pub(super) const fn hold(&mut self, sock: Option<SockId>) {
         self.held = sock;
     }

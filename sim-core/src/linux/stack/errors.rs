@@ -48,7 +48,7 @@ impl Netns {
             return false;
         }
         let own = self.answers_from(skb, p, p.src, early);
-        let Ok(back) = self.path_back(own, p.src) else { return false };
+        let Ok(back) = self.path_back(skb, own, p.src) else { return false };
         let interval = if v6 { self.v6_interval(&back) } else { self.sys.icmp_ratelimit_ms };
         if limited && !back.local && !self.limits.allow(p.src, interval, cx.now) {
             return false;
@@ -71,7 +71,7 @@ impl Netns {
     ) -> bool {
         let Some(p) = skb.ip() else { return false };
         let own = self.answers_from(skb, p, to, false);
-        let Ok(back) = self.path_back(own, to) else { return false };
+        let Ok(back) = self.path_back(skb, own, to) else { return false };
         self.send_message(skb, (own, back, to), body, cx)
     }
 
@@ -110,8 +110,13 @@ impl Netns {
     }
 
     /// The path of a message about a packet: looked up from the address that it answers from, if there is one, else from none; the address
-    /// that is written then does not count for rules (`icmp_route_lookup`).
-    fn path_back(&self, own: Option<IpAddr>, to: IpAddr) -> Result<Path, NoPath> {
+    /// that is written then does not count for rules (`icmp_route_lookup`). An address of a link is on the one that the packet came from.
+    fn path_back(&self, skb: &Skb, own: Option<IpAddr>, to: IpAddr) -> Result<Path, NoPath> {
+        if let Some(came_by) = skb.iif.filter(|_| is_link_local(to))
+            && let Ok(path) = self.path_on_link(to, Some(came_by))
+        {
+            return Ok(path);
+        }
         self.path_of(&Flow { src: own, dst: to, iif: None, mark: 0 })
     }
 
