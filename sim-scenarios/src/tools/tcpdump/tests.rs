@@ -1,5 +1,5 @@
 //! What the real tcpdump 4.99.3 prints of the same captures. `captures/kinds.pcap` was put together by hand, a packet of each kind;
-//! `captures/cooked.pcap` was captured on the interface `any`.
+//! `captures/cooked.pcap` was captured on the interface `any`, `captures/redirects.pcap` beside a router of IPv6.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ use crate::tools::{Cluster, Place};
 
 const KINDS: &[u8] = include_bytes!("captures/kinds.pcap");
 const COOKED: &[u8] = include_bytes!("captures/cooked.pcap");
+const REDIRECTS: &[u8] = include_bytes!("captures/redirects.pcap");
 
 fn printed(file: &[u8], flag: &str, filter: &str) -> String {
     let request = parse(&[format!("-{flag}"), filter.to_owned()]).unwrap_or_else(|_| panic!("-{flag}"));
@@ -53,6 +54,9 @@ same! {
     ascii KINDS "nnA" "kinds.nnA.txt";
     time_between KINDS "nnttt" "kinds.nnttt.txt";
     date_and_time KINDS "nntttt" "kinds.nntttt.txt";
+    redirects REDIRECTS "nn" "redirects.nn.txt";
+    verbose_redirects REDIRECTS "nnv" "redirects.nnv.txt";
+    very_verbose_redirects REDIRECTS "nnvv" "redirects.nnvv.txt";
     cooked COOKED "nn" "cooked.nn.txt";
     cooked_with_link_headers COOKED "nne" "cooked.nne.txt";
 }
