@@ -14,6 +14,7 @@ pub mod ipip;
 pub mod ipset;
 pub mod ipv6;
 pub mod ipvs;
+mod jhash;
 pub mod kmsg;
 pub mod link;
 pub mod neigh;

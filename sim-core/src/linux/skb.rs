@@ -108,32 +108,23 @@ impl Skb {
     /// A buffer around a frame that came in by `iif`.
     #[must_use]
     pub fn received(frame: Frame, iif: IfId, tag: Tag) -> Self {
-        Self {
-            frame,
-            mark: 0,
-            ct: SkbCt::None,
-            bridge_nf: None,
-            iif: Some(iif),
-            tag,
-            frag_max: None,
-            ignore_df: false,
-            hash: None,
-            ipvs: false,
-            partial: None,
-            reroute: None,
-        }
+        Self::new(frame, Some(iif), tag)
     }
 
     /// A buffer around a packet that the host itself made.
     #[must_use]
     pub fn made(packet: IpPacket, tag: Tag) -> Self {
         let frame = Frame { dst: MacAddr::ZERO, src: MacAddr::ZERO, body: FrameBody::Ip(packet) };
+        Self::new(frame, None, tag)
+    }
+
+    fn new(frame: Frame, iif: Option<IfId>, tag: Tag) -> Self {
         Self {
             frame,
             mark: 0,
             ct: SkbCt::None,
             bridge_nf: None,
-            iif: None,
+            iif,
             tag,
             frag_max: None,
             ignore_df: false,

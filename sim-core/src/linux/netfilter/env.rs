@@ -85,6 +85,14 @@ pub enum AddrType {
     Prohibit,
 }
 
+impl AddrType {
+    /// The kernel's number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
 /// How a walk through one table at one hook ended.
 ///
 /// `CT --notrack` and `NOTRACK` do not end a walk: they set `skb.ct` to `SkbCt::NoTrack` and the next rule is tried, as in

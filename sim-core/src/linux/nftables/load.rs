@@ -8,7 +8,6 @@ use super::model::Table;
 use super::types::{Ty, address_bits, bits_of, ifname};
 use crate::chance::{Chance, Purpose};
 use crate::linux::conntrack::{CtState, Direction};
-use crate::linux::netfilter::AddrType;
 use crate::linux::{Iface, Skb};
 use crate::packet::{Frame, FrameBody, IpPacket, Transport};
 use crate::trace::Hook;
@@ -237,7 +236,7 @@ impl<'p> Packet<'p> {
             None
         };
         if fib.result == FibResult::Type {
-            return fib_type(env.fib.addr_type(addr, dev.map(|d| &*d.name)));
+            return u128::from(env.fib.addr_type(addr, dev.map(|d| &*d.name)).number());
         }
         // A packet that came in by the loopback interface is not looked up (`nft_fib_is_loopback`).
         let looped = matches!(env.hook, Hook::Prerouting | Hook::Input | Hook::Forward)
@@ -271,7 +270,7 @@ impl<'p> Packet<'p> {
                 let types = of.types();
                 let parts = self.parts(of, table, env)?;
                 let bytes = hash_input(&types, parts.as_slice());
-                let hash = super::jhash::jhash(&bytes, seed.unwrap_or(0));
+                let hash = crate::linux::jhash::jhash(&bytes, seed.unwrap_or(0));
                 let scaled = (u64::from(hash) * u64::from(*modulus)) >> 32;
                 Some(u128::from((scaled as u32).wrapping_add(*offset)))
             }
@@ -350,18 +349,4 @@ fn hash_input(types: &[Ty], parts: &[u128]) -> Vec<u8> {
         }
     }
     bytes
-}
-
-const fn fib_type(kind: AddrType) -> u128 {
-    match kind {
-        AddrType::Unspec => 0,
-        AddrType::Unicast => 1,
-        AddrType::Local => 2,
-        AddrType::Broadcast => 3,
-        AddrType::Anycast => 4,
-        AddrType::Multicast => 5,
-        AddrType::Blackhole => 6,
-        AddrType::Unreachable => 7,
-        AddrType::Prohibit => 8,
-    }
 }

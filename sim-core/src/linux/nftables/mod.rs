@@ -21,7 +21,6 @@ mod edit;
 mod elements;
 mod env;
 mod expr;
-mod jhash;
 mod links;
 mod listing;
 mod load;

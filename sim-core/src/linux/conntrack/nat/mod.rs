@@ -1,6 +1,5 @@
 //! Address translation (`nf_nat_core.c`): what a flow's reply tuple becomes, and how its packets are rewritten.
 
-mod jhash;
 mod masquerade;
 mod rewrite;
 mod unique;

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::NatRange;
-use super::jhash::jhash4;
 use crate::chance::{Chance, Dice, Purpose};
 use crate::linux::conntrack::{Conn, Conntrack, ProtoState, Status, TcpState, Tuple};
+use crate::linux::jhash::jhash4;
 use crate::packet::proto;
 use crate::time::SimTime;
 use crate::trace::NatKind;

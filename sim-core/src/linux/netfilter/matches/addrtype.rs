@@ -73,18 +73,7 @@ impl Types {
     }
 
     const fn contains(self, ty: AddrType) -> bool {
-        let bit = match ty {
-            AddrType::Unspec => 0,
-            AddrType::Unicast => 1,
-            AddrType::Local => 2,
-            AddrType::Broadcast => 3,
-            AddrType::Anycast => 4,
-            AddrType::Multicast => 5,
-            AddrType::Blackhole => 6,
-            AddrType::Unreachable => 7,
-            AddrType::Prohibit => 8,
-        };
-        self.0 & (1 << bit) != 0
+        self.0 & (1 << ty.number()) != 0
     }
 
     /// Whether an IPv6 address is of these types (`match_type6`): some are a matter of the address alone, so that an address of this host
