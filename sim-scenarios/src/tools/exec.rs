@@ -157,7 +157,8 @@ impl Cx<'_> {
         (Out::close(self.out), result)
     }
 
-    fn again(&mut self) -> Cx<'_> {
+    /// The same surroundings, lent.
+    pub(crate) fn again(&mut self) -> Cx<'_> {
         Cx {
             cluster: self.cluster,
             place: self.place,

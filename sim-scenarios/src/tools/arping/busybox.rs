@@ -4,10 +4,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use sim_core::linux::tap::SeenKind;
-use sim_core::packet::{ArpOp, MacAddr};
+use sim_core::packet::MacAddr;
 
-use super::{Failed, Heard, Plan, Socket, destination, source};
+use super::{Counts, Failed, Plan, Socket, Talk, Told, destination, source};
 use crate::tools::getopt::{self, Word};
 use crate::tools::{Cx, busybox, net};
 
@@ -139,44 +138,38 @@ fn ask(cx: &mut Cx<'_>, request: &Request) -> Result<i32, Refusal> {
     };
     let own = own.map_err(|f| failed(cx, f))?;
     let socket = Socket::open(cx, ns, iface.id);
-    let session = Session {
-        unicasting: request.count.is_some(),
+    let talk = Talk {
+        plan: &request.plan,
         socket: &socket,
-        request,
         target,
         own,
         peer: MacAddr::BROADCAST,
+        unicasting: request.count.is_some(),
+        faithful: true,
         counts: Counts::default(),
     };
-    let status = session.run(cx);
+    let status = Session { request, talk }.run(cx);
     socket.close(cx);
     Ok(status)
 }
 
-#[derive(Default)]
-struct Counts {
-    sent: u64,
-    broadcasts: u64,
-    received: u64,
-    requests: u64,
-    heard_broadcasts: u64,
+fn line(told: &Told<'_>) -> String {
+    let Told { how, what, arp, to_whom, time } = told;
+    let to_whom = to_whom.map_or(String::new(), |ip| format!(" for {ip}"));
+    format!("{how} {what} from {} [{}]{to_whom} {time}", arp.sender_ip, arp.sender_mac)
 }
 
 struct Session<'a> {
     request: &'a Request,
-    socket: &'a Socket,
-    target: Ipv4Addr,
-    own: Ipv4Addr,
-    peer: MacAddr,
-    unicasting: bool,
-    counts: Counts,
+    talk: Talk<'a>,
 }
 
 impl Session<'_> {
     fn run(mut self, cx: &mut Cx<'_>) -> i32 {
         let handled = cx.out.set_handles_interrupt(true);
         if !self.request.plan.quiet {
-            cx.out.line(format!("ARPING {} from {} {}", self.target, self.own, self.request.device));
+            cx.out
+                .line(format!("ARPING {} from {} {}", self.talk.target, self.talk.own, self.request.device));
         }
         let start = cx.now();
         let mut left = self.request.count;
@@ -186,13 +179,15 @@ impl Session<'_> {
                 break;
             }
             left = left.map(|n| n - 1);
-            self.send(cx);
+            self.talk.send(cx);
             let endless = self.request.count.is_none() && last.is_none();
             let mut until = cx.now() + INTERVAL;
             if endless {
                 until = until.min(cx.deadline());
             }
-            if self.listen(cx, until) || (if endless { cx.interrupted() } else { cx.out.interrupted() }) {
+            if self.talk.listen(cx, until, line)
+                || (if endless { cx.interrupted() } else { cx.out.interrupted() })
+            {
                 break;
             }
         }
@@ -200,67 +195,8 @@ impl Session<'_> {
         self.finish(cx)
     }
 
-    fn send(&mut self, cx: &mut Cx<'_>) {
-        let plan = &self.request.plan;
-        let arp = plan.message(self.socket.mac, self.own, self.target, self.peer);
-        if self.socket.send(cx, self.peer, arp).is_ok() {
-            self.counts.sent += 1;
-            self.counts.broadcasts += u64::from(!self.unicasting);
-        }
-    }
-
-    /// Takes answers until then; whether there is nothing more to be done.
-    fn listen(&mut self, cx: &mut Cx<'_>, until: sim_core::time::SimTime) -> bool {
-        let sent = cx.now();
-        loop {
-            let heard = self.socket.listen(cx, until);
-            if heard.is_empty() {
-                return false;
-            }
-            for message in heard {
-                let plan = &self.request.plan;
-                if plan.is_answer(&message, self.socket.mac, self.own, self.target) {
-                    self.note(cx, &message, message.at.since(sent));
-                    if plan.quit_on_reply {
-                        return true;
-                    }
-                }
-            }
-            if cx.out.interrupted() {
-                return true;
-            }
-        }
-    }
-
-    fn note(&mut self, cx: &mut Cx<'_>, heard: &Heard, time: Duration) {
-        let arp = &heard.arp;
-        let broadcast = heard.kind != SeenKind::Host;
-        let request = arp.op == ArpOp::Request;
-        if !self.request.plan.quiet {
-            let how = if broadcast { "Broadcast" } else { "Unicast" };
-            let what = if request { "request" } else { "reply" };
-            let to_whom =
-                if arp.target_ip == self.own { String::new() } else { format!(" for {}", arp.target_ip) };
-            let micros = time.as_micros();
-            cx.out.line(format!(
-                "{how} {what} from {} [{}]{to_whom} {}.{:03}ms",
-                arp.sender_ip,
-                arp.sender_mac,
-                micros / 1000,
-                micros % 1000
-            ));
-        }
-        self.counts.received += 1;
-        self.counts.heard_broadcasts += u64::from(broadcast);
-        self.counts.requests += u64::from(request);
-        if !self.unicasting && !self.request.plan.broadcast_only {
-            self.peer = arp.sender_mac;
-            self.unicasting = true;
-        }
-    }
-
     fn finish(&self, cx: &mut Cx<'_>) -> i32 {
-        let Counts { sent, broadcasts, received, requests, heard_broadcasts } = self.counts;
+        let Counts { sent, broadcasts, received, requests, heard_broadcasts } = self.talk.counts;
         let plan = &self.request.plan;
         if !plan.quiet {
             cx.out.line(format!("Sent {sent} probe(s) ({broadcasts} broadcast(s))"));

@@ -154,6 +154,98 @@ impl Plan {
     }
 }
 
+/// A talk with one address, as both short-lettered programs hold it.
+struct Talk<'a> {
+    plan: &'a Plan,
+    socket: &'a Socket,
+    target: Ipv4Addr,
+    own: Ipv4Addr,
+    peer: MacAddr,
+    /// Whether an answer has told whom to ask.
+    unicasting: bool,
+    /// Whether the first who answers is asked for good.
+    faithful: bool,
+    counts: Counts,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    sent: u64,
+    broadcasts: u64,
+    received: u64,
+    requests: u64,
+    heard_broadcasts: u64,
+}
+
+/// An answer, in the words that both programs use.
+struct Told<'a> {
+    /// `Unicast` or `Broadcast`.
+    how: &'static str,
+    /// `reply` or `request`.
+    what: &'static str,
+    arp: &'a Arp,
+    /// For whom it is, if that is not who asked.
+    to_whom: Option<Ipv4Addr>,
+    /// `0.123ms`
+    time: String,
+}
+
+impl Talk<'_> {
+    fn send(&mut self, cx: &mut Cx<'_>) {
+        let arp = self.plan.message(self.socket.mac, self.own, self.target, self.peer);
+        if self.socket.send(cx, self.peer, arp).is_ok() {
+            self.counts.sent += 1;
+            self.counts.broadcasts += u64::from(!self.unicasting);
+        }
+    }
+
+    /// Takes answers until then, each a line; whether there is nothing more to be done.
+    fn listen(&mut self, cx: &mut Cx<'_>, until: SimTime, line: fn(&Told<'_>) -> String) -> bool {
+        let sent = cx.now();
+        loop {
+            let heard = self.socket.listen(cx, until);
+            if heard.is_empty() {
+                return false;
+            }
+            for message in heard {
+                if self.plan.is_answer(&message, self.socket.mac, self.own, self.target) {
+                    let told = self.note(&message, message.at.since(sent));
+                    if !self.plan.quiet {
+                        cx.out.line(line(&told));
+                    }
+                    if self.plan.quit_on_reply {
+                        return true;
+                    }
+                }
+            }
+            if cx.out.interrupted() {
+                return true;
+            }
+        }
+    }
+
+    fn note<'h>(&mut self, heard: &'h Heard, time: Duration) -> Told<'h> {
+        let arp = &heard.arp;
+        let broadcast = heard.kind != SeenKind::Host;
+        let request = arp.op == ArpOp::Request;
+        self.counts.received += 1;
+        self.counts.heard_broadcasts += u64::from(broadcast);
+        self.counts.requests += u64::from(request);
+        if !(self.plan.broadcast_only || self.faithful && self.unicasting) {
+            self.peer = arp.sender_mac;
+            self.unicasting = true;
+        }
+        let micros = time.as_micros();
+        Told {
+            how: if broadcast { "Broadcast" } else { "Unicast" },
+            what: if request { "request" } else { "reply" },
+            arp,
+            to_whom: (arp.target_ip != self.own).then_some(arp.target_ip),
+            time: format!("{}.{:03}ms", micros / 1000, micros % 1000),
+        }
+    }
+}
+
 /// The destination of a name or of an address text, IPv4.
 fn destination(cx: &mut Cx<'_>, name: &str) -> Result<Ipv4Addr, sim_core::kube::dns::resolver::LookupError> {
     let found = net::lookup(cx, name, sim_core::kube::dns::resolver::Family::V4)?;

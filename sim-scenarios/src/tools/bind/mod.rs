@@ -7,6 +7,8 @@ mod host;
 mod nslookup;
 mod rdata;
 mod release;
+
+pub(crate) use nslookup::authority;
 #[cfg(test)]
 mod tests;
 

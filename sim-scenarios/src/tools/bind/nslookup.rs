@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sim_core::kube::dns::name;
 use sim_core::kube::dns::resolver::bind::{Answer, Patience};
-use sim_core::kube::dns::wire::{Message, Rcode, Record, RecordData, RecordType};
+use sim_core::kube::dns::wire::{Message, Rcode, Record, RecordData, RecordType, Soa};
 
 use super::super::Cx;
 use super::release::Release;
@@ -159,6 +159,20 @@ fn records(cx: &mut Cx<'_>, message: &Message, first: bool) {
     }
 }
 
+/// A start of authority as `nslookup` writes it.
+pub(crate) fn authority(owner: &str, soa: &Soa) -> String {
+    format!(
+        "{owner}\n\torigin = {}\n\tmail addr = {}\n\tserial = {}\n\trefresh = {}\n\tretry = {}\n\texpire = {}\n\tminimum = {}",
+        name::relative(&soa.mname),
+        name::relative(&soa.rname),
+        soa.serial,
+        soa.refresh,
+        soa.retry,
+        soa.expire,
+        soa.minimum
+    )
+}
+
 fn line(record: &Record) -> String {
     let owner = name::relative(&record.name);
     let data = rdata::text(&record.data);
@@ -170,16 +184,7 @@ fn line(record: &Record) -> String {
         RecordData::Mx { .. } => format!("{owner}\tmail exchanger = {data}"),
         RecordData::Srv { .. } => format!("{owner}\tservice = {data}"),
         RecordData::Txt(_) => format!("{owner}\ttext = {data}"),
-        RecordData::Soa(s) => format!(
-            "{owner}\n\torigin = {}\n\tmail addr = {}\n\tserial = {}\n\trefresh = {}\n\tretry = {}\n\texpire = {}\n\tminimum = {}",
-            name::relative(&s.mname),
-            name::relative(&s.rname),
-            s.serial,
-            s.refresh,
-            s.retry,
-            s.expire,
-            s.minimum
-        ),
+        RecordData::Soa(soa) => authority(owner, soa),
         RecordData::Other { rtype, .. } => format!("{owner}\trdata_{} = {data}", rtype.0),
     }
 }

@@ -13,9 +13,6 @@ use super::value::{is_true, list, name, namespace, text};
 
 pub(crate) static FLAGS: &[Flag] = &[
     short("container", 'c', F::Text),
-    short("stdin", 'i', F::Bool),
-    short("tty", 't', F::Bool),
-    short("quiet", 'q', F::Bool),
     flag("pod-running-timeout", F::Duration),
     flag("detach-keys", F::Text),
 ];

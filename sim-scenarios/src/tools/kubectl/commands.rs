@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::args::{Flag, GLOBAL, parse, verb_at};
 use super::ctl::Ctl;
 use super::failure::Failure;
-use super::flags::{CHANGE, CREATE, FILES, PRINT, SELECT};
+use super::flags::{CHANGE, CREATE, FILES, PRINT, SELECT, TERMINAL};
 use super::{
     apply, attach, auth, autoscale, cluster_info, config, cp, create, debug, delete, describe, diff, editor,
     events, exec, explain, expose, get, logs, metadata, nodes, patch, port_forward, proxy, replace, rollout,
@@ -20,6 +20,13 @@ pub(crate) struct Verb {
     pub(crate) run: fn(&mut Ctl<'_, '_>) -> Result<i32, Failure>,
 }
 
+impl Verb {
+    /// Its own flags and those that every verb has.
+    fn all_flags(&self) -> Vec<&'static [Flag]> {
+        self.flags.iter().copied().chain([GLOBAL]).collect()
+    }
+}
+
 static VERBS: &[Verb] = &[
     Verb { name: "annotate", flags: &[metadata::FLAGS], run: metadata::annotate },
     Verb {
@@ -29,10 +36,10 @@ static VERBS: &[Verb] = &[
     },
     Verb { name: "api-versions", flags: &[], run: cluster_info::api_versions },
     Verb { name: "apply", flags: &[apply::FLAGS], run: apply::run },
-    Verb { name: "attach", flags: &[attach::FLAGS], run: attach::run },
+    Verb { name: "attach", flags: &[attach::FLAGS, TERMINAL], run: attach::run },
     Verb { name: "autoscale", flags: &[autoscale::FLAGS, FILES, PRINT, CHANGE], run: autoscale::run },
     Verb { name: "cluster-info", flags: &[], run: cluster_info::cluster_info },
-    Verb { name: "debug", flags: &[debug::FLAGS], run: debug::run },
+    Verb { name: "debug", flags: &[debug::FLAGS, TERMINAL], run: debug::run },
     Verb { name: "delete", flags: &[delete::FLAGS], run: delete::run },
     Verb { name: "describe", flags: &[describe::verb::FLAGS], run: describe::verb::run },
     Verb { name: "diff", flags: &[diff::FLAGS], run: diff::run },
@@ -40,7 +47,7 @@ static VERBS: &[Verb] = &[
     Verb { name: "completion", flags: &[], run: small::completion },
     Verb { name: "cp", flags: &[cp::FLAGS], run: cp::run },
     Verb { name: "events", flags: &[events::FLAGS, PRINT], run: events::run },
-    Verb { name: "exec", flags: &[exec::FLAGS], run: exec::run },
+    Verb { name: "exec", flags: &[exec::FLAGS, TERMINAL], run: exec::run },
     Verb { name: "explain", flags: &[explain::FLAGS], run: explain::run },
     Verb { name: "expose", flags: &[expose::FLAGS], run: expose::run },
     Verb { name: "get", flags: &[get::FLAGS], run: get::run },
@@ -50,7 +57,7 @@ static VERBS: &[Verb] = &[
     Verb { name: "port-forward", flags: &[port_forward::FLAGS], run: port_forward::run },
     Verb { name: "proxy", flags: &[proxy::FLAGS], run: proxy::run },
     Verb { name: "replace", flags: &[replace::FLAGS, FILES, PRINT, CHANGE, CREATE], run: replace::run },
-    Verb { name: "run", flags: &[run_verb::FLAGS], run: run_verb::run },
+    Verb { name: "run", flags: &[run_verb::FLAGS, TERMINAL], run: run_verb::run },
     Verb { name: "scale", flags: &[scale::FLAGS, FILES, PRINT, SELECT, CHANGE], run: scale::run },
     Verb { name: "top node", flags: &[], run: small::top },
     Verb { name: "top pod", flags: &[], run: small::top },
@@ -184,8 +191,7 @@ fn dispatch(cx: &mut Cx<'_>) -> Result<i32, Failure> {
     let Some(verb) = all().find(|v| v.name == name) else {
         return Err(without_subcommand(&name, &words));
     };
-    let flags: Vec<&[Flag]> = verb.flags.iter().copied().chain([GLOBAL]).collect();
-    let args = parse(&path, &flags, &words)?;
+    let args = parse(&path, &verb.all_flags(), &words)?;
     if args.bool("help", false) {
         return Err(Failure::not_modelled(format!("the help text of {path:?}")));
     }
@@ -224,8 +230,7 @@ fn find(words: &[String]) -> Result<(String, Vec<String>), Failure> {
     };
     let mut name = words.remove(at);
     loop {
-        let own = all().find(|v| v.name == name).map_or(&[][..], |v| v.flags);
-        let flags: Vec<&[Flag]> = own.iter().copied().chain([GLOBAL]).collect();
+        let flags = all().find(|v| v.name == name).map_or_else(|| vec![GLOBAL], Verb::all_flags);
         let Some(at) = verb_at(&words, &flags) else { break };
         let longer = format!("{name} {}", words[at]);
         let longer =
@@ -259,10 +264,10 @@ fn without_subcommand(name: &str, words: &[String]) -> Failure {
 }
 
 /// The command line that opened a shell, read once more when the shell is left.
-pub(crate) fn again<'a, 'c>(cx: &'a mut Cx<'c>, flags: &'static [Flag]) -> Option<Ctl<'a, 'c>> {
-    let mut words = cx.operands().to_vec();
-    let path = format!("kubectl {}", words.remove(verb_at(&words, &[GLOBAL])?));
-    let args = parse(&path, &[flags, GLOBAL], &words).ok()?;
+pub(crate) fn again<'a, 'c>(cx: &'a mut Cx<'c>) -> Option<Ctl<'a, 'c>> {
+    let (name, words) = find(cx.operands()).ok()?;
+    let (verb, path) = (all().find(|v| v.name == name)?, format!("kubectl {name}"));
+    let args = parse(&path, &verb.all_flags(), &words).ok()?;
     Some(Ctl::new(cx, args, path))
 }
 

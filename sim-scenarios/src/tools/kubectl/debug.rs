@@ -18,9 +18,6 @@ use crate::tools::{Cx, Place};
 
 pub(crate) static FLAGS: &[Flag] = &[
     short("container", 'c', F::Text),
-    short("stdin", 'i', F::Bool),
-    short("tty", 't', F::Bool),
-    short("quiet", 'q', F::Bool),
     short("filename", 'f', F::List),
     flag("image", F::Text),
     flag("image-pull-policy", F::Text),

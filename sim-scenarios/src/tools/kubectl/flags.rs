@@ -17,6 +17,10 @@ pub(crate) static FILES: &[Flag] =
 /// Objects by their labels.
 pub(crate) static SELECT: &[Flag] = &[short("selector", 'l', F::Text), flag("all", F::Bool)];
 
+/// The terminal of a container.
+pub(crate) static TERMINAL: &[Flag] =
+    &[short("stdin", 'i', F::Bool), short("tty", 't', F::Bool), short("quiet", 'q', F::Bool)];
+
 /// What a change is called, and whether it is made.
 pub(crate) static CHANGE: &[Flag] =
     &[flag("dry-run", F::Optional("unchanged")), flag("field-manager", F::Text), flag("record", F::Bool)];

@@ -7,6 +7,7 @@ use sim_core::kube::dns::name;
 use sim_core::kube::dns::resolver::nslookup::{Event, Nslookup};
 use sim_core::kube::dns::wire::{Message, Rcode, RecordData, RecordType};
 
+use super::super::bind::authority;
 use super::super::net::{draw, netns, strerror};
 use super::super::{Cx, busybox};
 
@@ -165,16 +166,7 @@ fn records(cx: &mut Cx<'_>, reply: &Message, debug: bool) {
                 Some(first) => format!("{owner}\ttext = \"{}\"", String::from_utf8_lossy(first)),
                 None => continue,
             },
-            RecordData::Soa(s) => format!(
-                "{owner}\n\torigin = {}\n\tmail addr = {}\n\tserial = {}\n\trefresh = {}\n\tretry = {}\n\texpire = {}\n\tminimum = {}",
-                name::relative(&s.mname),
-                name::relative(&s.rname),
-                s.serial,
-                s.refresh,
-                s.retry,
-                s.expire,
-                s.minimum
-            ),
+            RecordData::Soa(soa) => authority(owner, soa),
             RecordData::Other { .. } => continue,
         };
         cx.out.line(text);

@@ -7,17 +7,7 @@ use crate::tools::{Cx, SIGINT_STATUS};
 
 pub(in crate::tools) fn run(cx: &mut Cx<'_>) -> i32 {
     let args = old_style(cx.args);
-    let mut inner = Cx {
-        args: &args,
-        cluster: cx.cluster,
-        place: cx.place,
-        stdin: cx.stdin,
-        out: cx.out,
-        cwd: cx.cwd,
-        env: cx.env,
-        session: cx.session,
-    };
-    modern(&mut inner)
+    modern(&mut Cx { args: &args, ..cx.again() })
 }
 
 fn modern(cx: &mut Cx<'_>) -> i32 {

@@ -91,7 +91,7 @@ pub(crate) fn default_command(ctl: &Ctl<'_, '_>, place: &Place) -> Result<String
 
 /// The shell that the pod ran was left.
 fn leave(cx: &mut Cx<'_>, status: i32) -> i32 {
-    let Some(mut ctl) = commands::again(cx, super::FLAGS) else { return status };
+    let Some(mut ctl) = commands::again(cx) else { return status };
     let Some(name) = ctl.args.words.first().cloned() else { return status };
     end(&mut ctl, &name, status)
 }

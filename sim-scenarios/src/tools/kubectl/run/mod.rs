@@ -13,9 +13,6 @@ pub(crate) mod attach;
 pub(crate) static FLAGS: &[Flag] = &[
     short("output", 'o', F::Text),
     short("labels", 'l', F::Text),
-    short("stdin", 'i', F::Bool),
-    short("tty", 't', F::Bool),
-    short("quiet", 'q', F::Bool),
     flag("template", F::Text),
     flag("allow-missing-template-keys", F::Bool),
     flag("show-managed-fields", F::Bool),
