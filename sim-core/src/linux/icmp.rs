@@ -13,6 +13,12 @@ use crate::time::SimTime;
 const SECOND: u64 = 250;
 /// Errors to one peer that may be sent in a burst (`XRLIM_BURST_FACTOR`).
 const BURST: u64 = 6;
+/// Redirects to one peer that takes no notice, before it is left alone (`ip_rt_redirect_number`).
+const REDIRECT_NUMBER: u32 = 9;
+/// Ticks after the first redirect to a peer; each one doubles them (`ip_rt_redirect_load`).
+const REDIRECT_LOAD: u64 = SECOND / 50;
+/// Ticks of quiet after which a peer counts as new (`ip_rt_redirect_silence`).
+const REDIRECT_SILENCE: u64 = REDIRECT_LOAD << (REDIRECT_NUMBER + 1);
 /// A peer that was never sent an error is as one that has been left alone for a minute.
 const NEWCOMER: u64 = 60 * SECOND;
 
@@ -49,6 +55,8 @@ pub struct RouteErrors {
 struct Peer {
     tokens: u64,
     last: u64,
+    /// Redirects of IPv4 that it took no notice of.
+    redirects: u32,
 }
 
 /// Ticks since a minute before the beginning of time.
@@ -111,8 +119,27 @@ impl Limits {
         enough
     }
 
+    /// Whether `peer` may be sent a redirect of IPv4 now (`ip_rt_send_redirect`). An error to it counts as the last redirect.
+    pub fn allow_redirect(&mut self, peer: IpAddr, now: SimTime) -> bool {
+        let now = ticks(now);
+        let peer = self.peer(peer, now);
+        if now > peer.last + REDIRECT_SILENCE {
+            (peer.tokens, peer.redirects) = (0, 0);
+        }
+        if peer.redirects >= REDIRECT_NUMBER {
+            peer.last = now;
+            return false;
+        }
+        let allowed = peer.redirects == 0 || now > peer.last + (REDIRECT_LOAD << peer.redirects);
+        if allowed {
+            peer.last = now;
+            peer.redirects += 1;
+        }
+        allowed
+    }
+
     fn peer(&mut self, peer: IpAddr, now: u64) -> &mut Peer {
-        self.peers.entry(peer).or_insert(Peer { tokens: 0, last: now - NEWCOMER })
+        self.peers.entry(peer).or_insert(Peer { tokens: 0, last: now - NEWCOMER, redirects: 0 })
     }
 }
 
@@ -169,6 +196,17 @@ mod tests {
             assert!(limits.allow(peer(), 0, later));
             assert_eq!(limits.allow_route_error(peer(), ROUTE, later), told);
         }
+    }
+
+    /// Seen on Linux 6.18 where a gateway tells of a neighbour that is not there.
+    #[test]
+    fn an_error_puts_off_the_next_redirect() {
+        let mut limits = Limits::default();
+        let at = |ms: u64| SimTime(ms * 1_000_000);
+        assert!(limits.allow_redirect(peer(), at(0)));
+        assert!(limits.allow(peer(), 1000, at(3000)));
+        assert!(!limits.allow_redirect(peer(), at(3000)));
+        assert!(limits.allow_redirect(peer(), at(3100)));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use super::policy::Policy;
 use super::reassembly::Reassembly;
 use super::route::Table;
 use super::socket::Sockets;
-use super::stack::{Hooks, Redirected};
+use super::stack::Hooks;
 use super::sysctl::Sysctls;
 use super::tap::Taps;
 use crate::packet::MacAddr;
@@ -71,7 +71,6 @@ pub struct Netns {
     pub(super) taps: Taps,
     pub(super) log: KernelLog,
     pub(super) exceptions: Exceptions,
-    pub(super) redirected: Redirected,
     pub(super) next_ip_id: u16,
     pub(super) hash_salt: u64,
     /// Addresses that a program on this host answers ARP for, by interface.
@@ -157,7 +156,6 @@ impl Netns {
             taps: Taps::default(),
             log: KernelLog::default(),
             exceptions: Exceptions::default(),
-            redirected: Redirected::default(),
             next_ip_id: 1,
             hash_salt,
             answered_for: BTreeSet::new(),

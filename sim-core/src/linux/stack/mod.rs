@@ -27,7 +27,6 @@ mod routing;
 mod tests;
 
 pub(super) use order::Hooks;
-pub(super) use redirect::Redirected;
 pub(super) use routing::Path;
 
 use std::net::SocketAddr;

@@ -4,10 +4,6 @@
 mod ipv6;
 
 use std::net::IpAddr;
-use std::time::Duration;
-
-use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
 
 use super::Cx;
 use super::errors::may_be_told;
@@ -19,22 +15,7 @@ use crate::linux::route::RouteKind;
 use crate::linux::tunnel::Vxlan;
 use crate::linux::{Netns, Skb};
 use crate::packet::{Icmp, IpPacket, MacAddr, Payload, Transport, Udp};
-use crate::time::SimTime;
 use crate::trace::{IfId, Recorder, SockId};
-
-/// Redirects to one peer that takes no notice, before it is left alone (`ip_rt_redirect_number`).
-const NUMBER: u32 = 9;
-/// Time after the first redirect to a peer; each one doubles it (`ip_rt_redirect_load`).
-const LOAD: Duration = Duration::from_millis(20);
-/// Quiet time after which a peer counts as new (`ip_rt_redirect_silence`).
-const SILENCE: Duration = Duration::from_millis(20 << (NUMBER + 1));
-
-/// Who has been sent how many redirects, and when the last. The kernel keeps this beside the budget for ICMP errors and lets both
-/// share the time of the last; here each has its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::linux) struct Redirected {
-    peers: IndexMap<IpAddr, (u32, SimTime), FxBuildHasher>,
-}
 
 /// A redirect that has arrived.
 pub(super) struct Redirect<'a> {
@@ -59,26 +40,6 @@ enum Asker {
     Connection(SockId),
 }
 
-impl Redirected {
-    /// Whether `peer` may be sent a redirect now.
-    fn allow(&mut self, peer: IpAddr, now: SimTime) -> bool {
-        let (sent, last) = self.peers.entry(peer).or_insert((0, now));
-        if now.since(*last) > SILENCE {
-            *sent = 0;
-        }
-        if *sent >= NUMBER {
-            *last = now;
-            return false;
-        }
-        let allowed = *sent == 0 || now.since(*last) > LOAD * (1 << *sent);
-        if allowed {
-            *last = now;
-            *sent += 1;
-        }
-        allowed
-    }
-}
-
 impl Netns {
     /// Tells the sender of a packet that goes back where it came from that there is a shorter way. The packet goes its way all the
     /// same.
@@ -97,7 +58,7 @@ impl Netns {
         let shared = self.conf_or(dev, |c| c.shared_media);
         if !neighbour
             || !(shared || self.both_on_link(dev, p.src, path.via))
-            || !self.redirected.allow(p.src, cx.now)
+            || !self.limits.allow_redirect(p.src, cx.now)
         {
             return;
         }

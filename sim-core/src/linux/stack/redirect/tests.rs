@@ -1,4 +1,7 @@
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use indexmap::IndexMap;
 
 use super::*;
 use crate::linux::Errno;
