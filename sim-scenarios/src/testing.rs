@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use sim_core::kube::node::machine::Privileges;
+
 use crate::shell::{Io, Shell};
 use crate::tools::{Cluster, Out, Place, SessionState, ShellKind};
 
@@ -31,7 +33,19 @@ pub(crate) fn cluster() -> Cluster {
 
 /// What a script prints on a machine, with `? N` at the end if it fails.
 pub(crate) fn sh_at(place: &Place, kind: ShellKind, script: &str) -> String {
+    sh_in(cluster(), place, kind, script)
+}
+
+/// The same where the programs may do what the kernel lets root do.
+pub(crate) fn sh_as_admin(place: &Place, kind: ShellKind, script: &str) -> String {
     let mut cluster = cluster();
+    if let Some(machine) = cluster.machine_mut(place) {
+        machine.privileges = Privileges::ALL;
+    }
+    sh_in(cluster, place, kind, script)
+}
+
+fn sh_in(mut cluster: Cluster, place: &Place, kind: ShellKind, script: &str) -> String {
     let mut out = Out::new();
     let mut session = SessionState::default();
     session.start_command(cluster.now());

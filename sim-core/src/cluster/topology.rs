@@ -29,7 +29,7 @@ use crate::kube::controllers::Controllers;
 use crate::kube::dns::upstream::Upstream;
 use crate::kube::node::NodeAgents;
 use crate::kube::node::files::Files;
-use crate::kube::node::machine::{Machine, Machines, Place, ToolSet};
+use crate::kube::node::machine::{Machine, Machines, Place, Privileges, ToolSet};
 use crate::kube::objects::Protocol;
 use crate::kube::store::{OwnedPin, Pins, PodPin, ServicePin, Store, StoreConfig};
 use crate::linux::route::{Route, RouteKind};
@@ -182,6 +182,7 @@ impl Builder<'_> {
             files,
             tools,
             cwd: "/root".to_owned(),
+            privileges: Privileges::ALL,
             env,
             links: Arc::default(),
         };

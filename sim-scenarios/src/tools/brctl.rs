@@ -6,6 +6,7 @@ use sim_core::linux::{Iface, Netns};
 use sim_core::trace::NsId;
 
 use super::Cx;
+use super::privileges::NOT_PERMITTED;
 
 /// What `brctl` without a command says.
 const USAGE: &str = include_str!("brctl_usage.txt");
@@ -62,6 +63,9 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
         return 1;
     }
     let words: Vec<&str> = rest.iter().map(String::as_str).collect();
+    if !cx.is_net_admin() && !command.starts_with("show") {
+        return refused(cx, command, &words);
+    }
     match (command.as_str(), words.as_slice()) {
         ("show", names) => show(cx, ns, names),
         ("showmacs", [bridge, ..]) => show_macs(cx, ns, bridge),
@@ -82,6 +86,20 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
 
 fn bridge<'n>(ns: &'n Netns, name: &str) -> Option<&'n Iface> {
     ns.by_name(name).ok().filter(|i| matches!(i.kind, IfKind::Bridge(_)))
+}
+
+fn refused(cx: &mut Cx<'_>, command: &str, words: &[&str]) -> i32 {
+    let word = |i: usize| words.get(i).copied().unwrap_or_default();
+    let what = match command {
+        "addbr" => "add bridge failed".to_owned(),
+        "delbr" => format!("can't delete bridge {}", word(0)),
+        "addif" => format!("can't add {} to bridge {}", word(1), word(0)),
+        "delif" => format!("can't delete {} from {}", word(1), word(0)),
+        "hairpin" => format!("can't set {} to hairpin on bridge {}", word(1), word(0)),
+        "stp" => "set stp status failed".to_owned(),
+        _ => return cx.not_modelled(format!("brctl {command} without the privilege")),
+    };
+    cx.not_permitted(format!("{what}: {NOT_PERMITTED}"), 1)
 }
 
 /// A time of the spanning tree protocol, in seconds.

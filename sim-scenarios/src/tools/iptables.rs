@@ -2,7 +2,7 @@
 //! language; here are the programs around it.
 
 use sim_core::linux::netfilter::RestoreOptions;
-use sim_core::trace::{Family, TableId};
+use sim_core::trace::{Family, NsId, TableId};
 
 use super::Cx;
 use super::text::date;
@@ -43,6 +43,9 @@ const fn program(family: Family) -> &'static str {
 fn command(cx: &mut Cx<'_>, family: Family) -> i32 {
     let Some(ns) = cx.cluster.netns(cx.place) else { return cx.not_modelled("iptables without a network") };
     let args = cx.args.get(1..).unwrap_or_default();
+    if !cx.is_net_admin() {
+        return refused(cx, family, ns);
+    }
     match cx.cluster.world.ns_mut(ns).netfilter(family, |rules| rules.command(args)) {
         Ok(text) => {
             cx.out.print(text);
@@ -53,6 +56,29 @@ fn command(cx: &mut Cx<'_>, family: Family) -> i32 {
             error.status
         }
     }
+}
+
+/// A command of who may not even look: the command line is read before the kernel is asked.
+fn refused(cx: &mut Cx<'_>, family: Family, ns: NsId) -> i32 {
+    const BAD_USAGE: i32 = 2;
+    let args = cx.args.get(1..).unwrap_or_default();
+    let asks_nothing = args.iter().any(|a| ["-h", "--help", "-V", "--version"].contains(&a.as_str()));
+    match cx.cluster.world.ns(ns).clone().netfilter(family, |rules| rules.command(args)) {
+        Ok(text) if asks_nothing => {
+            cx.out.print(text);
+            0
+        }
+        Err(error) if error.status == BAD_USAGE => {
+            cx.out.eprint(error.message);
+            error.status
+        }
+        _ => not_root(cx, program(family)),
+    }
+}
+
+fn not_root(cx: &mut Cx<'_>, program: &str) -> i32 {
+    let why = "Could not fetch rule set generation id: Permission denied (you must be root)";
+    cx.not_permitted(format!("{program} {VERSION}: {why}"), 4)
 }
 
 /// A command line that is wrong or asks for what is not modelled.
@@ -141,6 +167,9 @@ fn save(cx: &mut Cx<'_>, family: Family) -> i32 {
         return 0;
     }
     let Some(ns) = cx.cluster.netns(cx.place) else { return cx.not_modelled("iptables without a network") };
+    if !cx.is_net_admin() {
+        return not_root(cx, &name);
+    }
     let ns = cx.cluster.world.ns(ns);
     let rules = match family {
         Family::V4 => ns.nf4(),
@@ -267,6 +296,10 @@ fn restore(cx: &mut Cx<'_>, family: Family) -> i32 {
         None => text,
     };
     let Some(ns) = cx.cluster.netns(cx.place) else { return cx.not_modelled("iptables without a network") };
+    let asks = text.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    if asks && !cx.is_net_admin() {
+        return not_root(cx, &name);
+    }
     match cx.cluster.world.ns_mut(ns).netfilter(family, |rules| rules.restore(&text, request.options)) {
         Ok(()) => 0,
         Err(error) => {

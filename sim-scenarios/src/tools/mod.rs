@@ -40,6 +40,7 @@ mod nslookup;
 mod out;
 mod ping;
 mod printer;
+mod privileges;
 mod procfs;
 mod sh;
 mod ss;

@@ -2,6 +2,7 @@
 
 use sim_core::linux::nftables::{Input, Style};
 
+use super::privileges::NOT_PERMITTED;
 use super::{Cx, NOT_MODELLED};
 
 const VERSION: &str = "nftables v1.0.6 (Lester Gooch #5)";
@@ -160,9 +161,29 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
     execute(cx, &options, file.as_deref(), &text)
 }
 
+/// A command of who may not even look. What is listed has to be fetched first; what is changed is refused as it is sent.
+fn refused(cx: &mut Cx<'_>, text: &str) -> i32 {
+    let commands = text.split(['\n', ';']).map(str::trim);
+    let Some(first) = commands.into_iter().find(|line| !line.is_empty() && !line.starts_with('#')) else {
+        return 0;
+    };
+    let looks = ["list", "monitor", "export", "describe"].iter().any(|verb| first.starts_with(verb));
+    let words = if looks {
+        format!(
+            "{NOT_PERMITTED} (you must be root)\nnetlink: Error: cache initialization failed: {NOT_PERMITTED}"
+        )
+    } else {
+        format!("Error: Could not process rule: {NOT_PERMITTED}\n{first}\n{}", "^".repeat(first.len() + 1))
+    };
+    cx.not_permitted(words, 1)
+}
+
 fn execute(cx: &mut Cx<'_>, options: &Options, file: Option<&str>, text: &str) -> i32 {
     let Some(ns) = cx.cluster.netns(cx.place) else { return cx.not_modelled("nft without a network") };
     let style = Style { now: cx.now(), ..options.style };
+    if !cx.is_net_admin() {
+        return refused(cx, text);
+    }
     let ns = cx.cluster.world.ns_mut(ns);
     let interfaces = ns.interface_names();
     let answer = ns.nftables(|rules| rules.run(Input { file, text }, style, options.check, &interfaces));

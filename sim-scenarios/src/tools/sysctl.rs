@@ -5,7 +5,7 @@
 use sim_core::linux::sysctl::SysctlError;
 use sim_core::trace::NsId;
 
-use super::{Cx, Place};
+use super::Cx;
 
 /// `sysctl --help`.
 const USAGE: &str = include_str!("sysctl_usage.txt");
@@ -257,7 +257,7 @@ fn set(cx: &mut Cx<'_>, ns: NsId, o: &Options, name: &str, value: &str) -> i32 {
     if get(cx, ns, &name).is_none() {
         return unknown(cx, o, &name);
     }
-    if matches!(cx.place, Place::Container { .. }) {
+    if !cx.privileges().proc_sys {
         let text = if o.busybox {
             format!("sysctl: error setting key '{name}': Read-only file system")
         } else {

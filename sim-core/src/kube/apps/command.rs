@@ -184,7 +184,7 @@ mod tests {
 
     use super::*;
     use crate::kube::node::files::Files;
-    use crate::kube::node::machine::ToolSet;
+    use crate::kube::node::machine::{Privileges, ToolSet};
     use crate::trace::NsId;
 
     fn said(script: &str) -> Option<(i32, String)> {
@@ -194,6 +194,7 @@ mod tests {
             files: Files::new().with("/tmp/healthy", *b"yes\n"),
             tools: ToolSet::busybox("latest"),
             cwd: "/".to_owned(),
+            privileges: Privileges::ALL,
             env: IndexMap::new(),
             links: Arc::default(),
         };

@@ -5,8 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
 use super::files::Files;
+use crate::kube::objects::{Container, PodSpec};
 use crate::kube::version::Version;
 use crate::trace::NsId;
 
@@ -85,10 +87,54 @@ pub struct Machine {
     pub tools: ToolSet,
     /// The folder a new shell starts in.
     pub cwd: String,
+    /// What its programs may do.
+    pub privileges: Privileges,
     /// Environment of a new shell, without the Services'.
     pub env: IndexMap<String, String>,
     /// Variables of Services, shared between the containers of a namespace.
     pub links: Arc<IndexMap<String, String>>,
+}
+
+/// What the kernel lets the programs of a machine do beyond what everybody may (capabilities(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Privileges {
+    /// `CAP_NET_ADMIN`: change interfaces, routes, rules, connection tracking.
+    pub net_admin: bool,
+    /// `CAP_NET_RAW`: packet sockets.
+    pub net_raw: bool,
+    /// `/proc/sys` can be written to.
+    pub proc_sys: bool,
+}
+
+impl Privileges {
+    /// Those of root on a machine of its own.
+    pub const ALL: Self = Self { net_admin: true, net_raw: true, proc_sys: true };
+
+    /// Those of a container: what the runtime grants, and what its security context adds and drops. Who is not root has none.
+    #[must_use]
+    pub fn of_container(pod: &PodSpec, container: &Container) -> Self {
+        let none = Value::Null;
+        let own = container.rest.get("securityContext").unwrap_or(&none);
+        let shared = pod.security_context.as_ref().unwrap_or(&none);
+        let user = own["runAsUser"].as_i64().or_else(|| shared["runAsUser"].as_i64());
+        let no_root = own["runAsNonRoot"].as_bool().or_else(|| shared["runAsNonRoot"].as_bool());
+        if user.map_or(no_root == Some(true), |uid| uid != 0) {
+            return Self { net_admin: false, net_raw: false, proc_sys: false };
+        }
+        if own["privileged"] == true {
+            return Self::ALL;
+        }
+        let named = |list: &str, name: &str| {
+            let given = own["capabilities"][list].as_array().into_iter().flatten().filter_map(Value::as_str);
+            given.map(|c| c.trim_start_matches("CAP_")).any(|c| c == name)
+        };
+        // `ALL` says where the runtime begins; then it adds by name, then it drops by name.
+        let has = |name: &str, granted: bool| {
+            let first = named("add", "ALL") || granted && !named("drop", "ALL");
+            (first || named("add", name)) && !named("drop", name)
+        };
+        Self { net_admin: has("NET_ADMIN", false), net_raw: has("NET_RAW", true), proc_sys: false }
+    }
 }
 
 impl Machine {

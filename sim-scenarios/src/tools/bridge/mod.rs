@@ -11,6 +11,7 @@ use sim_core::trace::NsId;
 
 use super::Cx;
 use super::printer::{Printer, Style};
+use super::privileges::NOT_PERMITTED;
 
 /// Why a command gave no output.
 enum Failure {
@@ -33,6 +34,8 @@ struct Call<'a> {
 }
 
 const USAGE: &str = include_str!("usage/bridge.txt");
+/// Commands that change something.
+const CHANGES: [&str; 7] = ["add", "append", "change", "delete", "flush", "replace", "set"];
 
 pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
     let args = cx.args;
@@ -73,6 +76,12 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
     let Some(ns) = cx.cluster.netns(cx.place) else {
         return cx.not_modelled("bridge on a machine without a network");
     };
+    let changes = args
+        .get(at + 1)
+        .is_some_and(|verb| CHANGES.iter().any(|c| verb.len() > 1 && c.starts_with(verb.as_str())));
+    if changes && !cx.is_net_admin() {
+        return cx.not_permitted(format!("RTNETLINK answers: {NOT_PERMITTED}"), 255);
+    }
     let words = args.get(at..).unwrap_or_default().iter();
     let call = Call { world: &mut cx.cluster.world, ns, style, stats, details, words };
     match call.object() {

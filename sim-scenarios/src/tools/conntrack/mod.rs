@@ -12,6 +12,7 @@ use sim_core::linux::conntrack::{Conntrack, Filter};
 use sim_core::time::SimTime;
 
 use super::Cx;
+use super::privileges::NOT_PERMITTED;
 use formats::line;
 use options::{Command, Format, Mistake, Request, Table};
 
@@ -36,10 +37,13 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
         return cx.not_modelled(format!("conntrack on {}", cx.place));
     };
     let words = cx.args.get(1..).unwrap_or_default();
-    if let Ok(request) = options::parse(words)
-        && request.command == Command::Event
-    {
-        return events::run(cx, ns, &request);
+    if let Ok(request) = options::parse(words) {
+        if !cx.is_net_admin() && !matches!(request.command, Command::Help | Command::Version) {
+            return refused(cx, &request);
+        }
+        if request.command == Command::Event {
+            return events::run(cx, ns, &request);
+        }
     }
     let answer = answer(words, &mut cx.cluster.world.ns_mut(ns).conntrack, now);
     if let Some(what) = answer.not_modelled {
@@ -57,6 +61,24 @@ pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
         entries(cx);
     }
     answer.status
+}
+
+/// A command of who may not even look. Numbers that the program sums up are zero then.
+fn refused(cx: &mut Cx<'_>, request: &Request) -> i32 {
+    const WHY: &str = "Operation failed: sorry, you must be root or get CAP_NET_ADMIN capability to do this";
+    if request.command == Command::Event {
+        let text = format!("mnl_socket_bind: {NOT_PERMITTED}\n{NAME}: Can't open netlink socket");
+        return cx.not_permitted(text, 1);
+    }
+    if request.command == Command::Flush {
+        cx.out.err(format!("{NAME}: connection tracking table has been emptied."));
+    }
+    cx.out.err(format!("{NAME}: {WHY}"));
+    if matches!(request.command, Command::Count | Command::Stats) {
+        let nothing = perform(request, &mut Conntrack::default(), cx.now());
+        nothing.stdout.iter().for_each(|l| cx.out.line(l));
+    }
+    1
 }
 
 /// Runs the program with the words after its name on a host's connection tracking.

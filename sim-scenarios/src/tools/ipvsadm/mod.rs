@@ -32,6 +32,11 @@ const WRONG: i32 = 2;
 
 pub(super) fn run(cx: &mut Cx<'_>) -> i32 {
     let Some(ns) = cx.cluster.netns(cx.place) else { return cx.not_modelled("ipvsadm without a network") };
+    if !cx.is_net_admin() {
+        let text = "Can't initialize ipvs: Permission denied (you must be root)\n\
+                    Are you sure that IP Virtual Server is built in the kernel or as module?";
+        return cx.not_permitted(text, WRONG);
+    }
     // The program loads the module.
     cx.cluster.world.ns_mut(ns).ipvs_mut(Ipvs::load);
     let words = cx.args.get(1..).unwrap_or_default().to_vec();

@@ -34,6 +34,8 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag("arguments-only", F::Bool),
 ];
 
+/// What `--profile` may be.
+const PROFILES: [&str; 6] = ["legacy", "general", "baseline", "netadmin", "restricted", "sysadmin"];
 /// How long the container may take to start.
 const START: Duration = Duration::from_secs(60);
 const NO_PROMPT: &str = "If you don't see a command prompt, try pressing enter.";
@@ -51,6 +53,9 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         return Err(Failure::plain("NAME or filename is required for debug"));
     };
     let target = target.clone();
+    if let Some(profile) = ctl.args.text("profile").filter(|p| !PROFILES.contains(p)) {
+        return Err(Failure::plain(format!("unknown profile: {profile}")));
+    }
     let Some(image) = ctl.args.text("image").filter(|i| !i.is_empty()).map(str::to_owned) else {
         return Err(Failure::plain("you must specify --image when not using --copy-to."));
     };
@@ -68,7 +73,7 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     }
 }
 
-fn container(ctl: &Ctl<'_, '_>, own: &str, image: &str, command: &[String]) -> Value {
+fn container(ctl: &Ctl<'_, '_>, own: &str, image: &str, command: &[String], on_node: bool) -> Value {
     let mut container = json!({"name": own, "image": image, "terminationMessagePolicy": "File"});
     if !command.is_empty() {
         container[if ctl.args.bool("arguments-only", false) { "args" } else { "command" }] = json!(command);
@@ -86,7 +91,24 @@ fn container(ctl: &Ctl<'_, '_>, own: &str, image: &str, command: &[String]) -> V
     if !env.is_empty() {
         container["env"] = json!(env);
     }
+    if let Some(context) = profile_context(ctl.args.text("profile").unwrap_or_default(), on_node) {
+        container["securityContext"] = context;
+    }
     container
+}
+
+/// What a profile lets the debugger do (`k8s.io/kubectl/pkg/cmd/debug/profiles.go`).
+fn profile_context(profile: &str, on_node: bool) -> Option<Value> {
+    match profile {
+        "general" if !on_node => Some(json!({"capabilities": {"add": ["SYS_PTRACE"]}})),
+        "netadmin" => Some(json!({"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}})),
+        "sysadmin" => Some(json!({"privileged": true})),
+        "restricted" => Some(json!({
+            "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        })),
+        _ => None,
+    }
 }
 
 fn say_profile(ctl: &mut Ctl<'_, '_>) {
@@ -125,7 +147,7 @@ fn in_pod(ctl: &mut Ctl<'_, '_>, pod: &Value, image: &str, command: &[String]) -
             debugger
         }
     };
-    let mut spec = container(ctl, &debugger, image, command);
+    let mut spec = container(ctl, &debugger, image, command, false);
     if let Some(target) = ctl.args.text("target") {
         spec["targetContainerName"] = json!(target);
     }
@@ -144,7 +166,7 @@ fn on_node(ctl: &mut Ctl<'_, '_>, node: &Value, image: &str, command: &[String])
     let own = name(node).to_owned();
     say_profile(ctl);
     let debugger = ctl.args.text("container").unwrap_or("debugger").to_owned();
-    let mut spec = container(ctl, &debugger, image, command);
+    let mut spec = container(ctl, &debugger, image, command, true);
     spec["volumeMounts"] = json!([{"mountPath": "/host", "name": "host-root"}]);
     let body = json!({
         "apiVersion": "v1", "kind": "Pod",

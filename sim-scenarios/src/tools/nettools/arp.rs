@@ -9,6 +9,7 @@ use sim_core::trace::IfId;
 
 use super::{Dialect, errno_text, host};
 use crate::tools::getopt::{self, Word};
+use crate::tools::privileges::NOT_PERMITTED;
 use crate::tools::{Cx, busybox, net};
 
 const BUSYBOX_USAGE: &str = "arp
@@ -226,6 +227,9 @@ fn change(
     }
     let call = if mac.is_some() { "SIOCSARP".to_owned() } else { format!("SIOCDARP({private})") };
     let failed = |text: &str| Refusal::Text(format!("{before}{call}: {text}"));
+    if !cx.is_net_admin() {
+        return Err(failed(NOT_PERMITTED));
+    }
     let ns = net::netns(cx).map_err(|e| failed(e.message()))?;
     let now = cx.now();
     let stack = cx.cluster.world.ns_mut(ns);

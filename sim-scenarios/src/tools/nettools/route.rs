@@ -7,6 +7,7 @@ use sim_core::linux::route::{Route, RouteKind};
 
 use super::{Dialect, RouteRow, errno_text, host, name, route_rows};
 use crate::tools::getopt::{self, Word};
+use crate::tools::privileges::NOT_PERMITTED;
 use crate::tools::{Cx, busybox, net};
 
 const BUSYBOX_USAGE: &str = "route [-ne] [-A inet[6]] [{add|del} [-net|-host] TARGET [netmask MASK]
@@ -170,6 +171,9 @@ fn edit(cx: &mut Cx<'_>, dialect: Dialect, words: &[String]) -> Result<(), Refus
     let described = describe(cx, dialect, rest)?;
     let call = if add { "SIOCADDRT" } else { "SIOCDELRT" };
     let failed = |text: &str| Refusal::Kernel(call, text.to_owned());
+    if !cx.is_net_admin() {
+        return Err(failed(NOT_PERMITTED));
+    }
     let ns = net::netns(cx).map_err(|e| failed(e.message()))?;
     let stack = cx.cluster.world.ns(ns);
     let dev = match &described.dev {

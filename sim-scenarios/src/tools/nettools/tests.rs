@@ -1,10 +1,10 @@
 //! Against recordings of net-tools 2.10 and busybox 1.35 in network namespaces with the same routes and neighbours.
 
-use crate::testing::{sh, sh_at};
+use crate::testing::{sh, sh_as_admin};
 use crate::tools::{Place, ShellKind};
 
 fn pod(script: &str) -> String {
-    sh_at(&Place::pod("default", "pod-a"), ShellKind::Ash, script)
+    sh_as_admin(&Place::pod("default", "pod-a"), ShellKind::Ash, script)
 }
 
 fn node(script: &str) -> String {

@@ -23,6 +23,7 @@ use self::options::{Refusal, Request, SNAPLEN, USAGE, VERSION, Way};
 use self::pcap::{Link, Packet};
 use self::print::{Printer, State};
 use super::out::Held;
+use super::privileges::NOT_PERMITTED;
 use super::text::date;
 use super::{Cx, net};
 
@@ -184,6 +185,11 @@ fn live(cx: &mut Cx<'_>, request: &Request) -> Result<i32, Refusal> {
     let device = request.iface.clone().unwrap_or(first);
     let by_index = device.parse::<u32>().ok().and_then(|n| ifaces(cx).get(&n).cloned());
     let device = by_index.unwrap_or(device);
+    if !cx.privileges().net_raw {
+        return Err(Refusal::Text(format!(
+            "{device}: You don't have permission to perform this capture on that device\n(socket: {NOT_PERMITTED})"
+        )));
+    }
     let (iface, link) = if device == "any" {
         (None, Link::Cooked)
     } else {

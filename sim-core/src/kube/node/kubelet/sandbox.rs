@@ -13,7 +13,7 @@ use crate::kube::node::cni::bridge::{self, Attachment};
 use crate::kube::node::cni::calico::blocks::Blocks;
 use crate::kube::node::cni::ipam::HostLocal;
 use crate::kube::node::cni::{pod_mtu, veth_name};
-use crate::kube::node::machine::{Machine, Place};
+use crate::kube::node::machine::{Machine, Place, Privileges};
 use crate::kube::objects::Pod;
 use crate::trace::NsId;
 
@@ -182,6 +182,7 @@ pub(super) fn add_machine(
         files,
         tools: c.image.tools.clone(),
         cwd: if c.spec.working_dir.is_empty() { "/".to_owned() } else { c.spec.working_dir.clone() },
+        privileges: Privileges::of_container(&pod.spec, &c.spec),
     };
     let place = Place::Container {
         namespace: pod.metadata.namespace.clone(),
