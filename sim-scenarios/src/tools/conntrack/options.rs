@@ -3,7 +3,6 @@
 mod check;
 mod values;
 
-
 use std::time::Duration;
 
 use sim_core::linux::conntrack::{Change, Entry, Filter, Nat, Tuple};

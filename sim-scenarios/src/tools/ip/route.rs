@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use sim_core::linux::Netns;
 use sim_core::linux::policy::{DEFAULT, LOCAL, MAIN};
 use sim_core::linux::route::{Route, RouteKind, RouteProto};
-use sim_core::linux::Netns;
 
 use super::words::refuse;
 use super::{Call, Dialect, Failure, Family, Shown};
