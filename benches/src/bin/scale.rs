@@ -38,7 +38,7 @@ fn run(nodes: u32, deployments: u32, pods: u32) -> Result<(), Failure> {
         out,
         "{nodes} nodes, {ready} of {} pods ready: boot {booted:.2?}, apply {applied:.2?}, settle {settled:.2?}; peak {} MiB",
         deployments * pods,
-        peak_mib()?
+        benches::peak_mib()?
     )?;
     let names: Vec<String> =
         cluster.pods(Some("default")).take(20).map(|p| p.metadata.name.clone()).collect();
@@ -80,12 +80,4 @@ fn manifests(deployments: u32, pods: u32) -> String {
         );
     }
     text
-}
-
-/// The most memory that the process has had, in MiB (`VmHWM` of proc(5)).
-fn peak_mib() -> Result<u64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib / 1024)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::{chain_names, dns_server, dns_tools, ingress, kernel, kubeproxy};
+use crate::{chain_names, dns_server, dns_tools, ingress, kernel, kubeproxy, netpol};
 
 /// One case.
 pub(crate) struct Case {
@@ -56,6 +56,9 @@ fn of_file(prefix: &str, folder: &Path, file: Arc<Value>) -> Vec<Case> {
     for (list, value) in file.as_object().into_iter().flatten() {
         for (index, item) in value.as_array().into_iter().flatten().enumerate() {
             let Some(id) = item.get("id").and_then(Value::as_str) else { continue };
+            if !netpol::is_complete(prefix, list, item, &file) {
+                continue;
+            }
             let name = if list == "tool_cases" || list == "fragments" || list == "dns_policy_cases" {
                 format!("{prefix}/{list}/{id}")
             } else {
@@ -66,6 +69,7 @@ fn of_file(prefix: &str, folder: &Path, file: Arc<Value>) -> Vec<Case> {
             let check = kubeproxy::check(prefix, &list);
             let dns_check = dns_tools::check(prefix, &list);
             let ingress_check = ingress::check(prefix, &list);
+            let netpol_check = netpol::check(prefix, &list);
             let folder = folder.to_path_buf();
             cases.push(Case {
                 name,
@@ -76,6 +80,8 @@ fn of_file(prefix: &str, folder: &Path, file: Arc<Value>) -> Vec<Case> {
                         check(&file[&list][index], &file, &folder)
                     } else if let Some(check) = ingress_check {
                         check(&file[&list][index])
+                    } else if let Some(check) = netpol_check {
+                        check(&file[&list][index], &file)
                     } else if let Some(check) = check {
                         check(&file[&list][index], &file["defaults"])
                     } else {

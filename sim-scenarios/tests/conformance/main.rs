@@ -17,6 +17,7 @@ mod exclusions;
 mod ingress;
 mod kernel;
 mod kubeproxy;
+mod netpol;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -36,13 +36,14 @@ impl NetworkPolicySpec {
     /// Whether the policy is about connections to the selected pods.
     #[must_use]
     pub fn affects_ingress(&self) -> bool {
-        self.policy_types.contains(&PolicyType::Ingress)
+        self.policy_types.is_empty() || self.policy_types.contains(&PolicyType::Ingress)
     }
 
     /// Whether the policy is about connections of the selected pods.
     #[must_use]
     pub fn affects_egress(&self) -> bool {
-        self.policy_types.contains(&PolicyType::Egress)
+        let by_default = self.policy_types.is_empty() && !self.egress.is_empty();
+        by_default || self.policy_types.contains(&PolicyType::Egress)
     }
 }
 

@@ -5,17 +5,14 @@
 //! worked out once. So the work grows with what differs between pods, not with pairs times policies.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
 use super::bits::Bits;
-use super::model::{Action, Atom, Direction, Model, Namespaces, Rule, Tier, in_block};
+use super::model::{Action, Atom, Direction, Namespaces, Rule, Tier, in_block};
 use super::ports::ConnectionSet;
 use super::snapshot::NamedPort;
 use super::{Endpoint, Engine, What};
-use crate::kube::objects::IpFamily;
 use crate::kube::objects::selector::Labels;
 
 /// For every pod, the atoms that speak of it; none for pods in their node's network.
@@ -65,37 +62,6 @@ pub(super) fn profiles(engine: &Engine) -> Vec<Bits> {
         all.push(of_pod((number, pod), hits));
     }
     all
-}
-
-/// The ranges of addresses within which all policies treat strangers alike: first and last address of each, in order.
-pub(super) fn outside_ranges(model: &Model, family: IpFamily) -> Vec<(IpAddr, IpAddr)> {
-    let v4 = family == IpFamily::V4;
-    let (limit, number): (u128, fn(IpAddr) -> u128) = if v4 {
-        (u128::from(u32::MAX), |ip| if let IpAddr::V4(ip) = ip { u128::from(ip.to_bits()) } else { 0 })
-    } else {
-        (u128::MAX, |ip| if let IpAddr::V6(ip) = ip { ip.to_bits() } else { 0 })
-    };
-    let blocks = model.atoms.iter().flat_map(|atom| match atom {
-        Atom::Block { block, except } => {
-            [*block].into_iter().chain(except.iter().copied()).collect::<Vec<IpNet>>()
-        }
-        _ => Vec::new(),
-    });
-    let mut starts: Vec<u128> = vec![0];
-    for block in blocks.filter(|b| b.network().is_ipv4() == v4) {
-        starts.push(number(block.network()));
-        starts.extend(number(block.broadcast()).checked_add(1).filter(|n| *n <= limit));
-    }
-    starts.sort_unstable();
-    starts.dedup();
-    let address = |n: u128| -> IpAddr {
-        match u32::try_from(n) {
-            Ok(bits) if v4 => Ipv4Addr::from_bits(bits).into(),
-            _ => Ipv6Addr::from_bits(n).into(),
-        }
-    };
-    let ends = starts.iter().skip(1).map(|next| next - 1).chain([limit]);
-    starts.iter().zip(ends).map(|(first, last)| (address(*first), address(last))).collect()
 }
 
 /// Number of the set without connections.

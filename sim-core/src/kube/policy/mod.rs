@@ -24,12 +24,16 @@
 //! | `sets` | the definition, as algebra over whole sets; slow and obvious |
 //! | `verdict` | one connection, rule by rule, with reasons |
 //! | `index` | all pairs, by groups of pods that behave alike |
+//! | `outside` | the addresses outside, by how rules treat them |
+//! | `report` | connectivity between workloads, and differences of two reports |
 
 mod bits;
 mod compile;
 mod index;
 mod model;
+mod outside;
 mod ports;
+pub mod report;
 mod sets;
 mod snapshot;
 #[cfg(test)]
@@ -201,10 +205,10 @@ impl Engine {
         out.intersection(&end(destination, source, Direction::Ingress))
     }
 
-    /// Addresses at which something may change for somebody outside: the first of each range that is one to all policies, in order.
+    /// The ranges of addresses within which the rules of a direction treat strangers alike: first and last address of each, in order.
     #[must_use]
-    pub fn outside_ranges(&self, family: IpFamily) -> Vec<(IpAddr, IpAddr)> {
-        index::outside_ranges(&self.model, family)
+    pub fn outside_ranges(&self, direction: Direction, family: IpFamily) -> Vec<(IpAddr, IpAddr)> {
+        outside::ranges(&self.model, direction, family)
     }
 
     fn side(&self, endpoint: Endpoint) -> Side {

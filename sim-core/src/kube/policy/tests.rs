@@ -205,12 +205,17 @@ proptest! {
     #[test]
     fn strangers_in_one_range_are_treated_alike(snapshot in snapshot(), within in any::<u32>()) {
         let engine = Engine::new(snapshot, Options::default());
-        let ranges = engine.outside_ranges(IpFamily::V4);
         let address = IpAddr::V4(within.into());
-        let of_range = ranges.iter().find(|(first, last)| (*first..=*last).contains(&address)).unwrap();
-        for pod in (0..engine.snapshot.pods.len()).map(Endpoint::Pod) {
-            let to = |ip: IpAddr| engine.connections(pod, Endpoint::Outside(ip));
-            prop_assert_eq!(to(address), to(of_range.0));
+        for direction in Direction::BOTH {
+            let ranges = engine.outside_ranges(direction, IpFamily::V4);
+            let range = ranges.iter().find(|(first, last)| (*first..=*last).contains(&address)).unwrap();
+            for pod in (0..engine.snapshot.pods.len()).map(Endpoint::Pod) {
+                let with = |ip: IpAddr| match direction {
+                    Direction::Egress => engine.connections(pod, Endpoint::Outside(ip)),
+                    Direction::Ingress => engine.connections(Endpoint::Outside(ip), pod),
+                };
+                prop_assert_eq!(with(address), with(range.0));
+            }
         }
     }
 }
