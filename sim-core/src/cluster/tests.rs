@@ -2,6 +2,7 @@
 
 mod deferred;
 mod policy;
+mod policy_agreement;
 
 use std::net::SocketAddr;
 use std::time::Duration;
