@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_selector_becomes_a_field_and_back() {
-        let selector = Selector::parse("app=web,tier in (a,b),env notin (x),beta,!legacy").unwrap();
+        let selector = Selector::parse("app=web,beta,env notin (x),!legacy,tier in (a,b)").unwrap();
         let field = selector.to_label_selector().unwrap();
         assert_eq!(Selector::from_label_selector(&field), Some(selector));
         assert!(Selector::parse("a!=b").unwrap().to_label_selector().is_err());
