@@ -42,6 +42,12 @@ impl Pod {
         self.condition("Ready").is_some_and(|c| c.status == "True")
     }
 
+    /// Whether something must happen before the scheduler may look at it (`spec.schedulingGates`).
+    #[must_use]
+    pub fn is_gated(&self) -> bool {
+        self.spec.rest.get("schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty())
+    }
+
     /// Whether all containers have ended for good: phase `Succeeded` or `Failed`.
     #[must_use]
     pub const fn is_finished(&self) -> bool {

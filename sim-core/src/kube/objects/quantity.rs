@@ -3,6 +3,9 @@
 /// One unit: amounts are counted in thousandths.
 pub const ONE: i128 = 1000;
 
+/// More than this is this much, as Kubernetes has it.
+const MOST: i128 = i64::MAX as i128 * ONE;
+
 /// Reads an amount, `100m`, `64Mi`, `1.5`, `2e3`, in thousandths of its unit, rounded up; none if it is no amount.
 #[must_use]
 pub fn parse(text: &str) -> Option<i128> {
@@ -11,12 +14,16 @@ pub fn parse(text: &str) -> Option<i128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let negative = whole.starts_with('-');
     let digits = format!("{}{fraction}", whole.trim_start_matches(['+', '-']));
-    let value: i128 = digits.parse().ok()?;
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    // All that can fail is that there are too many digits.
+    let value: i128 = digits.parse().unwrap_or(i128::MAX);
     let places = u32::try_from(fraction.len()).ok()?;
     let (times, parts) = scale(suffix)?;
-    let scaled = value.checked_mul(times)?.checked_mul(ONE)?;
+    let scaled = value.saturating_mul(times).saturating_mul(ONE);
     let parts = parts.checked_mul(10_i128.checked_pow(places)?)?;
-    let rounded = (scaled + parts - 1).div_euclid(parts);
+    let rounded = scaled.saturating_add(parts - 1).div_euclid(parts).min(MOST);
     Some(if negative { -rounded } else { rounded })
 }
 
@@ -52,6 +59,14 @@ fn scale(suffix: &str) -> Option<(i128, i128)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_have_a_limit() {
+        for text in ["100000000000000000E", "99999999999999999999999999999Ei", &"9".repeat(60)] {
+            assert_eq!(parse(text), Some(MOST), "{text}");
+        }
+        assert_eq!(parse("-99999999999999999999999999999Ei"), Some(-MOST));
+    }
 
     #[test]
     fn amounts_are_read_in_thousandths() {

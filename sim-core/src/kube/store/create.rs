@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::service::told_in_order;
-use super::{ApiError, Cause, Store, defaults, names_given, validate_new};
+use super::{ApiError, Cause, Store, defaults, names_given, set_pod_condition, validate_new};
 use crate::kube::objects::decode::{self, FaultKind};
 use crate::kube::objects::{Kind, Namespace, Object, Pod, Resource, ServiceAccount, Timestamp};
 use crate::time::SimTime;
@@ -71,6 +71,10 @@ impl Store {
             let account =
                 self.shelf.get(Kind::ServiceAccount, &pod.metadata.namespace, pod.spec.account()).cloned();
             defaults::grant_service_account(pod, account.as_deref().and_then(ServiceAccount::of), &suffix);
+            if pod.is_gated() {
+                let why = "Scheduling is blocked due to non-empty scheduling gates";
+                set_pod_condition(pod, "PodScheduled", "False", "SchedulingGated", why, now);
+            }
         }
         if let Object::Ingress(ingress) = &mut object {
             defaults::class_of(ingress, self.all(None));

@@ -111,8 +111,10 @@ impl Scheduler {
         let wanted = what != ChangeKind::Deleted
             && pod.spec.node_name.is_empty()
             && !pod.metadata.is_terminating()
+            && !pod.is_gated()
             && pod.spec.scheduler_name.as_deref() == Some(NAME);
-        if what == ChangeKind::Added && wanted {
+        let comes = what == ChangeKind::Added || before.is_some_and(Pod::is_gated);
+        if comes && wanted {
             self.queue.push(key);
         } else if !wanted {
             self.waiting.remove(&key);

@@ -72,7 +72,10 @@ impl Spread {
     /// Pods that are where a node is, by constraints that are only wishes: fewer are better.
     pub(super) fn crowd(&self, node: &Node) -> i64 {
         let soft = self.0.iter().filter(|c| !c.hard);
-        soft.map(|c| c.term.place(node).map_or(i64::MAX / 64, |p| c.pods.get(p).copied().unwrap_or(0))).sum()
+        let crowd = |c: &Constraint| {
+            c.term.place(node).map_or(i64::MAX / 64, |place| c.pods.get(place).copied().unwrap_or(0))
+        };
+        soft.map(crowd).fold(0, i64::saturating_add)
     }
 }
 
@@ -117,4 +120,28 @@ impl Constraint {
 fn lets_in(pod: &Pod, node: &Node) -> bool {
     let keeps_out = |t: &&crate::kube::objects::Taint| t.effect != TaintEffect::PreferNoSchedule;
     node.spec.taints.iter().filter(keeps_out).all(|t| tolerated(t, &pod.spec.tolerations))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Dice;
+    use crate::kube::store::StoreConfig;
+
+    #[test]
+    fn many_wishes_that_no_node_can_meet_add_up() {
+        let wish = |key: i32| {
+            serde_json::json!({
+                "maxSkew": 1, "topologyKey": format!("example.com/{key}"), "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {},
+            })
+        };
+        let mut pod = Pod::default();
+        let wishes: Vec<Value> = (0..80).map(wish).collect();
+        let rest = &mut std::sync::Arc::make_mut(&mut pod.spec).rest;
+        rest.insert("topologySpreadConstraints".to_owned(), wishes.into());
+        let store = Store::new(StoreConfig::default(), Dice::seeded(1));
+        let spread = Spread::of(&pod, &store).unwrap();
+        assert_eq!(spread.crowd(&Node::default()), i64::MAX);
+    }
 }

@@ -307,6 +307,7 @@ pub(super) fn check_update(new: &Pod, old: &Pod, faults: &mut Faults) {
         Some(before) => munged.rest.insert(deadline.to_owned(), before.clone()),
         None => munged.rest.remove(deadline),
     };
+    restrict_gates(&mut munged, &old.spec, faults);
     if munged != *old.spec {
         let allowed = "pod updates may not change fields other than `spec.containers[*].image`,\
                        `spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions \
@@ -314,6 +315,25 @@ pub(super) fn check_update(new: &Pod, old: &Pod, faults: &mut Faults) {
                        was previously negative)";
         faults.forbidden("spec", &format!("{allowed}\n{}", difference(&old.spec, &munged)));
     }
+}
+
+/// Gates can be taken away, and none can come.
+fn restrict_gates(new: &mut PodSpec, old: &PodSpec, faults: &mut Faults) {
+    const GATES: &str = "schedulingGates";
+    let names = |spec: &PodSpec| -> Vec<Value> {
+        let gates = spec.rest.get(GATES).and_then(Value::as_array);
+        gates.into_iter().flatten().map(|g| g["name"].clone()).collect()
+    };
+    let known = names(old);
+    for gate in names(new).iter().filter(|g| !known.contains(g)) {
+        let name = gate.as_str().unwrap_or_default();
+        let why = format!("only deletion is allowed, but found new scheduling gate '{name}'");
+        faults.forbidden("spec.schedulingGates", &why);
+    }
+    match old.rest.get(GATES) {
+        Some(before) => new.rest.insert(GATES.to_owned(), before.clone()),
+        None => new.rest.remove(GATES),
+    };
 }
 
 /// The fields of the spec that differ, in the layout of Go's comparison.
