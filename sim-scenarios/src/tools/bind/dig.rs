@@ -8,11 +8,11 @@ use super::super::Cx;
 use super::super::net::draw;
 use super::dig_options::{Line, Options};
 use super::release::Release;
-use super::{ask, candidates, dig_print, named_servers, own_servers};
+use super::{ask, candidates, dig_print, is_legal, named_servers, own_servers};
 
 /// No server answered.
 const NO_REPLY: i32 = 9;
-/// The server's name has no address.
+/// The server's name has no address, or the name is none.
 const NO_SERVER: i32 = 10;
 
 /// The tool.
@@ -21,6 +21,9 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
         Ok(line) => line,
         Err(status) => return status,
     };
+    if !line.questions.iter().all(|q| is_legal(cx, "dig", &q.name)) {
+        return NO_SERVER;
+    }
     let mut status = 0;
     for (i, options) in line.questions.iter().enumerate() {
         match question(cx, options, i == 0) {

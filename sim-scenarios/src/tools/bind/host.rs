@@ -10,7 +10,7 @@ use sim_core::kube::dns::wire::{Message, Rcode, Record, RecordData, RecordType};
 use super::super::Cx;
 use super::super::getopt::{self, Word};
 use super::release::Release;
-use super::{ask, candidates, hashed, named_servers, own_servers, rdata};
+use super::{ask, candidates, hashed, is_legal, named_servers, own_servers, rdata};
 
 /// What was asked for.
 struct Command {
@@ -106,6 +106,9 @@ pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
         Ok(command) => command,
         Err(status) => return status,
     };
+    if !is_legal(cx, "host", &command.host) {
+        return 1;
+    }
     let Command { rtype, host, server, port, .. } = &command;
     let mut conf = cx.cluster.resolv_conf(cx.place);
     conf.ndots = command.ndots.unwrap_or(conf.ndots);

@@ -9,7 +9,7 @@ use sim_core::kube::dns::wire::{Message, Rcode, Record, RecordData, RecordType, 
 
 use super::super::Cx;
 use super::release::Release;
-use super::{ask, candidates, hashed, named_servers, own_servers, rdata};
+use super::{ask, candidates, hashed, is_legal, named_servers, own_servers, rdata};
 
 struct Command {
     rtype: Option<RecordType>,
@@ -30,12 +30,18 @@ struct Session {
     release: Release,
 }
 
+/// Exit status for what is no name.
+const NO_NAME: i32 = 10;
+
 /// The tool.
 pub(crate) fn run(cx: &mut Cx<'_>) -> i32 {
     let command = match Command::parse(cx) {
         Ok(command) => command,
         Err(status) => return status,
     };
+    if !is_legal(cx, "nslookup", &command.host) {
+        return NO_NAME;
+    }
     let conf = cx.cluster.resolv_conf(cx.place);
     let servers = match &command.server {
         None => own_servers(&conf, command.port),

@@ -67,3 +67,20 @@ fn host_prints_sentences() {
         ]
     ));
 }
+
+/// The words and statuses are those of the real tools.
+#[test]
+fn what_is_no_name_is_not_asked_for() {
+    let long = format!("dig {}.com", "a".repeat(64));
+    let longer = format!("dig {}", ["a".repeat(60).as_str(); 5].join("."));
+    let mut cluster = cluster();
+    let mut said = transcript(
+        &mut cluster,
+        &node(),
+        super::dig,
+        &["dig a..b c", "dig .a", r"dig \999", r"dig a\", &long, &longer],
+    );
+    said += &transcript(&mut cluster, &node(), super::host, &["host a..b"]);
+    said += &transcript(&mut cluster, &node(), super::nslookup, &["nslookup a..b"]);
+    insta::assert_snapshot!(said);
+}
