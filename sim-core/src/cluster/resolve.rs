@@ -135,7 +135,7 @@ fn libc_of(libc: Libc) -> resolver::Libc {
     if libc == Libc::Musl { resolver::Libc::Musl } else { resolver::Libc::Glibc }
 }
 
-/// What needs no name server: address texts, names of the hosts file, and the empty name.
+/// What needs no name server: address texts, names of the hosts file, and what is no name.
 fn known(name: &str, family: Family, hosts: &Hosts) -> Option<Result<Found, LookupError>> {
     let fits = |a: &IpAddr| match family {
         Family::Any => true,
@@ -144,7 +144,8 @@ fn known(name: &str, family: Family, hosts: &Hosts) -> Option<Result<Found, Look
     };
     let listed = name.parse().map_or_else(|_| hosts.addresses(name), |addr| vec![addr]);
     if listed.is_empty() {
-        return name.is_empty().then_some(Err(LookupError::NotFound));
+        let hopeless = name.is_empty() || name::fault(name).is_some();
+        return hopeless.then_some(Err(LookupError::NotFound));
     }
     let addresses: Vec<IpAddr> = listed.into_iter().filter(fits).collect();
     let (asked, canonical) = (name.to_owned(), name.to_owned());

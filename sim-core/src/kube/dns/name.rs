@@ -96,6 +96,50 @@ pub fn address_of_reverse(name: &str) -> Option<IpAddr> {
     Some(IpAddr::V6(Ipv6Addr::from(bits)))
 }
 
+/// What is wrong with a name that somebody has typed, in the words of bind (`dns_name_fromtext`): labels of at most 63 bytes, 255 in all
+/// (RFC 1035, 2.3.4).
+#[must_use]
+pub fn fault(name: &str) -> Option<&'static str> {
+    const LABEL_MAX: usize = 63;
+    const NAME_MAX: usize = 255;
+    if matches!(name, "" | ".") {
+        return None;
+    }
+    let mut bytes = name.bytes();
+    let (mut label, mut all) = (0, 1);
+    while let Some(byte) = bytes.next() {
+        if byte == b'.' {
+            if label == 0 {
+                return Some("empty label");
+            }
+            label = 0;
+            continue;
+        }
+        if byte == b'\\' {
+            match bytes.next() {
+                None => return Some("unexpected end of input"),
+                Some(first) if first.is_ascii_digit() => {
+                    let digits: Vec<u8> = std::iter::once(first).chain(bytes.by_ref().take(2)).collect();
+                    let number = std::str::from_utf8(&digits).ok().and_then(|d| d.parse::<u8>().ok());
+                    if digits.len() < 3 || number.is_none() {
+                        return Some("bad escape");
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        all += 1 + usize::from(label == 0);
+        label += 1;
+        if label > LABEL_MAX {
+            return Some("label too long");
+        }
+        if all > NAME_MAX {
+            return Some("ran out of space");
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +170,25 @@ mod tests {
         assert!(labels(".").is_empty());
         assert!(!is_absolute(r"a\."));
         assert!(is_absolute(r"a\\."));
+    }
+
+    #[test]
+    fn what_is_no_name_has_a_fault() {
+        let label = "a".repeat(63);
+        for good in ["", ".", "a", "a.b.", r"a\.b", r"\046", &label] {
+            assert_eq!(fault(good), None, "{good}");
+        }
+        let faults = [
+            (".a", "empty label"),
+            ("a..b", "empty label"),
+            ("a..", "empty label"),
+            (r"a\", "unexpected end of input"),
+            (r"\256", "bad escape"),
+            (&format!("{label}a"), "label too long"),
+            (&[label.as_str(); 4].join("."), "ran out of space"),
+        ];
+        for (bad, why) in faults {
+            assert_eq!(fault(bad), Some(why), "{bad}");
+        }
     }
 }

@@ -14,6 +14,7 @@ mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 
+use sim_core::kube::dns::name;
 use sim_core::kube::dns::resolver::ResolvConf;
 use sim_core::kube::dns::resolver::bind::{Answer, Event, Exchange, Patience};
 use sim_core::kube::dns::wire::{Message, Rcode};
@@ -68,53 +69,11 @@ fn ask(
 
 /// Whether a name as it was typed is one; if not, a tool says so.
 fn is_legal(cx: &mut Cx<'_>, tool: &str, typed: &str) -> bool {
-    let fault = fault(typed);
+    let fault = name::fault(typed);
     if let Some(why) = fault {
         cx.out.err(format!("{tool}: '{typed}' is not a legal name ({why})"));
     }
     fault.is_none()
-}
-
-/// What is wrong with a name (`dns_name_fromtext`).
-fn fault(name: &str) -> Option<&'static str> {
-    const LABEL_MAX: usize = 63;
-    const NAME_MAX: usize = 255;
-    if matches!(name, "" | ".") {
-        return None;
-    }
-    let mut bytes = name.bytes();
-    let (mut label, mut all) = (0, 1);
-    while let Some(byte) = bytes.next() {
-        if byte == b'.' {
-            if label == 0 {
-                return Some("empty label");
-            }
-            label = 0;
-            continue;
-        }
-        if byte == b'\\' {
-            match bytes.next() {
-                None => return Some("unexpected end of input"),
-                Some(first) if first.is_ascii_digit() => {
-                    let digits: Vec<u8> = std::iter::once(first).chain(bytes.by_ref().take(2)).collect();
-                    let number = std::str::from_utf8(&digits).ok().and_then(|d| d.parse::<u8>().ok());
-                    if digits.len() < 3 || number.is_none() {
-                        return Some("bad escape");
-                    }
-                }
-                Some(_) => {}
-            }
-        }
-        all += 1 + usize::from(label == 0);
-        label += 1;
-        if label > LABEL_MAX {
-            return Some("label too long");
-        }
-        if all > NAME_MAX {
-            return Some("ran out of space");
-        }
-    }
-    None
 }
 
 /// `10.96.0.10#53`.
