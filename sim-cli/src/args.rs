@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use sim_core::kube::objects::Protocol;
 
 /// Run labs on a simulated Kubernetes network: every packet walks through namespaces, bridges, tunnels, routes, netfilter, and
 /// conntrack, deterministically, without a cluster.
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Shell(ShellArgs),
     /// Send one flow and print its way, hop by hop
     Trace(TraceArgs),
+    /// What network policies in manifests let through, without a cluster
+    Policy(PolicyArgs),
     /// Write a lab's network down for other tools
     Export(ExportArgs),
 }
@@ -107,6 +110,54 @@ pub(crate) enum ExportTo {
     },
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    pub(crate) what: PolicyQuestion,
+}
+
+/// Questions to policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyQuestion {
+    /// Every connection that may be made between workloads, and with the world outside
+    List {
+        /// Manifests, or folders: every *.yaml, *.yml and *.json below
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// What becomes different; exit status 1 if anything does
+    Diff {
+        /// Manifests before: a file or folder
+        before: PathBuf,
+        /// Manifests after
+        after: PathBuf,
+    },
+    /// Tables of who reaches whom: what destinations say, what sources say, and both
+    Table {
+        /// Manifests, or folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// A port such as TCP/80 or UDP/53; may be given several times
+        #[arg(short, long = "port", value_name = "PROTOCOL/PORT", required = true, value_parser = policy_port)]
+        ports: Vec<(Protocol, u16)>,
+    },
+    /// Whether one connection may be made, and which policy and rule decides; exit status 1 if it may not
+    Ask {
+        /// Manifests, or folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Who asks for it: NAMESPACE/NAME of a pod or workload, node/NAME or an address
+        #[arg(long, value_name = "END")]
+        from: String,
+        /// Whom it is for: as above, or service/NAMESPACE/NAME
+        #[arg(long, value_name = "END")]
+        to: String,
+        /// A port such as TCP/80 or UDP/53
+        #[arg(short, long, value_name = "PROTOCOL/PORT", value_parser = policy_port)]
+        port: (Protocol, u16),
+    },
+}
+
 /// Protocols of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Proto {
@@ -137,6 +188,20 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
     if range.is_empty() { Err("no seed at all: B must be larger than A".to_owned()) } else { Ok(range) }
 }
 
+/// `TCP/80`
+fn policy_port(text: &str) -> Result<(Protocol, u16), String> {
+    let wanted = "write PROTOCOL/PORT, for example TCP/80";
+    let (protocol, port) = text.split_once('/').ok_or(wanted)?;
+    let protocol = match protocol.to_ascii_uppercase().as_str() {
+        "TCP" => Protocol::Tcp,
+        "UDP" => Protocol::Udp,
+        "SCTP" => Protocol::Sctp,
+        other => return Err(format!("'{other}' is none of TCP, UDP, SCTP")),
+    };
+    let port = port.parse().ok().filter(|p| *p > 0).ok_or_else(|| format!("'{port}' is not a port"))?;
+    Ok((protocol, port))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +211,10 @@ mod tests {
         use clap::CommandFactory as _;
         Args::command().debug_assert();
         assert_eq!(seeds("3..5"), Ok(3..5));
+        assert_eq!(policy_port("udp/53"), Ok((Protocol::Udp, 53)));
+        assert!(
+            policy_port("TCP/0").is_err() && policy_port("ICMP/1").is_err() && policy_port("80").is_err()
+        );
         assert!(seeds("5..5").is_err() && seeds("x..1").is_err() && seeds("7").is_err());
     }
 }

@@ -5,6 +5,7 @@
 mod args;
 mod check;
 mod export;
+mod policy;
 mod run;
 mod shell;
 mod trace;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Shell(args) => shell::shell(&args),
         Command::Trace(args) => trace::trace(&args),
+        Command::Policy(args) => policy::policy(&args),
         Command::Export(args) => export::export(&args),
     };
     match outcome {

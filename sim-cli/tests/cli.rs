@@ -167,3 +167,100 @@ ksim: a.md: master: net.netfilter.nf_conntrack_max: the kernel has one for all n
 
 "#]]);
 }
+
+const SHOP: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, image: nginx}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {containers: [{name: c, image: postgres}]}
+";
+
+const CLOSED: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}]
+---
+apiVersion: example.com/v1
+kind: Shop
+metadata: {name: s}
+";
+
+#[test]
+fn policies_are_asked_without_a_cluster() {
+    let folder = folder(
+        "policy",
+        &[("before/pods.yaml", SHOP), ("after/pods.yaml", SHOP), ("after/sub/policy.yml", CLOSED)],
+    );
+    ksim(&folder).args(["policy", "list", "after"]).assert().code(0).stdout_eq(str![[r#"
+0.0.0.0-255.255.255.255[External] => shop/web[Pod] : All Connections
+shop/db[Pod] => 0.0.0.0-255.255.255.255[External] : All Connections
+shop/db[Pod] => shop/web[Pod] : All Connections
+shop/web[Pod] => 0.0.0.0-255.255.255.255[External] : All Connections
+shop/web[Pod] => shop/db[Pod] : TCP 5432
+
+"#]]);
+    ksim(&folder).args(["policy", "diff", "before", "after"]).assert().code(1).stdout_eq(str![[r#"
+Connectivity diff:
+diff-type: changed, source: shop/web[Pod], destination: shop/db[Pod], dir1: All Connections, dir2: TCP 5432
+diff-type: removed, source: 0.0.0.0-255.255.255.255[External], destination: shop/db[Pod], dir1: All Connections, dir2: No Connections
+
+"#]]);
+    ksim(&folder).args(["policy", "diff", "before", "before"]).assert().code(0).stdout_eq("");
+    ksim(&folder)
+        .args(["policy", "table", "after", "-p", "TCP/80"])
+        .assert()
+        .code(0)
+        .stdout_eq(str![[r#"
+Ingress:
++----------+----------+---------+
+|    -     | SHOP/WEB | SHOP/DB |
++----------+----------+---------+
+| shop/web | .        | X       |
+| shop/db  | .        | .       |
++----------+----------+---------+
+
+Egress:
++----------+----------+---------+
+|    -     | SHOP/WEB | SHOP/DB |
++----------+----------+---------+
+| shop/web | .        | .       |
+| shop/db  | .        | .       |
++----------+----------+---------+
+
+Combined:
++----------+----------+---------+
+|    -     | SHOP/WEB | SHOP/DB |
++----------+----------+---------+
+| shop/web | .        | X       |
+| shop/db  | .        | .       |
++----------+----------+---------+
+
+
+"#]]);
+    let ask = ["policy", "ask", "after", "--from", "shop/web", "--to", "shop/db"];
+    ksim(&folder).args(ask).args(["-p", "TCP/5432"]).assert().code(0).stdout_eq(str![[r#"
+pod/shop/db port 5432: allowed
+  egress: allowed: no policy has a say
+  ingress: allowed by NetworkPolicy shop/db, ingress rule 1
+
+"#]]);
+    ksim(&folder).args(ask).args(["-p", "UDP/53"]).assert().code(1).stdout_eq(str![[r#"
+pod/shop/db port 53: denied
+  egress: allowed: no policy has a say
+  ingress: denied: isolated by NetworkPolicy shop/db, and no rule matches
+
+"#]]);
+    ksim(&folder)
+        .args(["policy", "ask", "after", "--from", "x", "--to", "shop/db", "-p", "UDP/53"])
+        .assert()
+        .code(2)
+        .stdout_eq("");
+}

@@ -5,6 +5,7 @@
 //! with [`Cluster::netns`], opens sockets in [`Cluster::world`], and lets time pass with [`Cluster::wait`].
 
 mod builder;
+mod policy;
 mod resolve;
 mod run;
 mod system;

@@ -24,13 +24,18 @@
 //! | `sets` | the definition, as algebra over whole sets; slow and obvious |
 //! | `verdict` | one connection, rule by rule, with reasons |
 //! | `index` | all pairs, by groups of pods that behave alike |
+//! | `names` | ends as people name them |
 //! | `outside` | the addresses outside, by how rules treat them |
+//! | `truth` | tables of who reaches whom |
+//! | `offline` | manifests without a cluster |
 //! | `report` | connectivity between workloads, and differences of two reports |
 
 mod bits;
 mod compile;
 mod index;
 mod model;
+mod names;
+pub mod offline;
 mod outside;
 mod ports;
 pub mod report;
@@ -38,6 +43,7 @@ mod sets;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+pub mod truth;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +57,7 @@ pub use index::Table;
 pub use model::{
     Action, Atom, Direction, Model, Namespaces, Party, Policy, PolicyRef, Rule, RulePorts, Tier, in_block,
 };
+pub use names::{Reached, UnknownEnd};
 pub use ports::{ConnectionSet, PROTOCOLS, PortRanges};
 pub use snapshot::{NAMESPACE_NAME, NamedPort, NodeView, PodView, ServiceView, Snapshot};
 pub use verdict::{Decision, Reason, RuleRef, Verdict};

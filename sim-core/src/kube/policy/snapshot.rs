@@ -74,6 +74,8 @@ pub struct ServiceView {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Its cluster IPs.
+    pub cluster_ips: Vec<IpAddr>,
     /// Labels of its pods.
     pub selector: Labels,
     /// Its ports: name, protocol, number, and the port of the pods.
@@ -122,7 +124,9 @@ impl Snapshot {
 }
 
 impl NodeView {
-    fn of(node: &Node) -> Self {
+    /// A node of the store.
+    #[must_use]
+    pub fn of(node: &Node) -> Self {
         let addresses = node.status.addresses.iter().filter_map(|a| a.address.parse().ok());
         Self {
             name: node.metadata.name.clone(),
@@ -170,7 +174,9 @@ impl PodView {
 }
 
 impl ServiceView {
-    fn of(service: &Service) -> Option<Self> {
+    /// A Service of the store, if it has a selector.
+    #[must_use]
+    pub fn of(service: &Service) -> Option<Self> {
         let spec = &service.spec;
         if spec.selector.is_empty() {
             return None;
@@ -179,6 +185,7 @@ impl ServiceView {
         Some(Self {
             namespace: service.metadata.namespace.clone(),
             name: service.metadata.name.clone(),
+            cluster_ips: service.cluster_ips().collect(),
             selector: spec.selector.clone(),
             ports: ports.collect(),
         })

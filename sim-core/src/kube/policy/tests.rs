@@ -304,3 +304,160 @@ fn what_the_api_leaves_open_is_noted() {
     ClusterNetworkPolicy a and ClusterNetworkPolicy b both have priority 1 in the tier Admin: which one is asked first is not defined; here it is the first by kind and name
     ");
 }
+
+/// Manifests with a Deployment, a pod, and what leads there.
+const SHOP: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {team: shop}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, image: nginx, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {containers: [{name: c, image: postgres}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: http}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: web}}}]
+    ports: [{port: 5432}]
+"#;
+
+/// As above, with the database closed to the web, and an API that is new.
+const CHANGED: &str = r#"
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{ipBlock: {cidr: 203.0.113.0/24}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: api, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: c, image: nginx}]}
+"#;
+
+fn offline(text: &str) -> (Engine, offline::Manifests) {
+    let file = offline::read(text, "f.yaml", crate::kube::version::Version::new(1, 34, 0)).unwrap();
+    assert_eq!(file.notes, [""; 0]);
+    let all = offline::Manifests::of(file.objects);
+    (Engine::new(all.snapshot.clone(), Options::default()), all)
+}
+
+#[test]
+fn manifests_are_reported_without_a_cluster() {
+    let lines = |connectivity: &report::Connectivity| {
+        connectivity.lines().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let of = |text: &str| {
+        let (engine, all) = offline(text);
+        report::Connectivity::of(&engine, &all.workloads, &all.backends)
+    };
+    let (before, after) = (of(SHOP), of(&format!("{SHOP}{CHANGED}")));
+    insta::assert_snapshot!(lines(&before), @r"
+    0.0.0.0-255.255.255.255[External] => shop/web[Deployment] : All Connections
+    shop/db[Pod] => 0.0.0.0-255.255.255.255[External] : All Connections
+    shop/db[Pod] => shop/web[Deployment] : All Connections
+    shop/web[Deployment] => 0.0.0.0-255.255.255.255[External] : All Connections
+    shop/web[Deployment] => shop/db[Pod] : TCP 5432
+    {ingress-controller} => shop/web[Deployment] : TCP 8080
+    ");
+    let changes: Vec<String> = before.changes_to(&after).iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(changes.join("\n"), @r"
+    diff-type: added, source: 0.0.0.0-255.255.255.255[External], destination: shop/api[Pod], dir1: No Connections, dir2: All Connections, workloads-diff-info: workload shop/api[Pod] added
+    diff-type: added, source: shop/api[Pod], destination: 0.0.0.0-255.255.255.255[External], dir1: No Connections, dir2: All Connections, workloads-diff-info: workload shop/api[Pod] added
+    diff-type: added, source: shop/api[Pod], destination: shop/web[Deployment], dir1: No Connections, dir2: All Connections, workloads-diff-info: workload shop/api[Pod] added
+    diff-type: added, source: shop/db[Pod], destination: shop/api[Pod], dir1: No Connections, dir2: All Connections, workloads-diff-info: workload shop/api[Pod] added
+    diff-type: removed, source: shop/web[Deployment], destination: 0.0.0.0-203.0.112.255[External], dir1: All Connections, dir2: No Connections
+    diff-type: removed, source: shop/web[Deployment], destination: 203.0.114.0-255.255.255.255[External], dir1: All Connections, dir2: No Connections
+    diff-type: removed, source: shop/web[Deployment], destination: shop/db[Pod], dir1: TCP 5432, dir2: No Connections
+    ");
+}
+
+#[test]
+fn truth_tables_have_a_mark_for_each_port() {
+    let (engine, _) = offline(SHOP);
+    insta::assert_snapshot!(truth::tables(&engine, &[(Protocol::Tcp, 5432)]), @r"
+    Ingress:
+    +----------+----------+---------+
+    |    -     | SHOP/WEB | SHOP/DB |
+    +----------+----------+---------+
+    | shop/web | .        | .       |
+    | shop/db  | .        | .       |
+    +----------+----------+---------+
+
+    Egress:
+    +----------+----------+---------+
+    |    -     | SHOP/WEB | SHOP/DB |
+    +----------+----------+---------+
+    | shop/web | .        | .       |
+    | shop/db  | .        | .       |
+    +----------+----------+---------+
+
+    Combined:
+    +----------+----------+---------+
+    |    -     | SHOP/WEB | SHOP/DB |
+    +----------+----------+---------+
+    | shop/web | .        | .       |
+    | shop/db  | .        | .       |
+    +----------+----------+---------+
+    ");
+    let two = truth::tables(&engine, &[(Protocol::Tcp, 5432), (Protocol::Udp, 53)]);
+    insta::assert_snapshot!(two.split("Combined:").last().unwrap_or(""), @r"
+    +----------+----------+---------+
+    | TCP/5432 | SHOP/WEB | SHOP/DB |
+    |  UDP/53  |          |         |
+    +----------+----------+---------+
+    | shop/web | . .      | . X     |
+    | shop/db  | . .      | . .     |
+    +----------+----------+---------+
+    ");
+}
+
+#[test]
+fn ends_are_named_as_people_do() {
+    let (engine, _) = offline(SHOP);
+    let told = |from: &str, to: &str, port: u16| match engine.may_reach(from, to, Protocol::Tcp, port) {
+        Ok(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        Err(e) => e.to_string(),
+    };
+    insta::assert_snapshot!(told("shop/db", "service/shop/web", 80), @r"
+    pod/shop/web port 8080: allowed
+      egress: allowed: no policy has a say
+      ingress: allowed: no policy has a say
+    ");
+    insta::assert_snapshot!(told("203.0.113.1", "pod/shop/db", 5432), @r"
+    pod/shop/db port 5432: denied
+      egress: allowed: no policy can be for this end
+      ingress: denied: isolated by NetworkPolicy shop/db, and no rule matches
+    ");
+    assert_eq!(told("shop/db", "service/shop/web", 81), "no pod is behind that port of service/shop/web");
+    assert_eq!(told("nobody", "shop/db", 1), "there is no nobody");
+    assert_eq!(told("shop/db", "svc/shop/nothing", 1), "there is no svc/shop/nothing");
+}
