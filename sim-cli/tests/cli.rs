@@ -214,11 +214,7 @@ diff-type: removed, source: 0.0.0.0-255.255.255.255[External], destination: shop
 
 "#]]);
     ksim(&folder).args(["policy", "diff", "before", "before"]).assert().code(0).stdout_eq("");
-    ksim(&folder)
-        .args(["policy", "table", "after", "-p", "TCP/80"])
-        .assert()
-        .code(0)
-        .stdout_eq(str![[r#"
+    ksim(&folder).args(["policy", "table", "after", "-p", "TCP/80"]).assert().code(0).stdout_eq(str![[r#"
 Ingress:
 +----------+----------+---------+
 |    -     | SHOP/WEB | SHOP/DB |

@@ -180,8 +180,10 @@ impl Walk {
         match (shape, value) {
             (_, Value::Null) => None,
             (Shape::Struct(t), _) => self.fields(t, value),
-            (Shape::Keyed(t, _), Value::Array(items)) => Some(self.items(items, |w, v| w.fields(t, v))),
-            (Shape::List(item), Value::Array(items)) => Some(self.items(items, |w, v| w.value(*item, v))),
+            (Shape::Keyed(t, _), Value::Array(items)) => {
+                Some(self.items(items, |w, v| w.element(Shape::Struct(t), v)))
+            }
+            (Shape::List(item), Value::Array(items)) => Some(self.items(items, |w, v| w.element(*item, v))),
             (Shape::Set, Value::Array(items)) => Some(self.items(items, |w, v| w.value(Shape::Str, v))),
             (Shape::Map(item), Value::Object(map)) => Some(self.map(*item, map)),
             (Shape::Enum(values), Value::String(text)) => self.one_of(values, text, value),
@@ -202,11 +204,19 @@ impl Walk {
         let mut clean = Vec::with_capacity(items.len());
         for (i, item) in items.iter().enumerate() {
             self.path.push(Step::Index(i));
-            // A null element has no modelled meaning; it is left out.
             clean.extend(each(self, item));
             self.path.pop();
         }
         Value::Array(clean)
+    }
+
+    /// An element of a list: null is Go's zero value there, such as a rule without any condition.
+    fn element(&mut self, shape: Shape, value: &Value) -> Option<Value> {
+        match (shape, value) {
+            (Shape::Struct(_), Value::Null) => Some(Value::Object(Map::new())),
+            (Shape::Str, Value::Null) => Some(Value::String(String::new())),
+            _ => self.value(shape, value),
+        }
     }
 
     fn map(&mut self, item: Shape, map: &Map<String, Value>) -> Value {

@@ -14,7 +14,8 @@
 //! end at ([`Snapshot::backends`]).
 //!
 //! Left out: protocols other than TCP, UDP and SCTP, what becomes of connections that were there before a policy, domain names as peers (they
-//! fail closed, and a note says so).
+//! fail closed, and a note says so), and translation of sources: a node speaks from its own address here, though with some plugins it
+//! reaches pods of other nodes from its tunnel's.
 //!
 //! | file | what it does |
 //! | --- | --- |

@@ -21,12 +21,12 @@ pub fn tables(engine: &Engine, ports: &[(Protocol, u16)]) -> String {
         .map(|from| (0..pods.len()).map(|to| ports.iter().map(|p| ask(from, to, *p)).collect()).collect())
         .collect();
     let mut text = String::new();
-    let sides: [(&str, fn(&Verdict) -> bool); 3] = [
-        ("Ingress", |v| v.ingress.allowed),
-        ("Egress", |v| v.egress.allowed),
-        ("Combined", Verdict::allowed),
-    ];
-    for (title, allowed) in sides {
+    for title in ["Ingress", "Egress", "Combined"] {
+        let allowed = |v: &Verdict| match title {
+            "Ingress" => v.ingress.allowed,
+            "Egress" => v.egress.allowed,
+            _ => v.allowed(),
+        };
         let mark = |v: &Verdict| if allowed(v) { "." } else { "X" };
         let rows = verdicts
             .iter()

@@ -109,11 +109,26 @@ fn go_syntax(field: &str, message: &str) -> String {
 
 /// What could not be decoded among the other faults, in the order in which the server looks at the fields.
 pub(super) fn told_in_order(object: &Object, unreadable: Vec<Cause>, found: Vec<Cause>) -> Vec<Cause> {
-    let Object::Service(_) = object else { return unreadable.into_iter().chain(found).collect() };
-    let mut all: Vec<Cause> = found;
+    match object {
+        Object::Service(_) => merged(unreadable, found, rank),
+        Object::NetworkPolicy(_) => merged(unreadable, found, validate::policy_rank),
+        other if other.kind().is_custom() => {
+            // What cannot be read is there all the same.
+            let told = |cause: &Cause| {
+                cause.message.starts_with("Required") && unreadable.iter().any(|u| u.field == cause.field)
+            };
+            let found: Vec<Cause> = found.into_iter().filter(|cause| !told(cause)).collect();
+            unreadable.into_iter().chain(found).collect()
+        }
+        _ => unreadable.into_iter().chain(found).collect(),
+    }
+}
+
+fn merged<R: Ord>(unreadable: Vec<Cause>, found: Vec<Cause>, rank: impl Fn(&Cause) -> R) -> Vec<Cause> {
+    let mut all = found;
     for cause in unreadable {
-        let rank = rank(&cause);
-        let at = all.iter().position(|other| self::rank(other) > rank).unwrap_or(all.len());
+        let own = rank(&cause);
+        let at = all.iter().position(|other| rank(other) > own).unwrap_or(all.len());
         all.insert(at, cause);
     }
     all

@@ -10,6 +10,7 @@ use super::edit;
 use super::failure::Failure;
 use super::files;
 use super::get;
+use super::resource::Resource;
 use super::target::Found;
 use super::value::{name, text};
 
@@ -67,6 +68,16 @@ fn read(patch: &str) -> Result<Value, Failure> {
 }
 
 fn one(ctl: &mut Ctl<'_, '_>, found: &Found, how: PatchType, patch: &Value) -> Result<(), Failure> {
+    if let (Resource::Kind(kind), PatchType::Strategic) = (found.resource, how)
+        && kind.is_custom()
+    {
+        // The server knows no merge keys of custom resources.
+        return Err(Failure::plain(format!(
+            "application/strategic-merge-patch+json is not supported by {}, Kind={kind}: the body of the request was in an unknown format - \
+             accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            kind.api_version()
+        )));
+    }
     let output = get::output(ctl)?;
     let value = edit::patch(ctl, found, how, patch)?;
     if !output.is_human() {

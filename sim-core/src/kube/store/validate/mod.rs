@@ -25,6 +25,7 @@ use serde_json::Value;
 use super::Cause;
 use super::names;
 use crate::kube::objects::Object;
+pub(in crate::kube::store) use policy::rank as policy_rank;
 pub(crate) use service::{HEALTH_CHECK_MISUSE, cluster_ip_faults, externally_accessible};
 pub(crate) use storage::SYSTEM_CLASSES;
 

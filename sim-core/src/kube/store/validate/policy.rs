@@ -4,7 +4,8 @@ use ipnet::IpNet;
 use serde_json::json;
 
 use super::workload::check_selector;
-use super::{Faults, names};
+use super::{Cause, Faults, names};
+use crate::kube::objects::decode::{FieldPath, Step};
 use crate::kube::objects::network_policy::{
     IpBlock, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
 };
@@ -110,6 +111,22 @@ fn check_cidr(at: &str, text: &str, faults: &mut Faults) -> Option<IpNet> {
     block
 }
 
+/// The place of a field in the order of validation: section, rule, ports before peers, item, protocol first.
+pub(in crate::kube::store) fn rank(cause: &Cause) -> (usize, usize, bool, usize, bool) {
+    let path = FieldPath::parse(&cause.field);
+    let names: Vec<&str> = path
+        .0
+        .iter()
+        .filter_map(|s| if let Step::Field(name) = s { Some(name.as_str()) } else { None })
+        .collect();
+    let mut numbers = path.0.iter().filter_map(|s| if let Step::Index(n) = s { Some(*n) } else { None });
+    const SECTIONS: [&str; 4] = ["podSelector", "ingress", "egress", "policyTypes"];
+    let section = names.get(1).and_then(|name| SECTIONS.iter().position(|s| s == name));
+    let section = section.map_or(0, |i| i + 1);
+    let (rule, item) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (section, rule, names.get(2) != Some(&"ports"), item, names.get(3) != Some(&"protocol"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -139,6 +156,8 @@ mod tests {
     #[test]
     fn defaults_are_written_down() {
         insta::assert_snapshot!(told(json!({})), @r#"{"podSelector":{},"policyTypes":["Ingress"]}"#);
+        // An element that is null is a rule without conditions.
+        insta::assert_snapshot!(told(json!({"ingress": [null]})), @r#"{"ingress":[{}],"podSelector":{},"policyTypes":["Ingress"]}"#);
         insta::assert_snapshot!(told(json!({"egress": []})), @r#"{"podSelector":{},"policyTypes":["Ingress"]}"#);
         insta::assert_snapshot!(told(json!({"egress": [{"ports": [{"port": 53}]}]})), @r#"{"egress":[{"ports":[{"port":53,"protocol":"TCP"}]}],"podSelector":{},"policyTypes":["Ingress","Egress"]}"#);
     }
