@@ -252,13 +252,20 @@ fn implied(kind: Kind) -> Option<&'static str> {
 
 /// Why a value does not fit, in the words of Go's parsers.
 fn unfit(kind: Kind, value: &str) -> Option<String> {
-    let syntax = |function: &str| format!("strconv.{function}: parsing {value:?}: invalid syntax");
+    let syntax = |function: &str| format!("strconv.{function}: parsing {value:?}: {}", why_no_number(value));
     match kind {
         Kind::Bool => (!is_true(value) && !is_false(value)).then(|| syntax("ParseBool")),
         Kind::Int => value.parse::<i64>().is_err().then(|| syntax("ParseInt")),
         Kind::Duration => duration(value).is_none().then(|| format!("time: invalid duration {value:?}")),
         Kind::Text | Kind::Texts | Kind::List | Kind::Optional(_) => None,
     }
+}
+
+/// What Go's parsers say of a text that is no number, or none that fits.
+pub(crate) fn why_no_number(text: &str) -> &'static str {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    if is_number { "value out of range" } else { "invalid syntax" }
 }
 
 fn is_true(value: &str) -> bool {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sim_core::kube::objects::Kind;
 
-use super::args::{Flag, Kind as F, flag, short};
+use super::args::{Flag, Kind as F, flag, short, why_no_number};
 use super::create;
 use super::ctl::Ctl;
 use super::edit;
@@ -166,9 +166,9 @@ pub(crate) fn service(
     };
     let numbers: Vec<&str> = port.split(',').collect();
     let one = |(i, text): (usize, &&str)| {
-        let number: i32 = text
-            .parse()
-            .map_err(|_| Failure::plain(format!("strconv.Atoi: parsing {text:?}: invalid syntax")))?;
+        let number: i32 = text.parse().map_err(|_| {
+            Failure::plain(format!("strconv.Atoi: parsing {text:?}: {}", why_no_number(text)))
+        })?;
         let target_port = match target {
             None => json!(number),
             Some(text) => text.parse::<i32>().map_or_else(|_| json!(text), |n| json!(n)),

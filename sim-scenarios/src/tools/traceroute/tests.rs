@@ -20,7 +20,12 @@ fn from_a_node() {
         "traceroute -n 10.96.123.4",
     ];
     insta::assert_snapshot!("debian", testbed::transcript(&mut cluster, &node, run_debian, &lines));
-    let lines = ["tracepath -n 10.244.2.9", "tracepath -n -m 2 10.244.2.99", "tracepath"];
+    let lines = [
+        "tracepath -n 10.244.2.9",
+        "tracepath -n -m 2 10.244.2.99",
+        "tracepath -l 65536 10.244.2.9",
+        "tracepath",
+    ];
     insta::assert_snapshot!("tracepath", testbed::transcript(&mut cluster, &node, run_tracepath, &lines));
 }
 

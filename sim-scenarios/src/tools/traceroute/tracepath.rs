@@ -142,6 +142,11 @@ impl Path {
     }
 
     fn hop(&mut self, cx: &mut Cx<'_>, ttl: u8) -> Hop {
+        // The kernel takes no longer packet.
+        if self.mtu > usize::from(u16::MAX) {
+            cx.out.line(format!("{ttl:2}:  send failed"));
+            return Hop::Over;
+        }
         let headers = if self.dst.is_ipv4() { 28 } else { 48 };
         let mut tries = 0;
         while tries < TRIES {

@@ -5,6 +5,10 @@
 mod clients;
 mod servers;
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use crate::kube::config::{ClusterConfig, Listen};
 use crate::kube::node::files::Files;
 use crate::kube::node::machine::ToolSet;
@@ -172,6 +176,35 @@ impl Reference {
     }
 }
 
+/// What `name[:tag][@digest]` must look like, the registry before it.
+static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
+    const HOST: &str = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
+    const PART: &str = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
+    let registry = format!(r"(?:(?:{HOST}(?:\.{HOST})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?/)?");
+    let tag = r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?";
+    let digest = r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?";
+    Regex::new(&format!("^{registry}{PART}(?:/{PART})*{tag}{digest}$")).expect("a pattern")
+});
+
+/// What is wrong with an image's name, in the kubelet's words.
+#[must_use]
+pub fn fault(text: &str) -> Option<String> {
+    let is_registry = |first: &str| {
+        first.contains(['.', ':']) || first == "localhost" || first.chars().any(char::is_uppercase)
+    };
+    let rest = text.split_once('/').filter(|(first, _)| is_registry(first)).map_or(text, |(_, rest)| rest);
+    let name = rest.split([':', '@']).next().unwrap_or_default();
+    let why = if name.chars().any(char::is_uppercase) {
+        let folder = if rest == text && !rest.contains('/') { "library/" } else { "" };
+        format!("invalid reference format: repository name ({folder}{name}) must be lowercase")
+    } else if REFERENCE.is_match(text) {
+        return None;
+    } else {
+        "invalid reference format".to_owned()
+    };
+    Some(format!("couldn't parse image name {text:?}: {why}"))
+}
+
 /// Looks an image up: in the cluster block first, then among those that are built in. An unknown image is a slim Debian whose program
 /// is not known.
 #[must_use]
@@ -295,6 +328,30 @@ fn base_files() -> Files {
 mod tests {
     use super::*;
     use crate::kube::config::ImageConfig;
+
+    #[test]
+    fn what_is_no_reference_has_a_fault() {
+        let sha = format!("nginx@sha256:{}", "0a".repeat(32));
+        for good in [
+            "nginx",
+            "a/b__c:V1.0",
+            "localhost:5000/a-b",
+            "Registry.Example.com:80/a/b:1",
+            "[::1]:5000/a",
+            &sha,
+        ] {
+            assert_eq!(fault(good), None, "{good}");
+        }
+        let why = |text| fault(text).unwrap_or_default();
+        assert_eq!(
+            why("Nginx:1"),
+            "couldn't parse image name \"Nginx:1\": invalid reference format: repository name (library/Nginx) must be lowercase"
+        );
+        assert!(why("docker.io/a/B").ends_with("repository name (a/B) must be lowercase"));
+        for bad in ["<todo>", ":1", "nginx:", "a b", "a//b", "nginx:1:2", "-a", "é"] {
+            assert!(why(bad).ends_with("invalid reference format"), "{bad}");
+        }
+    }
 
     #[test]
     fn references_lose_their_defaults() {

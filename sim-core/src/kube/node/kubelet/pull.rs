@@ -34,6 +34,11 @@ impl Kubelet {
         });
         let about = reference(&run.spec, &format!("spec.containers{{{}}}", c.spec.name));
         let given = c.spec.image.clone();
+        if let Some(why) = image::fault(&given) {
+            let message = format!("Failed to apply default image tag {given:?}: {why}");
+            self.fail(key, i, "InvalidImageName", &message, hands);
+            return self.report(key, hands);
+        }
         if policy == ImagePullPolicy::Never && !there {
             return self.never_pulled(key, i, hands);
         }
@@ -75,7 +80,11 @@ impl Kubelet {
         let c = &mut run.containers[i];
         c.state = State::Waiting { reason, message: message.to_owned() };
         let about = reference(&run.spec, &format!("spec.containers{{{}}}", c.spec.name));
-        let first = if reason == "ErrImagePull" { "Failed" } else { reason };
+        let first = match reason {
+            "ErrImagePull" => "Failed",
+            "InvalidImageName" => "InspectFailed",
+            other => other,
+        };
         self.event(&about, EventType::Warning, first, message, hands);
         self.event(&about, EventType::Warning, "Failed", &format!("Error: {reason}"), hands);
     }

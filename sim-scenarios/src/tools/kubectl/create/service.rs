@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sim_core::kube::objects::Kind;
 
+use super::super::args::why_no_number;
 use super::super::ctl::Ctl;
 use super::super::failure::Failure;
 use super::New;
@@ -73,9 +74,7 @@ fn is_subdomain(name: &str) -> bool {
 fn port(ctl: &Ctl<'_, '_>, text: &str) -> Result<Value, Failure> {
     let (port, target) = text.split_once(':').unwrap_or((text, text));
     let number_of_port: u16 = port.parse().map_err(|_| {
-        let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-        let why = if digits { "value out of range" } else { "invalid syntax" };
-        Failure::plain(format!("strconv.ParseUint: parsing {port:?}: {why}"))
+        Failure::plain(format!("strconv.ParseUint: parsing {port:?}: {}", why_no_number(port)))
     })?;
     let target_port = match target.parse::<i64>() {
         Ok(number) if text.contains(':') && !(1..=65_535).contains(&number) => {

@@ -1,9 +1,10 @@
 //! `kubectl run`.
 
 use serde_json::{Map, Value, json};
+use sim_core::kube::apps::image;
 use sim_core::kube::objects::Kind;
 
-use super::args::{Flag, Kind as F, flag, short};
+use super::args::{Flag, Kind as F, flag, short, why_no_number};
 use super::create;
 use super::ctl::{Ctl, DryRun};
 use super::failure::Failure;
@@ -59,6 +60,9 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     let Some(image) = ctl.args.text("image").filter(|i| !i.is_empty()) else {
         return Err(Failure::plain("required flag(s) \"image\" not set"));
     };
+    if image::fault(image).is_some() {
+        return Err(Failure::plain(format!("Invalid image name {image:?}: invalid reference format")));
+    }
     let mut body = pod(ctl, name, image, rest)?;
     if let Some(text) = ctl.args.text("overrides") {
         create::override_with(&mut body, text, ctl.args.text("override-type"))?;
@@ -91,9 +95,9 @@ fn pod(ctl: &Ctl<'_, '_>, name: &str, image: &str, words: &[String]) -> Result<V
         container[if ctl.args.bool("command", false) { "command" } else { "args" }] = json!(words);
     }
     if let Some(port) = ctl.args.text("port") {
-        let number = port
-            .parse::<u16>()
-            .map_err(|_| Failure::plain(format!("strconv.ParseInt: parsing {port:?}: invalid syntax")))?;
+        let number = port.parse::<i32>().map_err(|_| {
+            Failure::plain(format!("strconv.ParseInt: parsing {port:?}: {}", why_no_number(port)))
+        })?;
         container["ports"] = json!([{"containerPort": number}]);
     }
     let env: Result<Vec<Value>, Failure> = ctl.args.texts("env").iter().map(|e| variable(e)).collect();

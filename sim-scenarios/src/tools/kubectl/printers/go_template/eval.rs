@@ -325,11 +325,17 @@ fn printf(args: &[Option<Value>]) -> Result<String, String> {
                 return Err(failed(&format!("the verb %{other} is not modelled by this simulator")));
             }
         };
-        let (left, size) = match width.strip_prefix('-') {
-            Some(size) => (true, size.parse().unwrap_or(0)),
-            None => (false, width.parse().unwrap_or(0)),
-        };
-        out += &if left { format!("{text:<size$}") } else { format!("{text:>size$}") };
+        let Some(padding) = padding(&width, &text) else { return Ok(out + "%!(NOVERB)") };
+        out += &if width.starts_with('-') { text + &padding } else { padding + &text };
     }
     Ok(out)
+}
+
+/// What fills a text up to a width; none if Go takes the width for a mistake.
+fn padding(width: &str, text: &str) -> Option<String> {
+    const MOST: usize = 1_000_000;
+    let digits = width.trim_start_matches('-');
+    let size = if digits.is_empty() { 0 } else { digits.parse().ok().filter(|n| *n <= MOST)? };
+    let fill = if width.starts_with('0') { "0" } else { " " };
+    Some(fill.repeat(size.saturating_sub(text.chars().count())))
 }

@@ -108,6 +108,8 @@ mod tests {
         assert_eq!(fill("{{if and .yes (eq .kind \"List\")}}y{{else}}n{{end}}"), "y");
         assert_eq!(fill("{{if not .yes}}y{{else if gt .n 2.0}}m{{else}}n{{end}}"), "m");
         assert_eq!(fill("{{printf \"%s-%v %q\" .kind .n .kind}} {{len .items}}"), "List-3 \"List\" 2");
+        assert_eq!(fill("{{printf \"%6s|%-6s|%03d\" .kind .kind .n}}"), "  List|List  |003");
+        assert_eq!(fill("{{printf \"a%99999999d\" .n}}"), "a%!(NOVERB)");
         assert_eq!(fill("a {{- \" b \" -}} c{{/* no */}}"), "a b c");
         assert_eq!(fill("{{.nothing}} {{index .items 1}}"), "<no value> map[metadata:map[name:b] ports:[]]");
         assert_eq!(fill("{{$x := .n}}{{$x}}{{println .yes}}"), "3true\n");
