@@ -85,6 +85,18 @@ fn addresses_look_as_iproute2_prints_them() {
 }
 
 #[test]
+fn a_vxlan_device_takes_only_what_it_can_hold_to() {
+    let (mut world, node, _) = node_and_pod();
+    let defaults = "srcport 0 0 ageing 300 maxaddress 0 df unset udpcsum";
+    let line = format!("link add v type vxlan id 5 dstport 4789 {defaults}");
+    assert_eq!(ip(&mut world, node, &line), "");
+    for other in ["srcport 1 9", "ageing 10", "maxaddress 5", "df set", "noudpcsum"] {
+        let refused = error(&format!("link add v type vxlan id 6 dstport 4789 {other}"));
+        assert!(matches!(refused, Failure::NotModelled(_)), "{other}: {refused:?}");
+    }
+}
+
+#[test]
 fn busybox_has_its_own_idea_of_a_pod() {
     let (mut world, _, pod) = node_and_pod();
     insta::assert_snapshot!(run(&mut world, pod, Dialect::Busybox, "a").unwrap(), @r"

@@ -1,161 +1,164 @@
-//! What verbs that change objects have in common: which objects they mean, how a change is sent, how it is told.
+//! `kubectl edit`: an object goes through an editor. A transcript has no terminal on which an editor could draw, so only an editor that
+//! needs none (`KUBE_EDITOR="sed -i s/a/b/"`) is run.
 
-use serde_json::{Value, json};
-use sim_core::kube::store::PatchType;
+use serde_json::{Map, Value};
+use sim_core::cluster::Place;
+use sim_core::kube::objects::manifest;
+use sim_core::kube::store::{PatchType, Reason};
 
-use super::ctl::{Ctl, DryRun};
+use super::args::{Flag, Kind as F, flag, short};
+use super::ctl::Ctl;
+use super::edit;
 use super::failure::Failure;
-use super::get;
-use super::manifest;
-use super::resource::Resource;
-use super::target::{Found, Scope, Wanted};
-use super::value;
+use super::printers::{json, yaml};
+use super::target::Found;
+use super::value::name;
 
-const NOTHING: &str = "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   \
-                       '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'";
-const NO_NAME: &str = "resource(s) were provided, but no name was specified";
+pub(crate) static FLAGS: &[Flag] = &[
+    short("output", 'o', F::Text),
+    flag("output-patch", F::Bool),
+    flag("windows-line-endings", F::Bool),
+    flag("validate", F::Optional("strict")),
+    flag("subresource", F::Text),
+    flag("show-managed-fields", F::Bool),
+    flag("save-config", F::Bool),
+];
 
-/// The objects that a command line means: of `-f`, or of its words. A type without a name needs `--all` or a selector.
+/// Editors that draw on a terminal.
+const ON_SCREEN: [&str; 10] = ["vi", "vim", "nvim", "nano", "emacs", "ed", "pico", "joe", "code", "mcedit"];
+
+const HEAD: &str = "# Please edit the object below. Lines beginning with a '#' will be ignored,\n\
+                    # and an empty file will abort the edit. If an error occurs while saving this file will be\n\
+                    # reopened with the relevant failures.\n#\n";
+
+/// Runs the verb.
 ///
 /// # Errors
-/// As kubectl's resource builder.
-pub(crate) fn objects(ctl: &Ctl<'_, '_>, words: &[String]) -> Result<(Vec<Found>, Vec<Failure>), Failure> {
-    if !ctl.args.texts("filename").is_empty() || ctl.args.given("kustomize") {
-        return manifest::found(ctl);
+/// There is no editor that works here, or what the server refuses.
+pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
+    ctl.refuse(&["output-patch", "windows-line-endings", "subresource", "save-config"])?;
+    let words = ctl.args.words.clone();
+    let (found, failures) = edit::objects(ctl, &words)?;
+    Failure::from_many(failures)?;
+    let known = ["KUBE_EDITOR", "EDITOR"].iter().find_map(|v| ctl.cx.env.get(*v)).cloned();
+    let editor = known.filter(|e| !e.trim().is_empty()).unwrap_or_else(|| "vi".to_owned());
+    let program = editor.split_whitespace().next().unwrap_or("vi").rsplit('/').next().unwrap_or("vi");
+    if ON_SCREEN.contains(&program) {
+        return Err(Failure::not_modelled(format!(
+            "the editor {program:?} of \"kubectl edit\" (a transcript has no screen: use kubectl patch, set or apply, or \
+             KUBE_EDITOR='sed -i …')"
+        )));
     }
-    if words.is_empty() {
-        return Err(Failure::plain(NOTHING));
-    }
-    let wanted = Wanted::parse(words)?;
-    let selects = ["all", "selector", "field-selector"].iter().any(|f| ctl.args.given(f));
-    if matches!(wanted, Wanted::All(_)) && !selects {
-        return Err(Failure::plain(NO_NAME));
-    }
-    Ok(find(ctl, &wanted))
+    edit::each(ctl, &found, Vec::new(), |ctl, found| one(ctl, found, &editor))
 }
 
-/// What is wanted, narrowed by `-n`, `-A`, `-l` and `--field-selector`.
-pub(crate) fn find(ctl: &Ctl<'_, '_>, wanted: &Wanted) -> (Vec<Found>, Vec<Failure>) {
-    let namespace = ctl.namespace();
-    let scope = Scope {
-        namespace: (!ctl.args.bool("all-namespaces", false)).then_some(namespace.as_str()),
-        labels: ctl.args.text("selector"),
-        fields: ctl.args.text("field-selector"),
-    };
-    wanted.find(ctl.store(), &scope)
-}
-
-/// Sends a patch, or says what would come of it: the object afterwards.
-///
-/// # Errors
-/// The server refuses.
-pub(crate) fn patch(
-    ctl: &mut Ctl<'_, '_>,
-    found: &Found,
-    how: PatchType,
-    patch: &Value,
-) -> Result<Value, Failure> {
-    let Resource::Kind(kind) = found.resource else {
-        return Err(Failure::not_modelled(format!("changing {}", found.resource.plural())));
-    };
-    let (namespace, name) = (value::namespace(&found.value), value::name(&found.value));
-    let object = match ctl.dry_run()? {
-        DryRun::None => {
-            let (store, now) = ctl.store_mut();
-            store.patch(kind, namespace, name, how, patch, now)?
+fn one(ctl: &mut Ctl<'_, '_>, found: &Found, editor: &str) -> Result<(), Failure> {
+    let as_json = ctl.args.text("output") == Some("json");
+    let before =
+        if as_json { json::pretty(&found.value) } else { format!("{HEAD}{}", yaml::document(&found.value)) };
+    let extension = if as_json { "json" } else { "yaml" };
+    let path = format!("/tmp/kubectl-edit-{}.{extension}", ctl.now().0 / 1_000 % 4_000_000_000);
+    let mut refused: Option<String> = None;
+    loop {
+        let after = launch(ctl, editor, &path, refused.as_deref().unwrap_or(&before))?;
+        if refused.as_deref() == Some(after.as_str()) {
+            return Err(kept(ctl, &path, Failure::plain("Edit cancelled, no valid changes were saved.")));
         }
-        DryRun::Server | DryRun::Client => {
-            let now = ctl.now();
-            ctl.store().clone().patch(kind, namespace, name, how, patch, now)?
+        if after == before {
+            ctl.err("Edit cancelled, no changes made.");
+            return Ok(());
         }
-    };
-    Ok(object.to_value())
+        if after.lines().all(|l| l.trim().is_empty() || l.starts_with('#')) {
+            ctl.err("Edit cancelled, saved file was empty.");
+            return Ok(());
+        }
+        let Some(new) = manifest::value(&after).filter(Value::is_object) else {
+            return Err(Failure::not_modelled(
+                "kubectl's words for an edited file that is no YAML of an object",
+            ));
+        };
+        let identity = |v: &Value| ["/apiVersion", "/kind", "/metadata/name"].map(|p| v.pointer(p).cloned());
+        if identity(&new) != identity(&found.value) {
+            let changed = "At least one of apiVersion, kind and name was changed";
+            return Err(kept(ctl, &path, Failure::plain(changed)));
+        }
+        let patch = difference(&found.value, &new);
+        if patch.as_object().is_none_or(Map::is_empty) {
+            ctl.err("Edit cancelled, no changes made.");
+            return Ok(());
+        }
+        match edit::patch(ctl, found, PatchType::Merge, &patch) {
+            Ok(after) => return edit::tell(ctl, found.resource, &after, "edited"),
+            // The editor opens once more, with the reasons in comments.
+            Err(Failure::Api(e, _)) if e.reason == Reason::Invalid => {
+                let (kind, name) = (found.resource.qualified_plural(), name(&found.value));
+                ctl.err(format!("error: {kind} {name:?} is invalid"));
+                refused = Some(after);
+            }
+            Err(Failure::Api(e, _)) => {
+                let (kind, name) = (found.resource.qualified_plural(), name(&found.value));
+                ctl.err(format!("error: {kind} {name:?} could not be patched: {}", e.message));
+                let again = format!("You can run `kubectl replace -f {path}` to try this update again.");
+                return Err(Failure::Bare(again));
+            }
+            Err(other) => return Err(kept(ctl, &path, other)),
+        }
+    }
 }
 
-/// Sends a whole object in place of the old one.
-///
-/// # Errors
-/// The server refuses.
-pub(crate) fn replace(ctl: &mut Ctl<'_, '_>, found: &Found, new: &Value) -> Result<Value, Failure> {
-    patch(ctl, found, PatchType::Json, &json!([{"op": "add", "path": "", "value": new}]))
-}
-
-/// Says what was done: `deployment.apps/web scaled`, or the object as `-o` wants it.
-///
-/// # Errors
-/// `-o` makes no sense.
-pub(crate) fn tell(
-    ctl: &mut Ctl<'_, '_>,
-    resource: Resource,
-    object: &Value,
-    done: &str,
-) -> Result<(), Failure> {
-    let output = get::output(ctl)?;
-    if output.is_human() {
-        let dry_run = ctl.dry_run()?;
-        ctl.line(format!("{}/{} {done}{}", resource.prefix(), value::name(object), dry_run.suffix()));
+/// Runs the editor on a file with this text: what it leaves.
+fn launch(ctl: &mut Ctl<'_, '_>, editor: &str, path: &str, text: &str) -> Result<String, Failure> {
+    let unusable =
+        |why: &str| Failure::plain(format!("there was a problem with the editor {editor:?}: {why}"));
+    ctl.cx.files().write(path, text.as_bytes()).map_err(|e| unusable(e.message()))?;
+    let place: Place = ctl.cx.place.clone();
+    // Quotes and backslashes are left to a shell.
+    let command: Vec<String> = if editor.contains(['"', '\'', '\\']) {
+        ["sh", "-c", &format!("{editor} {path}")].map(str::to_owned).to_vec()
     } else {
-        let text = output.one(object, &resource.prefix())?;
-        ctl.print(text);
+        editor.split(' ').chain([path]).map(str::to_owned).collect()
+    };
+    match ctl.cx.exec(&place, &command, &[]) {
+        Ok(0) => {}
+        Ok(_) => return Err(Failure::plain(format!("there was a problem with the editor {editor:?}"))),
+        Err(_) => return Err(Failure::plain(format!("unable to launch the editor {editor:?}"))),
     }
-    Ok(())
+    let after = ctl.cx.read_input(path).map_err(|e| unusable(e.message()))?;
+    Ok(String::from_utf8_lossy(&after).into_owned())
 }
 
-/// Does something with each object; one that fails does not keep the others back.
-///
-/// # Errors
-/// All failures, told at the end.
-pub(crate) fn each(
-    ctl: &mut Ctl<'_, '_>,
-    found: &[Found],
-    mut failures: Vec<Failure>,
-    mut one: impl FnMut(&mut Ctl<'_, '_>, &Found) -> Result<(), Failure>,
-) -> Result<i32, Failure> {
-    for found in found {
-        if let Err(failure) = one(ctl, found) {
-            failures.push(failure);
-        }
+/// The failure of an edit whose file stays.
+fn kept(ctl: &mut Ctl<'_, '_>, path: &str, failure: Failure) -> Failure {
+    ctl.err(format!("A copy of your changes has been stored to {path:?}"));
+    failure
+}
+
+/// The merge patch that makes one object the other.
+fn difference(old: &Value, new: &Value) -> Value {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else { return new.clone() };
+    let gone = old.keys().filter(|k| !new.contains_key(*k)).map(|k| (k.clone(), Value::Null));
+    let changed = new.iter().filter(|(k, v)| old.get(*k) != Some(v));
+    let changed = changed.map(|(k, v)| (k.clone(), old.get(k).map_or(v.clone(), |o| difference(o, v))));
+    gone.chain(changed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sim_core::kube::store::json_merge;
+
+    use super::*;
+
+    #[test]
+    fn a_difference_leads_from_one_to_the_other() {
+        let (old, new) = (
+            json!({"a": {"b": 1, "c": [1]}, "d": 1, "e": 2}),
+            json!({"a": {"b": 2, "c": [1, 2]}, "e": 2, "f": {"g": 1}}),
+        );
+        let patch = difference(&old, &new);
+        assert_eq!(patch, json!({"a": {"b": 2, "c": [1, 2]}, "d": null, "f": {"g": 1}}));
+        let mut merged = old;
+        json_merge(&mut merged, &patch);
+        assert_eq!(merged, new);
     }
-    Failure::from_many(failures).map(|()| 0)
-}
-
-/// Divides the words of a command into resources and changes (`key=value`, `key-`), which must come last.
-///
-/// # Errors
-/// A resource stands behind a change; `noun` names the changes.
-pub(crate) fn split_pairs<'a>(
-    words: &'a [String],
-    noun: &str,
-    is_change: impl Fn(&str) -> bool,
-) -> Result<(&'a [String], &'a [String]), Failure> {
-    let at = words.iter().position(|w| is_change(w)).unwrap_or(words.len());
-    let (resources, changes) = words.split_at(at);
-    match changes.iter().find(|w| !is_change(w)) {
-        Some(word) => {
-            Err(Failure::plain(format!("all resources must be specified before {noun} changes: {word}")))
-        }
-        None => Ok((resources, changes)),
-    }
-}
-
-/// Whether a word is `key=value` or `key-`.
-pub(crate) fn is_pair(word: &str) -> bool {
-    (word.contains('=') && !word.starts_with('=')) || (word.ends_with('-') && word != "-")
-}
-
-/// Where an object of a workload kind has its pod's spec, if it has one.
-pub(crate) fn pod_spec(kind: &str) -> Option<&'static str> {
-    match kind {
-        "Pod" => Some("/spec"),
-        "CronJob" => Some("/spec/jobTemplate/spec/template/spec"),
-        "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "ReplicationController" => {
-            Some("/spec/template/spec")
-        }
-        _ => None,
-    }
-}
-
-/// Every container and init container of a pod spec, to be changed.
-pub(crate) fn containers<'a>(spec: &'a mut Value, of: &'static str) -> &'a mut [Value] {
-    spec.get_mut(of).and_then(Value::as_array_mut).map_or(&mut [], Vec::as_mut_slice)
 }

@@ -49,6 +49,13 @@ const KNOWN_KINDS: &[&str] = &[
     "tun",
 ];
 
+/// What is said of a VXLAN device without a port.
+const NO_PORT: &str = "vxlan: destination port not specified
+Will use Linux kernel default (non-standard value)
+Use 'dstport 4789' to get the IANA assigned value
+Use 'dstport 0' to get default and quiet this message
+";
+
 /// One interface as a command line describes it.
 #[derive(Clone, Debug, Default)]
 struct New {
@@ -246,24 +253,13 @@ impl Call<'_> {
                 "dstport" => port = Some(self.words.number("dst port")? as u16),
                 "learning" => learning = true,
                 "nolearning" => learning = false,
-                "srcport" => drop((self.words.value()?, self.words.value()?)),
-                "ttl" | "hoplimit" => {
-                    ttl = match self.words.value()? {
-                        "inherit" => OuterTtl::Inherit,
-                        "auto" | "0" => OuterTtl::Auto,
-                        value => OuterTtl::Of(value.parse().map_err(|_| {
-                            let why = if value.parse::<u32>().is_ok() {
-                                "TTL must be <= 255"
-                            } else {
-                                "invalid TTL"
-                            };
-                            refuse(format!("Error: argument \"{value}\" is wrong: {why}"), 255)
-                        })?),
-                    }
-                }
+                "ttl" | "hoplimit" => ttl = self.vxlan_ttl()?,
                 "tos" | "dsfield" => tos = self.vxlan_tos()?,
-                "ageing" | "maxaddress" | "df" => drop(self.words.value()?),
-                "noudpcsum" | "udpcsum" | "noudp6zerocsumtx" | "noudp6zerocsumrx" => {}
+                "srcport" => self.only("type vxlan srcport", &["0", "0"])?,
+                "ageing" => self.only("type vxlan ageing", &["300"])?,
+                "maxaddress" => self.only("type vxlan maxaddress", &["0"])?,
+                "df" => self.only("type vxlan df", &["unset"])?,
+                "udpcsum" | "noudp6zerocsumtx" | "noudp6zerocsumrx" => {}
                 "help" => return Ok(include_str!("../usage/link-vxlan.txt").to_owned()),
                 word => return Err(Failure::NotModelled(format!("ip link add type vxlan {word}"))),
             }
@@ -272,10 +268,7 @@ impl Call<'_> {
             return Err(refuse("Error: Required attributes not provided to perform the operation.", 2));
         };
         if port.is_none() {
-            self.warn.push_str(
-                "vxlan: destination port not specified\nWill use Linux kernel default (non-standard value)\n\
-                 Use 'dstport 4789' to get the IANA assigned value\nUse 'dstport 0' to get default and quiet this message\n",
-            );
+            self.warn.push_str(NO_PORT);
         }
         let port = port.filter(|p| *p != 0).unwrap_or(8472);
         let ns = new.netns.unwrap_or(self.ns);
@@ -306,6 +299,29 @@ impl Call<'_> {
         }
         let new = New { qlen: new.qlen.or(Some(1000)), ..new };
         self.finish(ns, &name, &new)
+    }
+
+    /// Takes the values of an option that can only be what they are by default.
+    fn only(&mut self, option: &str, values: &[&str]) -> Result<(), Failure> {
+        for default in values {
+            let value = self.words.value()?;
+            if value != *default {
+                return Err(Failure::NotModelled(format!("ip link add {option} {value}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// A number of hops, `auto` or `inherit`.
+    fn vxlan_ttl(&mut self) -> Result<OuterTtl, Failure> {
+        Ok(match self.words.value()? {
+            "inherit" => OuterTtl::Inherit,
+            "auto" | "0" => OuterTtl::Auto,
+            value => OuterTtl::Of(value.parse().map_err(|_| {
+                let why = if value.parse::<u32>().is_ok() { "TTL must be <= 255" } else { "invalid TTL" };
+                refuse(format!("Error: argument \"{value}\" is wrong: {why}"), 255)
+            })?),
+        })
     }
 
     /// A type of service in hexadecimal, or `inherit`.
