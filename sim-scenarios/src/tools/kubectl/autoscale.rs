@@ -5,9 +5,9 @@ use sim_core::kube::objects::Kind;
 use sim_core::kube::version::Version;
 
 use super::args::{Flag, Kind as F, flag};
+use super::changes;
 use super::create;
 use super::ctl::Ctl;
-use super::edit;
 use super::failure::Failure;
 use super::resource::Resource;
 use super::target::Found;
@@ -55,8 +55,8 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     }
     let metrics = metrics(ctl)?;
     let words = ctl.args.words.clone();
-    let (found, failures) = edit::objects(ctl, &words)?;
-    edit::each(ctl, &found, failures, |ctl, found| one(ctl, found, least, most, &metrics))
+    let (found, failures) = changes::objects(ctl, &words)?;
+    changes::each(ctl, &found, failures, |ctl, found| one(ctl, found, least, most, &metrics))
 }
 
 fn metrics(ctl: &Ctl<'_, '_>) -> Result<Vec<Value>, Failure> {

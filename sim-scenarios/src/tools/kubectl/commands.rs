@@ -7,7 +7,7 @@ use super::ctl::Ctl;
 use super::failure::Failure;
 use super::flags::{CHANGE, CREATE, FILES, PRINT, SELECT, TERMINAL};
 use super::{
-    apply, attach, auth, autoscale, cluster_info, config, cp, create, debug, delete, describe, diff, editor,
+    apply, attach, auth, autoscale, cluster_info, config, cp, create, debug, delete, describe, diff, edit,
     events, exec, explain, expose, get, logs, metadata, nodes, patch, port_forward, proxy, replace, rollout,
     run as run_verb, scale, set, small, version, wait,
 };
@@ -43,7 +43,7 @@ static VERBS: &[Verb] = &[
     Verb { name: "delete", flags: &[delete::FLAGS], run: delete::run },
     Verb { name: "describe", flags: &[describe::verb::FLAGS], run: describe::verb::run },
     Verb { name: "diff", flags: &[diff::FLAGS], run: diff::run },
-    Verb { name: "edit", flags: &[editor::FLAGS, FILES, CHANGE], run: editor::run },
+    Verb { name: "edit", flags: &[edit::FLAGS, FILES, CHANGE], run: edit::run },
     Verb { name: "completion", flags: &[], run: small::completion },
     Verb { name: "cp", flags: &[cp::FLAGS], run: cp::run },
     Verb { name: "events", flags: &[events::FLAGS, PRINT], run: events::run },

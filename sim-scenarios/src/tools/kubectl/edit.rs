@@ -7,8 +7,8 @@ use sim_core::kube::objects::manifest;
 use sim_core::kube::store::{PatchType, Reason};
 
 use super::args::{Flag, Kind as F, flag, short};
+use super::changes;
 use super::ctl::Ctl;
-use super::edit;
 use super::failure::Failure;
 use super::printers::{json, yaml};
 use super::target::Found;
@@ -38,7 +38,7 @@ const HEAD: &str = "# Please edit the object below. Lines beginning with a '#' w
 pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["output-patch", "windows-line-endings", "subresource", "save-config"])?;
     let words = ctl.args.words.clone();
-    let (found, failures) = edit::objects(ctl, &words)?;
+    let (found, failures) = changes::objects(ctl, &words)?;
     Failure::from_many(failures)?;
     let known = ["KUBE_EDITOR", "EDITOR"].iter().find_map(|v| ctl.cx.env.get(*v)).cloned();
     let editor = known.filter(|e| !e.trim().is_empty()).unwrap_or_else(|| "vi".to_owned());
@@ -49,7 +49,7 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
              KUBE_EDITOR='sed -i …')"
         )));
     }
-    edit::each(ctl, &found, Vec::new(), |ctl, found| one(ctl, found, &editor))
+    changes::each(ctl, &found, Vec::new(), |ctl, found| one(ctl, found, &editor))
 }
 
 fn one(ctl: &mut Ctl<'_, '_>, found: &Found, editor: &str) -> Result<(), Failure> {
@@ -87,8 +87,8 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, editor: &str) -> Result<(), Failure
             ctl.err("Edit cancelled, no changes made.");
             return Ok(());
         }
-        match edit::patch(ctl, found, PatchType::Merge, &patch) {
-            Ok(after) => return edit::tell(ctl, found.resource, &after, "edited"),
+        match changes::patch(ctl, found, PatchType::Merge, &patch) {
+            Ok(after) => return changes::tell(ctl, found.resource, &after, "edited"),
             // The editor opens once more, with the reasons in comments.
             Err(Failure::Api(e, _)) if e.reason == Reason::Invalid => {
                 let (kind, name) = (found.resource.qualified_plural(), name(&found.value));

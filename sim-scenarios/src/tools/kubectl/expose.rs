@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use sim_core::kube::objects::Kind;
 
 use super::args::{Flag, Kind as F, flag, short, why_no_number};
+use super::changes;
 use super::create;
 use super::ctl::Ctl;
-use super::edit;
 use super::failure::Failure;
 use super::resource::Resource;
 use super::target::{Found, Scope, Wanted};
@@ -68,7 +68,7 @@ fn group_kind(resource: Resource) -> String {
 /// The objects; `--selector` is the new Service's and chooses none of them.
 fn named(ctl: &Ctl<'_, '_>, words: &[String]) -> Result<(Vec<Found>, Vec<Failure>), Failure> {
     if !ctl.args.texts("filename").is_empty() || ctl.args.given("kustomize") || words.is_empty() {
-        return edit::objects(ctl, words);
+        return changes::objects(ctl, words);
     }
     let wanted = Wanted::parse(words)?;
     if matches!(wanted, Wanted::All(_)) {
@@ -83,7 +83,7 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, namespace: &str) -> Result<(), Fail
     if !EXPOSABLE.contains(&found.resource.kind_name()) {
         return Err(Failure::plain(format!("cannot expose a {}", group_kind(found.resource))));
     }
-    let pod = edit::pod_spec(found.resource.kind_name()).unwrap_or("/spec");
+    let pod = changes::pod_spec(found.resource.kind_name()).unwrap_or("/spec");
     let own_ports: Vec<Value> = match found.resource.kind_name() {
         "Service" => list(&found.value, "/spec/ports")
             .iter()

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use sim_core::kube::objects::{Object, ObjectMeta};
 
 use super::args::{Flag, Kind as F, flag, short};
+use super::changes;
 use super::ctl::{Ctl, DryRun};
-use super::edit;
 use super::failure::Failure;
 use super::get;
 use super::resource::Resource;
@@ -84,14 +84,14 @@ pub(crate) fn annotate(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
 fn run(ctl: &mut Ctl<'_, '_>, kind: &Kind) -> Result<i32, Failure> {
     ctl.refuse(&["local", "resource-version"])?;
     let words = ctl.args.words.clone();
-    let (objects, edits) = edit::split_pairs(&words, kind.noun, edit::is_pair)?;
+    let (objects, edits) = changes::split_pairs(&words, kind.noun, changes::is_pair)?;
     let edits = parse(edits, kind)?;
     if edits == Edits::default() && !ctl.args.bool("list", false) {
         let message = format!("at least one {} update is required", kind.noun);
         return Err(Failure::usage(&ctl.path, message));
     }
     let (found, failures) = found(ctl, objects)?;
-    edit::each(ctl, &found, failures, |ctl, found| one(ctl, found, &edits, kind))
+    changes::each(ctl, &found, failures, |ctl, found| one(ctl, found, &edits, kind))
 }
 
 fn parse(words: &[String], kind: &Kind) -> Result<Edits, Failure> {
@@ -123,9 +123,9 @@ fn found(ctl: &Ctl<'_, '_>, words: &[String]) -> Result<(Vec<Found>, Vec<Failure
     // To list, a type alone is enough.
     match words {
         [one] if ctl.args.bool("list", false) && !one.contains('/') => {
-            Ok(edit::find(ctl, &Wanted::parse(words)?))
+            Ok(changes::find(ctl, &Wanted::parse(words)?))
         }
-        _ => edit::objects(ctl, words),
+        _ => changes::objects(ctl, words),
     }
 }
 

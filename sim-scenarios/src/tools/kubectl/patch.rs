@@ -5,8 +5,8 @@ use sim_core::kube::objects::manifest;
 use sim_core::kube::store::PatchType;
 
 use super::args::{Flag, Kind as F, flag, short};
+use super::changes;
 use super::ctl::Ctl;
-use super::edit;
 use super::failure::Failure;
 use super::files;
 use super::get;
@@ -57,8 +57,8 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     };
     let patch = read(&patch)?;
     let words = ctl.args.words.clone();
-    let (found, failures) = edit::objects(ctl, &words)?;
-    edit::each(ctl, &found, failures, |ctl, found| one(ctl, found, how, &patch))
+    let (found, failures) = changes::objects(ctl, &words)?;
+    changes::each(ctl, &found, failures, |ctl, found| one(ctl, found, how, &patch))
 }
 
 /// A patch may be written in YAML too.
@@ -79,7 +79,7 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, how: PatchType, patch: &Value) -> R
         )));
     }
     let output = get::output(ctl)?;
-    let value = edit::patch(ctl, found, how, patch)?;
+    let value = changes::patch(ctl, found, how, patch)?;
     if !output.is_human() {
         let text = output.one(&value, &found.resource.prefix())?;
         ctl.print(text);

@@ -4,10 +4,10 @@ use serde_json::json;
 use sim_core::kube::store::{DeleteOptions, PatchType};
 
 use super::args::{Flag, Kind as F, flag};
+use super::changes;
 use super::create;
 use super::ctl::Ctl;
 use super::delete;
-use super::edit;
 use super::failure::Failure;
 use super::manifest::{self, Document};
 use super::resource::Resource;
@@ -49,15 +49,15 @@ fn one(ctl: &mut Ctl<'_, '_>, d: &Document, force: bool) -> Result<(), Failure> 
     let resource = Resource::Kind(d.kind);
     if force {
         let made = create::make(ctl, d.kind, &d.namespace, &d.value)?.map_err(Failure::from)?;
-        return edit::tell(ctl, resource, &made, "replaced");
+        return changes::tell(ctl, resource, &made, "replaced");
     }
     ctl.warn_of(d);
     let failed = |failure: Failure| failure.when("replacing", &d.source);
     let old = ctl.store().get(d.kind, &d.namespace, d.name()).map_err(|e| failed(e.into()))?;
     let found = Found { resource, value: old.to_value() };
     let operation = json!([{"op": "add", "path": "", "value": d.value}]);
-    let after = edit::patch(ctl, &found, PatchType::Json, &operation).map_err(failed)?;
-    edit::tell(ctl, resource, &after, "replaced")
+    let after = changes::patch(ctl, &found, PatchType::Json, &operation).map_err(failed)?;
+    changes::tell(ctl, resource, &after, "replaced")
 }
 
 /// `--force`: everything goes first, and kubectl waits until it is gone.

@@ -4,8 +4,8 @@ use serde_json::json;
 use sim_core::kube::store::{ApiError, PatchType};
 
 use super::args::{Flag, Kind as F, flag};
+use super::changes;
 use super::ctl::Ctl;
-use super::edit;
 use super::failure::Failure;
 use super::target::Found;
 use super::value::{int, text};
@@ -40,11 +40,11 @@ pub(crate) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         return Err(Failure::plain("cannot set --all and --selector at the same time"));
     }
     let words = ctl.args.words.clone();
-    let (found, failures) = edit::objects(ctl, &words)?;
+    let (found, failures) = changes::objects(ctl, &words)?;
     if found.is_empty() && failures.is_empty() {
         return Err(Failure::plain("no objects passed to scale"));
     }
-    edit::each(ctl, &found, failures, |ctl, found| one(ctl, found, replicas))
+    changes::each(ctl, &found, failures, |ctl, found| one(ctl, found, replicas))
 }
 
 fn one(ctl: &mut Ctl<'_, '_>, found: &Found, replicas: i64) -> Result<(), Failure> {
@@ -59,6 +59,6 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, replicas: i64) -> Result<(), Failur
     if let Some(expected) = ctl.args.text("resource-version").filter(|v| !v.is_empty() && *v != version) {
         return Err(Failure::plain(format!("Expected resource version to be {expected}, was {version}")));
     }
-    let after = edit::patch(ctl, found, PatchType::Merge, &json!({"spec": {"replicas": replicas}}))?;
-    edit::tell(ctl, found.resource, &after, "scaled")
+    let after = changes::patch(ctl, found, PatchType::Merge, &json!({"spec": {"replicas": replicas}}))?;
+    changes::tell(ctl, found.resource, &after, "scaled")
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sim_core::kube::store::PatchType;
 
+use super::super::changes;
 use super::super::ctl::{Ctl, DryRun};
-use super::super::edit;
 use super::super::failure::Failure;
 use super::super::target::Found;
 use super::super::value::is_true;
@@ -27,14 +27,14 @@ pub(super) fn cordon(ctl: &mut Ctl<'_, '_>, nodes: &[Found], wanted: bool) -> Re
     let word = if wanted { "cordoned" } else { "uncordoned" };
     for node in nodes {
         if is_true(&node.value, "/spec/unschedulable") == wanted {
-            edit::tell(ctl, node.resource, &node.value, &format!("already {word}"))?;
+            changes::tell(ctl, node.resource, &node.value, &format!("already {word}"))?;
             continue;
         }
         if ctl.dry_run()? != DryRun::Client {
             let change = if wanted { json!(true) } else { Value::Null };
-            edit::patch(ctl, node, PatchType::Merge, &json!({"spec": {"unschedulable": change}}))?;
+            changes::patch(ctl, node, PatchType::Merge, &json!({"spec": {"unschedulable": change}}))?;
         }
-        edit::tell(ctl, node.resource, &node.value, word)?;
+        changes::tell(ctl, node.resource, &node.value, word)?;
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use serde_json::Value;
 use sim_core::kube::objects::Kind;
 
 use super::super::args::{Flag, Kind as F, flag};
+use super::super::changes;
 use super::super::ctl::{Ctl, DryRun};
-use super::super::edit;
 use super::super::failure::Failure;
 use super::super::selector::Labels;
 use super::super::value::{is_true, list, map, name, namespace, text};
@@ -66,7 +66,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     let mut pending = Vec::new();
     for node in &nodes {
         match one(ctl, name(&node.value)) {
-            Ok(()) => edit::tell(ctl, node.resource, &node.value, "drained")?,
+            Ok(()) => changes::tell(ctl, node.resource, &node.value, "drained")?,
             Err(Stop::Interrupted) => return Ok(SIGINT_STATUS),
             Err(Stop::Faults(faults)) => {
                 let own = name(&node.value);

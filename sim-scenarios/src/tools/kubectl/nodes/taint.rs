@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use sim_core::kube::objects::Kind;
 use sim_core::kube::store::PatchType;
 
+use super::super::changes;
 use super::super::ctl::Ctl;
-use super::super::edit;
 use super::super::failure::Failure;
 use super::super::resource::Resource;
 use super::super::target::Found;
@@ -41,7 +41,7 @@ impl fmt::Display for Taint {
 pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     let words = ctl.args.words.clone();
     let is_taint = |w: &str| w.contains('=') || w.contains(':') || w.ends_with('-');
-    let (resources, specs) = edit::split_pairs(&words, "taint", is_taint)?;
+    let (resources, specs) = changes::split_pairs(&words, "taint", is_taint)?;
     let (add, remove) = parse(specs)?;
     if add.is_empty() && remove.is_empty() {
         return Err(Failure::plain("at least one taint update is required"));
@@ -62,8 +62,8 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
             "at least one resource name must be specified since 'all' parameter is not set",
         ));
     }
-    let (found, failures) = edit::objects(ctl, resources)?;
-    edit::each(ctl, &found, failures, |ctl, found| one(ctl, found, &add, &remove))
+    let (found, failures) = changes::objects(ctl, resources)?;
+    changes::each(ctl, &found, failures, |ctl, found| one(ctl, found, &add, &remove))
 }
 
 fn parse(specs: &[String]) -> Result<(Vec<Taint>, Vec<Taint>), Failure> {
@@ -143,8 +143,8 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, add: &[Taint], remove: &[Taint]) ->
         (false, _) => "untainted",
     };
     let taints = if new.is_empty() { Value::Null } else { Value::Array(new) };
-    let after = edit::patch(ctl, found, PatchType::Merge, &json!({"spec": {"taints": taints}}))?;
-    edit::tell(ctl, found.resource, &after, done)
+    let after = changes::patch(ctl, found, PatchType::Merge, &json!({"spec": {"taints": taints}}))?;
+    changes::tell(ctl, found.resource, &after, done)
 }
 
 fn value(ctl: &Ctl<'_, '_>, taint: &Taint) -> Value {

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::super::changes;
 use super::super::ctl::Ctl;
 use super::super::describe;
-use super::super::edit;
 use super::super::failure::Failure;
 use super::super::get;
 use super::super::printers::tabwriter::TabWriter;
@@ -24,7 +24,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         return Err(Failure::plain(format!("revision must be a positive integer: {revision}")));
     }
     let (found, failures) = super::objects(ctl)?;
-    edit::each(ctl, &found, failures, |ctl, found| one(ctl, found, revision))
+    changes::each(ctl, &found, failures, |ctl, found| one(ctl, found, revision))
 }
 
 fn one(ctl: &mut Ctl<'_, '_>, found: &Found, revision: i64) -> Result<(), Failure> {

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 use sim_core::kube::store::PatchType;
 
 use super::args::{Flag, Kind as F, flag, short};
+use super::changes;
 use super::clock;
 use super::commands::Verb;
 use super::ctl::Ctl;
-use super::edit;
 use super::failure::Failure;
 use super::flags::{CHANGE, FILES, PRINT, SELECT};
 use super::target::Found;
@@ -40,9 +40,9 @@ fn objects(ctl: &Ctl<'_, '_>) -> Result<(Vec<Found>, Vec<Failure>), Failure> {
     // A type alone means all of its objects.
     match ctl.args.words.as_slice() {
         [one] if !one.contains('/') => {
-            Ok(edit::find(ctl, &super::target::Wanted::parse(std::slice::from_ref(one))?))
+            Ok(changes::find(ctl, &super::target::Wanted::parse(std::slice::from_ref(one))?))
         }
-        words => edit::objects(ctl, words),
+        words => changes::objects(ctl, words),
     }
 }
 
@@ -53,7 +53,7 @@ fn qualified(found: &Found) -> String {
 
 fn pause(ctl: &mut Ctl<'_, '_>, paused: bool) -> Result<i32, Failure> {
     let (found, failures) = objects(ctl)?;
-    edit::each(ctl, &found, failures, |ctl, found| {
+    changes::each(ctl, &found, failures, |ctl, found| {
         let what = qualified(found);
         if found.resource.kind_name() != "Deployment" {
             let verb = if paused { "pausing" } else { "resuming" };
@@ -64,14 +64,14 @@ fn pause(ctl: &mut Ctl<'_, '_>, paused: bool) -> Result<i32, Failure> {
             return Err(Failure::plain(format!("{what} is {state} paused")));
         }
         let change = if paused { json!(true) } else { Value::Null };
-        let after = edit::patch(ctl, found, PatchType::Merge, &json!({"spec": {"paused": change}}))?;
-        edit::tell(ctl, found.resource, &after, if paused { "paused" } else { "resumed" })
+        let after = changes::patch(ctl, found, PatchType::Merge, &json!({"spec": {"paused": change}}))?;
+        changes::tell(ctl, found.resource, &after, if paused { "paused" } else { "resumed" })
     })
 }
 
 fn restart(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     let (found, failures) = objects(ctl)?;
-    edit::each(ctl, &found, failures, |ctl, found| {
+    changes::each(ctl, &found, failures, |ctl, found| {
         let what = qualified(found);
         match found.resource.kind_name() {
             "Deployment" if is_true(&found.value, "/spec/paused") => {
@@ -85,7 +85,7 @@ fn restart(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         let at = clock::rfc3339(ctl.now());
         let annotations = json!({"kubectl.kubernetes.io/restartedAt": at});
         let patch = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
-        let after = edit::patch(ctl, found, PatchType::Merge, &patch)?;
+        let after = changes::patch(ctl, found, PatchType::Merge, &patch)?;
         if after == found.value {
             let own = name(&found.value);
             return Err(Failure::plain(format!(
@@ -93,6 +93,6 @@ fn restart(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
                  attempting to trigger another"
             )));
         }
-        edit::tell(ctl, found.resource, &after, "restarted")
+        changes::tell(ctl, found.resource, &after, "restarted")
     })
 }

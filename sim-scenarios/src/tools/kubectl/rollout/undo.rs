@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use sim_core::kube::store::PatchType;
 
+use super::super::changes;
 use super::super::ctl::Ctl;
-use super::super::edit;
 use super::super::failure::Failure;
 use super::super::target::Found;
 use super::super::value::{is_true, name};
@@ -34,7 +34,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         return Err(Failure::plain(format!("revision must be a positive integer: {revision}")));
     }
     let (found, failures) = super::objects(ctl)?;
-    edit::each(ctl, &found, failures, |ctl, found| one(ctl, found, revision))
+    changes::each(ctl, &found, failures, |ctl, found| one(ctl, found, revision))
 }
 
 fn one(ctl: &mut Ctl<'_, '_>, found: &Found, revision: i64) -> Result<(), Failure> {
@@ -66,14 +66,14 @@ fn one(ctl: &mut Ctl<'_, '_>, found: &Found, revision: i64) -> Result<(), Failur
     }
     if template == found.value["spec"]["template"] {
         let word = format!("skipped rollback (current template already matches revision {number})");
-        return edit::tell(ctl, found.resource, &found.value, &word);
+        return changes::tell(ctl, found.resource, &found.value, &word);
     }
     let patch = json!([
         {"op": "replace", "path": "/spec/template", "value": template},
         {"op": "add", "path": "/metadata/annotations", "value": annotations(&found.value, set)},
     ]);
-    let after = edit::patch(ctl, found, PatchType::Json, &patch)?;
-    edit::tell(ctl, found.resource, &after, "rolled back")
+    let after = changes::patch(ctl, found, PatchType::Json, &patch)?;
+    changes::tell(ctl, found.resource, &after, "rolled back")
 }
 
 /// Stateful sets and daemon sets.
@@ -91,11 +91,11 @@ fn stored(
     let template = &wanted.ok_or_else(unknown)?["spec"]["template"];
     if *template == found.value["spec"]["template"] {
         let word = format!("skipped rollback (current template already matches revision {revision})");
-        return edit::tell(ctl, found.resource, &found.value, &word);
+        return changes::tell(ctl, found.resource, &found.value, &word);
     }
     let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-    let after = edit::patch(ctl, found, PatchType::Json, &patch)?;
-    edit::tell(ctl, found.resource, &after, "rolled back")
+    let after = changes::patch(ctl, found, PatchType::Json, &patch)?;
+    changes::tell(ctl, found.resource, &after, "rolled back")
 }
 
 /// Those that describe the revision come from it, the others stay.

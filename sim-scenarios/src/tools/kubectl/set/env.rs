@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use sim_core::kube::objects::Kind;
 
 use super::super::args::{Flag, Kind as F, flag, short};
+use super::super::changes;
 use super::super::ctl::Ctl;
-use super::super::edit;
 use super::super::failure::Failure;
 use super::super::resource::Resource;
 use super::super::target::{self, Found};
@@ -36,7 +36,7 @@ struct Edits {
 pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     ctl.refuse(&["resolve"])?;
     let words = ctl.args.words.clone();
-    let (resources, pairs) = edit::split_pairs(&words, "environment", edit::is_pair).map_err(|_| {
+    let (resources, pairs) = changes::split_pairs(&words, "environment", changes::is_pair).map_err(|_| {
         let all = words.join(" ");
         Failure::plain(format!("all resources must be specified before environment changes: {all}"))
     })?;
@@ -51,7 +51,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         return Err(Failure::plain("at least one environment variable must be provided"));
     }
     let overwrite = ctl.args.bool("overwrite", true);
-    edit::each(ctl, &found, failures, |ctl, found| {
+    changes::each(ctl, &found, failures, |ctl, found| {
         let mut none = false;
         change(ctl, found, "env updated", "failed to patch env update to pod template", |spec| {
             let chosen = chosen(spec, &pattern);
@@ -154,7 +154,7 @@ fn apply(container: &mut Value, edits: &Edits, overwrite: bool) -> Result<(), Fa
 fn show(ctl: &mut Ctl<'_, '_>, found: &Found, pattern: &str, edits: &Edits) {
     let kind = found.resource.kind_name();
     let mut object = found.value.clone();
-    let Some(spec) = edit::pod_spec(kind).and_then(|pointer| object.pointer_mut(pointer)) else { return };
+    let Some(spec) = changes::pod_spec(kind).and_then(|pointer| object.pointer_mut(pointer)) else { return };
     for container in chosen(spec, pattern) {
         // The command's own changes show; a clash would be told when they are made.
         let _ = apply(container, edits, true);

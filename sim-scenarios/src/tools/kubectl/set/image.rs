@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::super::changes;
 use super::super::ctl::Ctl;
-use super::super::edit;
 use super::super::failure::Failure;
 use super::super::value::text;
 use super::{change, objects};
@@ -14,7 +14,7 @@ use super::{change, objects};
 /// What kubectl reports at the end.
 pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     let words = ctl.args.words.clone();
-    let (resources, pairs) = edit::split_pairs(&words, "image", edit::is_pair)?;
+    let (resources, pairs) = changes::split_pairs(&words, "image", changes::is_pair)?;
     let images: Vec<(&str, &str)> = pairs.iter().map(|p| pair(p)).collect::<Result<_, Failure>>()?;
     let (found, failures) = objects(ctl, resources)?;
     if images.is_empty() {
@@ -26,12 +26,12 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         ));
     }
     let mut missing = Vec::new();
-    let result = edit::each(ctl, &found, failures, |ctl, found| {
+    let result = changes::each(ctl, &found, failures, |ctl, found| {
         change(ctl, found, "image updated", "failed to patch image update to pod template", |spec| {
             for (name, image) in &images {
                 let mut known = false;
                 for list in ["initContainers", "containers"] {
-                    known |= set_image(edit::containers(spec, list), name, image);
+                    known |= set_image(changes::containers(spec, list), name, image);
                 }
                 if !known {
                     missing.push(Failure::Bare(format!("error: unable to find container named {name:?}")));

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::args::{Flag, Kind as F, flag, short};
+use super::changes;
 use super::commands::Verb;
 use super::ctl::Ctl;
-use super::edit;
 use super::failure::Failure;
 use super::flags::{CHANGE, FILES, PRINT, SELECT};
 use super::target::Found;
@@ -50,7 +50,7 @@ fn objects(ctl: &Ctl<'_, '_>, words: &[String]) -> Result<(Vec<Found>, Vec<Failu
     if words.is_empty() && ctl.args.texts("filename").is_empty() {
         return Err(Failure::plain(NO_RESOURCE));
     }
-    edit::objects(ctl, words)
+    changes::objects(ctl, words)
 }
 
 /// Changes an object's pod spec, and says so if it is different then.
@@ -63,7 +63,7 @@ fn change(
 ) -> Result<(), Failure> {
     let kind = found.resource.kind_name();
     let mut new = found.value.clone();
-    let spec = edit::pod_spec(kind).and_then(|pointer| new.pointer_mut(pointer));
+    let spec = changes::pod_spec(kind).and_then(|pointer| new.pointer_mut(pointer));
     let Some(spec) = spec else {
         let name = super::value::name(&found.value);
         let words = format!(
@@ -77,9 +77,9 @@ fn change(
     if new == found.value {
         return Ok(());
     }
-    let after =
-        edit::replace(ctl, found, &new).map_err(|f| Failure::Bare(format!("{failed}: {}", f.message())))?;
-    edit::tell(ctl, found.resource, &after, done)
+    let after = changes::replace(ctl, found, &new)
+        .map_err(|f| Failure::Bare(format!("{failed}: {}", f.message())))?;
+    changes::tell(ctl, found.resource, &after, done)
 }
 
 /// `*v1.Service`: the type that kubectl reads an object into.

@@ -1,8 +1,8 @@
 //! `kubectl set resources`.
 
 use super::super::args::{Flag, Kind as F, flag};
+use super::super::changes;
 use super::super::ctl::Ctl;
-use super::super::edit;
 use super::super::failure::Failure;
 use super::super::quantity;
 use super::super::value::name;
@@ -26,7 +26,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     let wanted = [("limits", quantity::list(limits)?), ("requests", quantity::list(requests)?)];
     let (found, failures) = objects(ctl, &words)?;
     let pattern = ctl.args.text("containers").unwrap_or("*").to_owned();
-    edit::each(ctl, &found, failures, |ctl, found| {
+    changes::each(ctl, &found, failures, |ctl, found| {
         let mut none = false;
         let failed = "failed to patch resources update to pod template";
         change(ctl, found, "resource requirements updated", failed, |spec| {

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::args::{Flag, Kind as F, flag};
+use super::super::changes;
 use super::super::ctl::Ctl;
-use super::super::edit;
 use super::super::failure::Failure;
 
 pub(super) static FLAGS: &[Flag] = &[flag("resource-version", F::Text)];
@@ -24,14 +24,14 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
     };
     let selector = pairs(&selector)?;
     let (found, failures) = super::objects(ctl, &resources)?;
-    edit::each(ctl, &found, failures, |ctl, found| {
+    changes::each(ctl, &found, failures, |ctl, found| {
         if found.resource.kind_name() != "Service" {
             return Err(Failure::plain("setting a selector is only supported for Services"));
         }
         let mut new = found.value.clone();
         new["spec"]["selector"] = Value::Object(selector.clone());
-        let after = edit::replace(ctl, found, &new)?;
-        edit::tell(ctl, found.resource, &after, "selector updated")
+        let after = changes::replace(ctl, found, &new)?;
+        changes::tell(ctl, found.resource, &after, "selector updated")
     })
 }
 

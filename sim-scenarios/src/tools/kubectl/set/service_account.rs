@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use super::super::changes;
 use super::super::ctl::Ctl;
-use super::super::edit;
 use super::super::failure::Failure;
 use super::{change, objects};
 
@@ -17,7 +17,7 @@ pub(super) fn run(ctl: &mut Ctl<'_, '_>) -> Result<i32, Failure> {
         return Err(Failure::plain("serviceaccount is required"));
     };
     let (found, failures) = objects(ctl, resources)?;
-    edit::each(ctl, &found, failures, |ctl, found| {
+    changes::each(ctl, &found, failures, |ctl, found| {
         change(ctl, found, "serviceaccount updated", "failed to patch ServiceAccountName", |spec| {
             spec["serviceAccountName"] = json!(account);
             spec["serviceAccount"] = json!(account);
