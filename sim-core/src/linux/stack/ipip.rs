@@ -74,7 +74,7 @@ impl Netns {
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
         let (tag, partial) = (skb.tag, partial_inside(skb.partial));
-        let Some(inner) = skb.ip().and_then(|outer| decapsulate(outer.tos, inner_of(outer)?.clone())) else {
+        let Some(inner) = skb.ip().and_then(|outer| decapsulate(outer.tos, carried(&outer.body)?.clone())) else {
             return self.drop(cx, skb, DropReason::BadChecksum);
         };
         let frame = Frame { dst: MacAddr::ZERO, src: MacAddr::ZERO, body: FrameBody::Ip(inner) };
@@ -138,9 +138,9 @@ impl Netns {
     }
 }
 
-/// The packet inside, if it is one that is carried.
-pub(super) fn inner_of(outer: &IpPacket) -> Option<&IpPacket> {
-    match &outer.body {
+/// The packet inside a payload, if it is one that is carried.
+pub(super) fn carried(body: &Transport) -> Option<&IpPacket> {
+    match body {
         Transport::Other { protocol: proto::IPIP, payload: Payload::Ip(inner) } => Some(inner),
         _ => None,
     }

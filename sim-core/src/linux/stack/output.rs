@@ -435,18 +435,20 @@ impl Netns {
 /// the other).
 pub(super) const TUNNEL_RECURSION_LIMIT: usize = 3;
 
-/// How many tunnels a packet is in.
+/// How many tunnels a packet, or the packet that it is a piece of, is in.
 pub(super) fn nesting(skb: &Skb) -> usize {
-    fn inside(p: &IpPacket) -> Option<&IpPacket> {
-        match &p.body {
+    fn carried(body: &Transport) -> Option<&IpPacket> {
+        match body {
+            Transport::Piece { whole, .. } => carried(whole),
             Transport::Udp(Udp { payload: Payload::Vxlan { frame, .. }, .. }) => match &frame.body {
                 FrameBody::Ip(inner) => Some(inner),
                 FrameBody::Arp(_) => None,
             },
-            _ => super::ipip::inner_of(p),
+            other => super::ipip::carried(other),
         }
     }
-    std::iter::successors(skb.ip().and_then(inside), |p| inside(p)).take(TUNNEL_RECURSION_LIMIT).count()
+    let first = skb.ip().and_then(|p| carried(&p.body));
+    std::iter::successors(first, |p| carried(&p.body)).take(TUNNEL_RECURSION_LIMIT).count()
 }
 
 /// Whether a packet that is too long may be cut up (`ip_fragment`). Routers cut up IPv6 packets only if they put them together.
