@@ -15,6 +15,7 @@ use sim_core::linux::conntrack::Conntrack;
 use sim_core::linux::ipset::Sets;
 use sim_core::linux::kmsg::KernelLog;
 use sim_core::linux::netfilter::{AddrType, AddrTypes, Env, RestoreOptions, Ruleset, WalkEnd};
+use sim_core::linux::policy::Flow;
 use sim_core::packet::{IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport};
 use sim_core::time::SimTime;
 use sim_core::trace::{Family, Hook, NoTrace, NsId, TableId, Tag};
@@ -105,7 +106,7 @@ const ONE_CHAIN: &str = "*nat\n:KUBE-SVC-NEWCOMER - [0:0]\n-A KUBE-SVC-NEWCOMER 
 struct Plain;
 
 impl AddrTypes for Plain {
-    fn addr_type(&self, _: IpAddr, _: Option<&str>) -> AddrType {
+    fn addr_type(&self, _: &Flow, _: Option<&str>) -> AddrType {
         AddrType::Unicast
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::link::Iface;
 use super::netns::{NetError, Netns};
 use super::route::{Route, RouteKind, Table};
 use crate::trace::IfId;
@@ -189,11 +190,7 @@ impl Netns {
     /// A routing table by its number; none if nothing is in it.
     #[must_use]
     pub fn table(&self, number: u32) -> Option<&Table> {
-        match number {
-            MAIN => Some(&self.main),
-            LOCAL => Some(&self.local),
-            other => self.policy.tables.get(&other),
-        }
+        self.routing().table(number)
     }
 
     /// Numbers of the tables that hold routes.
@@ -306,6 +303,11 @@ impl Netns {
         if count == 0 { Err(NetError::NoSuchRoute) } else { Ok(()) }
     }
 
+    /// Everything that a look-up asks.
+    pub(super) fn routing(&self) -> Routing<'_> {
+        Routing { policy: &self.policy, local: &self.local, main: &self.main, ifaces: &self.ifaces }
+    }
+
     /// The route of a packet by the rules (`fib_rules_lookup`).
     pub(super) fn route_by_rules(&self, flow: &Flow) -> Result<&Route, Refusal> {
         self.table_by_rules(flow, |t| t.lookup(flow.dst)).map(|(_, route)| route)
@@ -317,6 +319,37 @@ impl Netns {
         flow: &Flow,
         find: impl Fn(&'t Table) -> Option<&'t Route>,
     ) -> Result<(u32, &'t Route), Refusal> {
+        self.routing().by_rules(flow, find)
+    }
+}
+
+/// The rules and tables of a namespace, and the names of its interfaces.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Routing<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) local: &'a Table,
+    pub(super) main: &'a Table,
+    pub(super) ifaces: &'a [Option<Iface>],
+}
+
+impl<'a> Routing<'a> {
+    /// The route of a packet.
+    pub(super) fn lookup(&self, flow: &Flow) -> Option<&'a Route> {
+        if self.policy.is_plain() {
+            return self.local.lookup(flow.dst).or_else(|| self.main.lookup(flow.dst));
+        }
+        self.by_rules(flow, |t| t.lookup(flow.dst)).ok().map(|(_, route)| route)
+    }
+
+    pub(super) fn iface(&self, id: IfId) -> Option<&'a Iface> {
+        self.ifaces.get(id.0 as usize)?.as_ref()
+    }
+
+    fn by_rules(
+        &self,
+        flow: &Flow,
+        find: impl Fn(&'a Table) -> Option<&'a Route>,
+    ) -> Result<(u32, &'a Route), Refusal> {
         let v6 = flow.dst.is_ipv6();
         for rule in self.policy.rules.iter().filter(|r| r.v6 == v6) {
             if self.rule_matches(rule, flow) == rule.not {
@@ -335,6 +368,14 @@ impl Netns {
         Err(Refusal::Nothing)
     }
 
+    fn table(&self, number: u32) -> Option<&'a Table> {
+        match number {
+            MAIN => Some(self.main),
+            LOCAL => Some(self.local),
+            other => self.policy.tables.get(&other),
+        }
+    }
+
     fn rule_matches(&self, rule: &Rule, flow: &Flow) -> bool {
         let within = |net: Option<IpNet>, addr: Option<IpAddr>| match (net, addr) {
             (None, _) => true,
@@ -342,7 +383,7 @@ impl Netns {
             (Some(net), None) => net.prefix_len() == 0,
         };
         let came_by = match flow.iif.and_then(|i| self.iface(i)) {
-            Some(iface) => &iface.name,
+            Some(iface) => &*iface.name,
             None => "lo",
         };
         within(rule.from, flow.src)

@@ -7,6 +7,7 @@ use crate::linux::conntrack::{CtView, NatRange};
 use crate::linux::ipset::Sets;
 use crate::linux::ipvs::Ipvs;
 use crate::linux::kmsg::KernelLog;
+use crate::linux::policy::Flow;
 use crate::time::SimTime;
 use crate::trace::{Hook, NsId, RejectWith, RuleRef};
 
@@ -46,12 +47,12 @@ pub struct Env<'a> {
 
 /// Tells what kind of address an address is for a host.
 pub trait AddrTypes {
-    /// The type that a routing look-up of `addr` yields; limited to addresses of `dev` if one is given.
-    fn addr_type(&self, addr: IpAddr, dev: Option<&str>) -> AddrType;
+    /// The type that a routing look-up of the flow's destination yields; limited to addresses of `dev` if one is given.
+    fn addr_type(&self, flow: &Flow, dev: Option<&str>) -> AddrType;
 
-    /// The interface by which a packet to `addr` would leave; none without a route.
-    fn device_towards(&self, addr: IpAddr) -> Option<&str> {
-        let _ = addr;
+    /// The interface by which such a packet would leave; none without a route.
+    fn device_towards(&self, flow: &Flow) -> Option<&str> {
+        let _ = flow;
         None
     }
 

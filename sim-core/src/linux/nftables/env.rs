@@ -1,10 +1,9 @@
 //! What a walk reads from its surroundings.
 
-use std::net::IpAddr;
-
 use crate::chance::Dice;
 use crate::linux::conntrack::{Conntrack, Counter, CtView};
 use crate::linux::netfilter::AddrTypes;
+use crate::linux::policy::Flow as RouteFlow;
 use crate::linux::{Iface, Skb};
 use crate::time::SimTime;
 use crate::trace::{Hook, IfId, NsId};
@@ -60,9 +59,9 @@ impl Flow {
 
 /// The routing table's opinion of addresses, for `fib`.
 pub trait FibLookup: AddrTypes {
-    /// The interface that a packet to `addr` would leave by; with `dev`, that one if a route of `addr` leads out of it.
-    /// None for an address of this host and for one without a route.
-    fn out_interface(&self, addr: IpAddr, dev: Option<IfId>) -> Option<IfId>;
+    /// The interface that a packet would leave by; with `dev`, that one if its route leads out of it. None for an address of this host
+    /// and for one without a route.
+    fn out_interface(&self, flow: &RouteFlow, dev: Option<IfId>) -> Option<IfId>;
 
     /// Name of an interface.
     fn interface_name(&self, id: IfId) -> Option<&str>;

@@ -168,7 +168,7 @@ pub enum SetRef {
 pub struct Fib {
     /// `saddr`, else `daddr`.
     pub source: bool,
-    /// `mark`, without effect here: there is no policy routing.
+    /// `mark`: the packet's counts for the rules.
     pub mark: bool,
     /// `iif`.
     pub iif: bool,

@@ -8,6 +8,7 @@ use super::model::Table;
 use super::types::{Ty, address_bits, bits_of, ifname};
 use crate::chance::{Chance, Purpose};
 use crate::linux::conntrack::{CtState, Direction};
+use crate::linux::policy::Flow as RouteFlow;
 use crate::linux::{Iface, Skb};
 use crate::packet::{Frame, FrameBody, IpPacket, Transport};
 use crate::trace::Hook;
@@ -235,18 +236,35 @@ impl<'p> Packet<'p> {
         } else {
             None
         };
+        let flow = self.flow_of(fib, addr, env);
         if fib.result == FibResult::Type {
-            return u128::from(env.fib.addr_type(addr, dev.map(|d| &*d.name)).number());
+            return u128::from(env.fib.addr_type(&flow, dev.map(|d| &*d.name)).number());
         }
         // A packet that came in by the loopback interface is not looked up (`nft_fib_is_loopback`).
         let looped = matches!(env.hook, Hook::Prerouting | Hook::Input | Hook::Forward)
             && env.iif.is_some_and(Iface::is_loopback);
         let found =
-            if looped { env.iif.map(|i| i.id) } else { env.fib.out_interface(addr, dev.map(|d| d.id)) };
+            if looped { env.iif.map(|i| i.id) } else { env.fib.out_interface(&flow, dev.map(|d| d.id)) };
         match fib.result {
             FibResult::Oif => found.map_or(0, |id| u128::from(id.0) + 1),
             FibResult::Present => u128::from(found.is_some()),
             _ => found.and_then(|id| env.fib.interface_name(id)).map_or(0, ifname),
+        }
+    }
+
+    /// The look-up that `fib` makes: by the packet's addresses, in the other direction for its source (`nft_fib4_eval`).
+    fn flow_of(&self, fib: Fib, dst: IpAddr, env: &Env<'_>) -> RouteFlow {
+        let src = if fib.source { self.ip.dst } else { self.ip.src };
+        let nobody = match src {
+            IpAddr::V4(a) => a.is_multicast() || a.is_broadcast() || a.octets()[0] == 0,
+            IpAddr::V6(a) => a.is_multicast() || a.is_unspecified(),
+        };
+        let back = fib.source && fib.iif && env.hook == Hook::Forward;
+        RouteFlow {
+            src: Some(src).filter(|_| !nobody),
+            dst,
+            iif: env.oif.filter(|_| back).map(|i| i.id),
+            mark: if fib.mark { self.mark } else { 0 },
         }
     }
 

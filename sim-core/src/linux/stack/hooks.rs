@@ -10,6 +10,7 @@ use crate::linux::conntrack::{CtState, NatRange};
 use crate::linux::ipv6::is_link_local;
 use crate::linux::netfilter::{Env, NatTarget, WalkEnd};
 use crate::linux::nftables::{self, ChainAt};
+use crate::linux::policy::Routing;
 use crate::linux::tunnel::is_tunnelled;
 use crate::linux::{Iface, Netns, Skb, SkbCt};
 use crate::packet::IcmpError;
@@ -188,7 +189,7 @@ impl Netns {
             ct: nftables::Flow::of(&self.conntrack, skb, cx.now),
             set_ct_mark: None,
             dice: cx.dice,
-            fib: &Opinion { local: &self.local, main: &self.main, ifaces },
+            fib: &Opinion(Routing { policy: &self.policy, local: &self.local, main: &self.main, ifaces }),
         };
         let end = self.nft.walk(chain, &mut env, skb, cx.rec);
         if let Some(mark) = env.set_ct_mark {
@@ -228,7 +229,7 @@ impl Netns {
             sets: &mut self.sets,
             log: &mut self.log,
             dice: cx.dice,
-            addrs: &Opinion { local: &self.local, main: &self.main, ifaces },
+            addrs: &Opinion(Routing { policy: &self.policy, local: &self.local, main: &self.main, ifaces }),
         };
         let end = rules.walk(table, &mut env, skb, cx.rec);
         if let Some(mark) = env.set_ct_mark {

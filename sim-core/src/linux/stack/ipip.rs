@@ -74,7 +74,8 @@ impl Netns {
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
         let (tag, partial) = (skb.tag, partial_inside(skb.partial));
-        let Some(inner) = skb.ip().and_then(|outer| decapsulate(outer.tos, carried(&outer.body)?.clone())) else {
+        let Some(inner) = skb.ip().and_then(|outer| decapsulate(outer.tos, carried(&outer.body)?.clone()))
+        else {
             return self.drop(cx, skb, DropReason::BadChecksum);
         };
         let frame = Frame { dst: MacAddr::ZERO, src: MacAddr::ZERO, body: FrameBody::Ip(inner) };

@@ -7,8 +7,8 @@ use crate::linux::ipv6;
 use crate::linux::link::IfConf;
 use crate::linux::netfilter::{AddrType, AddrTypes};
 use crate::linux::nftables::FibLookup;
-use crate::linux::policy::{Flow, Refusal, RuleAction};
-use crate::linux::route::{Route, RouteKind, Table};
+use crate::linux::policy::{Flow, Refusal, Routing, RuleAction};
+use crate::linux::route::{Route, RouteKind};
 use crate::linux::{Errno, Iface, Netns, Skb};
 use crate::packet::{IcmpError, IpPacket};
 use crate::trace::{DropReason, IfId, Recorder, RouteDecision, RouteSummary, Step};
@@ -366,24 +366,20 @@ impl Netns {
     }
 }
 
-/// The routing tables' opinion of addresses, for `-m addrtype`.
-pub(super) struct Opinion<'a> {
-    pub(super) local: &'a Table,
-    pub(super) main: &'a Table,
-    pub(super) ifaces: &'a [Option<Iface>],
-}
+/// The routing tables' opinion of addresses, for `-m addrtype` and `fib`.
+pub(super) struct Opinion<'a>(pub(super) Routing<'a>);
 
-impl Opinion<'_> {
-    /// The interface of the route to an address.
-    fn towards(&self, addr: IpAddr) -> Option<&Iface> {
-        let route = self.local.lookup(addr).or_else(|| self.main.lookup(addr))?;
-        self.ifaces.get(route.dev?.0 as usize)?.as_ref()
+impl<'a> Opinion<'a> {
+    /// The interface of a packet's route.
+    fn towards(&self, flow: &Flow) -> Option<&'a Iface> {
+        self.0.iface(self.0.lookup(flow)?.dev?)
     }
 }
 
 impl AddrTypes for Opinion<'_> {
-    /// Of IPv4 `inet_dev_addr_type`, which asks the local table only; of IPv6 `nft_fib6_eval_type`.
-    fn addr_type(&self, addr: IpAddr, dev: Option<&str>) -> AddrType {
+    /// Of IPv4 `inet_dev_addr_type`, which asks the local table only; of IPv6 `nft_fib6_eval_type`, which asks by the rules.
+    fn addr_type(&self, flow: &Flow, dev: Option<&str>) -> AddrType {
+        let (Self(tables), addr) = (self, flow.dst);
         if addr.is_multicast() {
             return AddrType::Multicast;
         }
@@ -393,12 +389,9 @@ impl AddrTypes for Opinion<'_> {
             return AddrType::Broadcast;
         }
         let on_dev = |r: &&Route| {
-            dev.is_none_or(|name| {
-                let iface = r.dev.and_then(|d| self.ifaces.get(d.0 as usize)?.as_ref());
-                iface.is_some_and(|i| *i.name == *name)
-            })
+            dev.is_none_or(|name| r.dev.and_then(|d| tables.iface(d)).is_some_and(|i| *i.name == *name))
         };
-        match self.local.lookup(addr).filter(on_dev).map(|r| r.kind) {
+        match tables.local.lookup(addr).filter(on_dev).map(|r| r.kind) {
             Some(RouteKind::Local) => return AddrType::Local,
             Some(RouteKind::Anycast) => return AddrType::Anycast,
             Some(RouteKind::Broadcast) => return AddrType::Broadcast,
@@ -407,7 +400,7 @@ impl AddrTypes for Opinion<'_> {
         if addr.is_ipv4() {
             return AddrType::Unicast;
         }
-        match self.local.lookup(addr).or_else(|| self.main.lookup(addr)).map(|r| r.kind) {
+        match tables.lookup(flow).map(|r| r.kind) {
             Some(RouteKind::Blackhole) => AddrType::Blackhole,
             Some(RouteKind::Prohibit) => AddrType::Prohibit,
             Some(RouteKind::Unreachable) | None => AddrType::Unreachable,
@@ -416,26 +409,23 @@ impl AddrTypes for Opinion<'_> {
         }
     }
 
-    fn device_towards(&self, addr: IpAddr) -> Option<&str> {
-        Some(&*self.towards(addr)?.name)
+    fn device_towards(&self, flow: &Flow) -> Option<&str> {
+        Some(&*self.towards(flow)?.name)
     }
 
     fn mtu_towards(&self, addr: IpAddr) -> Option<u32> {
-        Some(self.towards(addr)?.mtu)
+        Some(self.towards(&Flow::to(addr))?.mtu)
     }
 }
 
 impl FibLookup for Opinion<'_> {
-    fn out_interface(&self, addr: IpAddr, dev: Option<IfId>) -> Option<IfId> {
-        // An address of this host yields nothing, as in `nft_fib4_eval`.
-        if self.local.lookup(addr).is_some() {
-            return None;
-        }
-        let route = self.main.lookup(addr).filter(|r| r.kind == RouteKind::Unicast)?;
+    /// An address of this host yields nothing (`nft_fib4_eval`).
+    fn out_interface(&self, flow: &Flow, dev: Option<IfId>) -> Option<IfId> {
+        let route = self.0.lookup(flow).filter(|r| r.kind == RouteKind::Unicast)?;
         route.dev.filter(|out| dev.is_none_or(|wanted| wanted == *out))
     }
 
     fn interface_name(&self, id: IfId) -> Option<&str> {
-        self.ifaces.get(id.0 as usize)?.as_ref().map(|i| &*i.name)
+        self.0.iface(id).map(|i| &*i.name)
     }
 }

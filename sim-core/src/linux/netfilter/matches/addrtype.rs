@@ -7,6 +7,7 @@ use crate::linux::netfilter::env::AddrType;
 use crate::linux::netfilter::options::{Args, Opt};
 use crate::linux::netfilter::packet::Packet;
 use crate::linux::netfilter::problem::Problem;
+use crate::linux::policy::Flow;
 use crate::trace::{Family, Hook};
 
 /// `-m addrtype`.
@@ -158,7 +159,7 @@ impl Extension for Addrtype {
             None => None,
         };
         let fits = |wanted: Option<(Types, bool)>, addr: IpAddr| {
-            let found = || cx.env.addrs.addr_type(addr, dev);
+            let found = || cx.env.addrs.addr_type(&Flow::to(addr), dev);
             wanted.is_none_or(|(types, inverted)| {
                 inverted
                     != match addr {

@@ -9,6 +9,7 @@ use crate::linux::conntrack::{CtState, CtView, Status, Tuple};
 use crate::linux::ipset::Sets;
 use crate::linux::kmsg::KernelLog;
 use crate::linux::netfilter::{AddrType, AddrTypes, Env, NatTarget, RestoreOptions, Ruleset, WalkEnd};
+use crate::linux::policy::Flow;
 use crate::packet::{MacAddr, TcpFlags, Transport};
 use crate::time::SimTime;
 use crate::trace::{Family, Hook, NoTrace, NsId, TableId};
@@ -75,14 +76,14 @@ fn every_question_is_answered() {
 struct Router;
 
 impl AddrTypes for Router {
-    fn addr_type(&self, addr: IpAddr, dev: Option<&str>) -> AddrType {
-        Host.addr_type(addr, dev)
+    fn addr_type(&self, flow: &Flow, dev: Option<&str>) -> AddrType {
+        Host.addr_type(flow, dev)
     }
-    fn device_towards(&self, addr: IpAddr) -> Option<&str> {
-        Some(if addr.to_string().starts_with("10.0.0.") { "eth0" } else { "eth1" })
+    fn device_towards(&self, flow: &Flow) -> Option<&str> {
+        Some(if flow.dst.to_string().starts_with("10.0.0.") { "eth0" } else { "eth1" })
     }
     fn mtu_towards(&self, addr: IpAddr) -> Option<u32> {
-        Some(if self.device_towards(addr)? == "eth0" { 1400 } else { 1500 })
+        Some(if self.device_towards(&Flow::to(addr))? == "eth0" { 1400 } else { 1500 })
     }
 }
 

@@ -10,6 +10,7 @@ use crate::linux::conntrack::{CtState, CtView, NatRange, Status, Tuple};
 use crate::linux::ipset::Sets;
 use crate::linux::kmsg::KernelLog;
 use crate::linux::netfilter::{AddrType, AddrTypes, Env, NatTarget, RestoreOptions, Ruleset, WalkEnd};
+use crate::linux::policy::Flow;
 use crate::linux::{Skb, SkbCt};
 use crate::packet::{IcmpError, IpPacket, Payload, Tcp, TcpFlags, TcpOptions, Transport, Udp};
 use crate::time::SimTime;
@@ -19,8 +20,8 @@ use crate::trace::{Family, Hook, NoTrace, NsId, RejectWith, RuleAction, Step, Ta
 pub(super) struct Host;
 
 impl AddrTypes for Host {
-    fn addr_type(&self, addr: IpAddr, _: Option<&str>) -> AddrType {
-        if addr == ip("10.0.0.1") { AddrType::Local } else { AddrType::Unicast }
+    fn addr_type(&self, flow: &Flow, _: Option<&str>) -> AddrType {
+        if flow.dst == ip("10.0.0.1") { AddrType::Local } else { AddrType::Unicast }
     }
 }
 

@@ -1,13 +1,12 @@
 //! Walks through base chains.
 
-use std::net::IpAddr;
-
 use super::{command, load};
 use crate::chance::Dice;
 use crate::linux::Skb;
 use crate::linux::conntrack::Conntrack;
 use crate::linux::netfilter::{AddrType, AddrTypes, NatTarget, WalkEnd};
 use crate::linux::nftables::{Env, FibLookup, Flow, Nftables};
+use crate::linux::policy::Flow as RouteFlow;
 use crate::packet::{IpPacket, Payload, Transport, Udp};
 use crate::time::SimTime;
 use crate::trace::{Hook, IfId, NsId, Step, Tag, Trace};
@@ -16,13 +15,13 @@ use crate::trace::{Hook, IfId, NsId, Step, Tag, Trace};
 struct Nowhere;
 
 impl AddrTypes for Nowhere {
-    fn addr_type(&self, addr: IpAddr, _: Option<&str>) -> AddrType {
-        if addr.is_loopback() { AddrType::Local } else { AddrType::Unicast }
+    fn addr_type(&self, flow: &RouteFlow, _: Option<&str>) -> AddrType {
+        if flow.dst.is_loopback() { AddrType::Local } else { AddrType::Unicast }
     }
 }
 
 impl FibLookup for Nowhere {
-    fn out_interface(&self, _: IpAddr, _: Option<IfId>) -> Option<IfId> {
+    fn out_interface(&self, _: &RouteFlow, _: Option<IfId>) -> Option<IfId> {
         None
     }
 
