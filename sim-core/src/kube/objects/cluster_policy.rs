@@ -78,9 +78,9 @@ pub struct ClusterIngressRule {
     /// Its name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Protocols and ports of the selected pods; none: any.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub protocols: Vec<ClusterProtocol>,
+    /// Protocols and ports of the selected pods; left out: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocols: Option<Vec<ClusterProtocol>>,
 }
 
 /// `v1alpha2.ClusterNetworkPolicyEgressRule`.
@@ -93,9 +93,9 @@ pub struct ClusterEgressRule {
     /// Its name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Protocols and ports of the destinations; none: any.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub protocols: Vec<ClusterProtocol>,
+    /// Protocols and ports of the destinations; left out: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocols: Option<Vec<ClusterProtocol>>,
     /// Destinations.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<ClusterPeer>,

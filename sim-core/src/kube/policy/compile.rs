@@ -152,13 +152,13 @@ impl Maker {
             name: &r.name,
             action: action(r.action),
             peers: &r.to,
-            ports: cluster_ports(&r.protocols),
+            ports: cluster_ports(r.protocols.as_deref()),
         });
         let ingress = spec.ingress.iter().map(|r| ClusterRule {
             name: &r.name,
             action: action(r.action),
             peers: &r.from,
-            ports: cluster_ports(&r.protocols),
+            ports: cluster_ports(r.protocols.as_deref()),
         });
         let rules = [egress.collect::<Vec<_>>(), ingress.collect()];
         let priority = spec.priority.unwrap_or(LAST_PRIORITY);
@@ -309,10 +309,8 @@ fn network_ports(ports: &[NetworkPolicyPort]) -> RulePorts {
     all
 }
 
-fn cluster_ports(protocols: &[ClusterProtocol]) -> RulePorts {
-    if protocols.is_empty() {
-        return RulePorts::any();
-    }
+fn cluster_ports(protocols: Option<&[ClusterProtocol]>) -> RulePorts {
+    let Some(protocols) = protocols.filter(|all| !all.is_empty()) else { return RulePorts::any() };
     let mut all = RulePorts::default();
     for wanted in protocols {
         all.named.extend(wanted.destination_named_port.iter().map(|name| (None, name.clone())));
@@ -334,10 +332,7 @@ fn cluster_ports(protocols: &[ClusterProtocol]) -> RulePorts {
 }
 
 fn admin_ports(ports: Option<&[AdminPort]>) -> RulePorts {
-    let Some(ports) = ports else { return RulePorts::any() };
-    if ports.is_empty() {
-        return RulePorts::any();
-    }
+    let Some(ports) = ports.filter(|all| !all.is_empty()) else { return RulePorts::any() };
     let mut all = RulePorts::default();
     for port in ports {
         all.named.extend(port.named_port.iter().map(|name| (None, name.clone())));

@@ -71,7 +71,7 @@ fn connectivity(case: &Value) -> Result<Connectivity, String> {
         json!({"ns": w["ns"], "name": format!("w{i}"), "labels": w["labels"], "ports": w["ports"], "ip": ip})
     });
     place["pods"] = pods.collect();
-    let mut cluster = Cluster::new(&place)?;
+    let mut cluster = Cluster::offline(&place)?;
     let mut backends = Vec::new();
     for object in items(case, "objects") {
         let space = match text(&object["metadata"], "namespace") {
@@ -81,14 +81,7 @@ fn connectivity(case: &Value) -> Result<Connectivity, String> {
         match text(object, "kind") {
             // One whose namespace has nothing else in it leads to no workload.
             "Service" if case["namespaces"].get(space).is_some() => {
-                let mut service = object.clone();
-                for (i, port) in service["spec"]["ports"].as_array_mut().into_iter().flatten().enumerate() {
-                    // The server wants names where there are several.
-                    if port.get("name").is_none() {
-                        port["name"] = json!(format!("p{i}"));
-                    }
-                }
-                cluster.create(Kind::Service, space, &service)?;
+                cluster.create(Kind::Service, space, &plain_service(object))?;
             }
             "Ingress" => backends.extend(of_ingress(space, object)),
             "Route" => backends.push(of_route(space, object)),
@@ -103,6 +96,21 @@ fn connectivity(case: &Value) -> Result<Connectivity, String> {
         Some(Workload { namespace: of("ns"), name: of("name"), kind: of("kind"), pod })
     });
     Ok(Connectivity::of(&engine, &named.collect::<Vec<_>>(), &backends))
+}
+
+/// What leads to pods, and nothing that depends on a cluster's ranges.
+fn plain_service(service: &Value) -> Value {
+    let ports = items(&service["spec"], "ports").iter().enumerate().map(|(i, port)| {
+        // The server wants names where there are several.
+        let name = port["name"].as_str().map_or_else(|| format!("p{i}"), str::to_owned);
+        let mut own = json!({"name": name, "port": port["port"], "protocol": port["protocol"]});
+        own["targetPort"] = port["targetPort"].clone();
+        own
+    });
+    json!({
+        "metadata": {"name": service["metadata"]["name"]},
+        "spec": {"selector": service["spec"]["selector"], "ports": ports.collect::<Vec<_>>()},
+    })
 }
 
 fn of_ingress(space: &str, ingress: &Value) -> Vec<Backend> {

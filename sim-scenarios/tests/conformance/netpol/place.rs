@@ -18,13 +18,24 @@ pub(super) struct Cluster {
     store: Store,
     /// Policies that this server does not take.
     beyond: Vec<Object>,
+    /// Whether the policies are those of a tool that asks no server.
+    offline: bool,
 }
 
 impl Cluster {
     /// The nodes, namespaces, pods, Services and policies that a case lists.
     pub(super) fn new(case: &Value) -> Result<Self, String> {
-        let mut cluster =
-            Self { store: Store::new(StoreConfig::default(), Dice::seeded(1)), beyond: Vec::new() };
+        Self::made(case, false)
+    }
+
+    /// The same, with the policies as manifests have them, whatever a server would say.
+    pub(super) fn offline(case: &Value) -> Result<Self, String> {
+        Self::made(case, true)
+    }
+
+    fn made(case: &Value, offline: bool) -> Result<Self, String> {
+        let store = Store::new(StoreConfig::default(), Dice::seeded(1));
+        let mut cluster = Self { store, beyond: Vec::new(), offline };
         for node in list(case, "nodes") {
             let addresses = json!([{"type": "InternalIP", "address": node["ip"]}]);
             let mut body = json!({"metadata": {"name": node["name"], "labels": node["labels"]}});
@@ -93,19 +104,22 @@ impl Cluster {
 
     pub(super) fn pod(&mut self, pod: &Value) -> Result<(), String> {
         let (space, name) = (text(pod, "ns"), text(pod, "name"));
-        let ports = list(pod, "ports").iter().map(|port| {
+        // A container for each port: two containers may name one alike.
+        let containers = list(pod, "ports").iter().enumerate().map(|(i, port)| {
             let mut own = json!({"containerPort": port["port"], "protocol": port["protocol"]});
             if let Some(name) = port.get("name") {
                 own["name"] = name.clone();
             }
-            own
+            json!({"name": format!("c{i}"), "image": "i", "ports": [own]})
         });
+        let plain = json!({"name": "c", "image": "i"});
+        let containers: Vec<Value> = [plain].into_iter().chain(containers).collect();
         let body = json!({
             "metadata": {"name": name, "labels": pod["labels"]},
             "spec": {
                 "nodeName": text(pod, "node"),
                 "hostNetwork": pod["hostNetwork"] == json!(true),
-                "containers": [{"name": "c", "image": "i", "ports": ports.collect::<Vec<_>>()}],
+                "containers": containers,
             },
         });
         self.create(Kind::Pod, space, &body)?;
@@ -134,9 +148,12 @@ impl Cluster {
         };
         match self.create(kind, space, policy) {
             // What the schema of this version refuses, that of another one may take: a custom resource has many.
-            Err(e) if kind.is_custom() => {
-                let decoded = decode(kind, policy).map_err(|_| e)?;
-                self.beyond.push(decoded.object);
+            Err(e) if kind.is_custom() || self.offline => {
+                let mut object = decode(kind, policy).map_err(|_| e)?.object;
+                if kind.namespaced() {
+                    space.clone_into(&mut object.meta_mut().namespace);
+                }
+                self.beyond.push(object);
                 Ok(())
             }
             done => done,
@@ -179,14 +196,68 @@ pub(super) fn pod_of(engine: &Engine, name: &str) -> Result<Endpoint, String> {
     engine.pod(space, name).ok_or_else(|| format!("there is no pod {space}/{name}"))
 }
 
+/// An end of a connection: a pod, `node:NAME` or an address.
+pub(super) fn end(engine: &Engine, name: &str) -> Result<Endpoint, String> {
+    if let Some(node) = name.strip_prefix("node:") {
+        return engine.node(node).ok_or_else(|| format!("there is no node {node}"));
+    }
+    match name.parse() {
+        Ok(address) => Ok(engine.at(address)),
+        Err(_) => pod_of(engine, name),
+    }
+}
+
+/// Where a connection ends: as [`end`], or behind `service:NAMESPACE/NAME` or `nodeport:NODE:PORT`; the port there; whether a Service led
+/// there.
+pub(super) fn destination(
+    engine: &Engine,
+    services: &[Value],
+    name: &str,
+    probe: &Value,
+) -> Result<(Endpoint, u16, bool), String> {
+    let port = number(&probe["port"]).ok_or("the probe has no port")?;
+    if let Some(service) = name.strip_prefix("service:") {
+        let (end, port) = behind(engine, service, port, probe)?;
+        return Ok((end, port, true));
+    }
+    let Some(door) = name.strip_prefix("nodeport:") else { return Ok((end(engine, name)?, port, false)) };
+    let wanted: Option<u16> = door.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let found = services.iter().find_map(|service| {
+        let port =
+            list(service, "ports").iter().find(|p| wanted.is_some() && number(&p["nodePort"]) == wanted)?;
+        Some((format!("{}/{}", text(service, "ns"), text(service, "name")), number(&port["port"])?))
+    });
+    let (service, port) = found.ok_or_else(|| format!("nothing has {door}"))?;
+    let (end, port) = behind(engine, &service, port, probe)?;
+    Ok((end, port, true))
+}
+
+/// The pod and port behind a Service: the one that the probe names, or the first.
+fn behind(engine: &Engine, service: &str, port: u16, probe: &Value) -> Result<(Endpoint, u16), String> {
+    let (space, name) = service.split_once('/').ok_or("a Service has a namespace")?;
+    let protocol = serde_json::from_value(probe["protocol"].clone()).map_err(|e| e.to_string())?;
+    let ends = engine.snapshot().backends(space, name, protocol, port);
+    let shown = |(pod, port): &(usize, u16)| {
+        let pod = &engine.snapshot().pods[*pod];
+        format!("{}/{}:{port}", pod.namespace, pod.name)
+    };
+    let wanted = probe["lands_on"].as_str();
+    let found = ends.iter().find(|end| wanted.is_none_or(|wanted| shown(end) == wanted));
+    let (pod, port) = found.ok_or_else(|| format!("{service} does not lead there: {ends:?}"))?;
+    Ok((Endpoint::Pod(*pod), *port))
+}
+
+fn number(port: &Value) -> Option<u16> {
+    port.as_u64().and_then(|p| u16::try_from(p).ok())
+}
+
 /// What the policies say to a connection.
 pub(super) fn ask(
     engine: &Engine,
     (from, to): (Endpoint, Endpoint),
     probe: &Value,
-    by_service: bool,
+    (port, by_service): (u16, bool),
 ) -> Result<Verdict, String> {
     let protocol = serde_json::from_value(probe["protocol"].clone()).map_err(|e| e.to_string())?;
-    let port = probe["port"].as_u64().and_then(|p| u16::try_from(p).ok()).ok_or("the probe has no port")?;
     Ok(engine.ask(Question { from, to, protocol, port, by_service }))
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sim_core::kube::policy::Options;
 
-use super::place::{Cluster, ask, pod_of};
+use super::place::{Cluster, ask, destination, end};
 use super::{list, text};
 
 /// Names of namespaces in the pokes are shortened by this.
@@ -22,7 +22,8 @@ pub(super) fn tables(case: &Value, file: &Value) -> Result<(), String> {
             for (from, row) in pods.iter().zip(list(probe, "rows")) {
                 for (to, expected) in pods.iter().zip(row.as_str().unwrap_or("").chars()) {
                     let (from, to) = (from.as_str().unwrap_or(""), to.as_str().unwrap_or(""));
-                    let verdict = ask(&engine, (pod_of(&engine, from)?, pod_of(&engine, to)?), probe, false)?;
+                    let (to_end, port, by_service) = destination(&engine, &[], to, probe)?;
+                    let verdict = ask(&engine, (end(&engine, from)?, to_end), probe, (port, by_service))?;
                     let fits = match expected {
                         '.' => verdict.allowed(),
                         'X' => !verdict.allowed(),
@@ -47,6 +48,9 @@ pub(super) fn tables(case: &Value, file: &Value) -> Result<(), String> {
 pub(super) fn pokes(case: &Value, file: &Value) -> Result<(), String> {
     let mut place = file["cluster"].clone();
     place["policies"] = case["policies"].clone();
+    if let Some(services) = case.get("services") {
+        place["services"] = services.clone();
+    }
     let mut cluster = Cluster::new(&place)?;
     for step in list(case, "steps") {
         list(step, "do").iter().try_for_each(|change| change_as_named(&mut cluster, change))?;
@@ -56,14 +60,26 @@ pub(super) fn pokes(case: &Value, file: &Value) -> Result<(), String> {
                 continue;
             }
             let engine = cluster.engine(Options::default());
-            let end = |field: &str| pod_of(&engine, &format!("{PREFIX}{}", text(probe, field)));
-            let verdict = ask(&engine, (end("from")?, end("to")?), probe, false)?;
+            let from = end(&engine, &in_full(text(probe, "from")))?;
+            let services = list(&place, "services");
+            let (to, port, by_service) = destination(&engine, services, &in_full(text(probe, "to")), probe)?;
+            let verdict = ask(&engine, (from, to), probe, (port, by_service))?;
             if verdict.allowed() != (probe["allowed"] == Value::Bool(true)) {
                 return Err(format!("{}: {probe}\nis {verdict}", text(step, "about")));
             }
         }
     }
     Ok(())
+}
+
+/// The name of an end with its namespace in full.
+fn in_full(name: &str) -> String {
+    let (kind, rest) = name.strip_prefix("service:").map_or(("", name), |rest| ("service:", rest));
+    let is_address = rest.parse::<std::net::IpAddr>().is_ok();
+    if is_address || rest.contains(':') || rest.starts_with(PREFIX) {
+        return name.to_owned();
+    }
+    format!("{kind}{PREFIX}{rest}")
 }
 
 /// A change whose namespaces may be shortened.

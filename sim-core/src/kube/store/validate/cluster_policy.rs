@@ -32,7 +32,7 @@ pub(super) fn check(policy: &ClusterNetworkPolicy, faults: &mut Faults) {
     for (i, rule) in spec.egress.iter().enumerate() {
         let at = format!("spec.egress[{i}]");
         head(&at, rule.action.is_some(), &rule.name, faults);
-        protocols(&at, &rule.protocols, faults);
+        protocols(&at, rule.protocols.as_deref(), faults);
         peers(&format!("{at}.to"), &rule.to, CLUSTER_ITEMS, faults);
     }
     at_most("spec.ingress", spec.ingress.len(), CLUSTER_ITEMS, faults);
@@ -40,7 +40,7 @@ pub(super) fn check(policy: &ClusterNetworkPolicy, faults: &mut Faults) {
         let at = format!("spec.ingress[{i}]");
         head(&at, rule.action.is_some(), &rule.name, faults);
         peers(&format!("{at}.from"), &rule.from, CLUSTER_ITEMS, faults);
-        protocols(&at, &rule.protocols, faults);
+        protocols(&at, rule.protocols.as_deref(), faults);
     }
     priority(spec.priority, faults);
     subject(spec.subject.as_ref(), faults);
@@ -146,7 +146,12 @@ fn peers(at: &str, peers: &[ClusterPeer], most: usize, faults: &mut Faults) {
     }
 }
 
-fn protocols(at: &str, protocols: &[ClusterProtocol], faults: &mut Faults) {
+fn protocols(at: &str, protocols: Option<&[ClusterProtocol]>, faults: &mut Faults) {
+    let Some(protocols) = protocols else { return };
+    if protocols.is_empty() {
+        let at = format!("{at}.protocols");
+        faults.invalid(&at, json!([]), &format!("{at} in body should have at least 1 items"));
+    }
     at_most(&format!("{at}.protocols"), protocols.len(), CLUSTER_ITEMS, faults);
     for (i, protocol) in protocols.iter().enumerate() {
         let at = format!("{at}.protocols[{i}]");
