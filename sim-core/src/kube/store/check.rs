@@ -1,5 +1,6 @@
 //! Reading manifests as a reviewer: everything that can be known to be wrong without a cluster.
 
+mod policies;
 mod review;
 
 use std::collections::BTreeMap;
@@ -197,6 +198,52 @@ spec:
         Warning 29:36 no Service of this file is named "wbe" (did you mean "web"?)
         Warning 33:83 Service "web" has no port 8080 (it has 80, 81, 82)
         Warning 40:16 no Service of this file is named "webb", so its pods get no names of their own (did you mean "web"?)
+        "#);
+    }
+
+    #[test]
+    fn policies_that_do_nothing_are_suspicious() {
+        let text = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec: {containers: [{name: c, image: nginx, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: a}
+spec:
+  podSelector: {matchLabels: {app: wbe}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: b}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Ingress]
+  ingress:
+  - ports: [{port: 8080}, {port: htpt}, {port: http, protocol: UDP}]
+  egress:
+  - {}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: c, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: d, namespace: shop}
+spec:
+  podSelector: {}
+";
+        insta::assert_snapshot!(told(text), @r#"
+        Warning 10:16 the selector app=wbe matches no pod of this file (did you mean "app: web"?)
+        Warning 19:34 the selected pods have no TCP port named "htpt" (did you mean "http"?)
+        Warning 19:48 the selected pods have no UDP port named "http" (give a container port that name, or write a number)
+        Warning 21:3 policyTypes leaves Egress out, so these rules do not count (add Egress to policyTypes)
+        Warning 27:16 the selector app=web matches no pod of this file (pods with these labels are in namespace "default")
         "#);
     }
 

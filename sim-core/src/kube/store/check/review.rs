@@ -2,6 +2,7 @@
 //!
 //! Only what the file itself contradicts is told: a Service without any pod beside it may well select pods of another file.
 
+use super::policies;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::kube::objects::ingress::IngressBackend;
 use crate::kube::objects::manifest::Document;
@@ -37,13 +38,14 @@ pub(super) fn review(objects: &[Written<'_>]) -> Vec<Diagnostic> {
             _ => {}
         }
     }
+    found.extend(policies::review(objects, &pods));
     found
 }
 
 /// Pods that a file describes: one, or those of a template.
-struct Pods<'a> {
-    namespace: &'a str,
-    labels: &'a Labels,
+pub(super) struct Pods<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) labels: &'a Labels,
     spec: &'a PodSpec,
 }
 
@@ -68,7 +70,7 @@ impl<'a> Pods<'a> {
     }
 
     /// The container ports that they declare.
-    fn ports(&self) -> impl Iterator<Item = (&'a str, u16, Protocol)> {
+    pub(super) fn ports(&self) -> impl Iterator<Item = (&'a str, u16, Protocol)> {
         let containers = self.spec.containers.iter().chain(&self.spec.init_containers);
         containers.flat_map(|c| c.ports.iter().map(|p| (p.name.as_str(), p.container_port, p.protocol)))
     }
@@ -90,7 +92,7 @@ fn service_without_pods(document: &Document, service: &Service, pods: &[Pods<'_>
     let help = match elsewhere {
         Some(p) => Some(format!("pods with these labels are in namespace {:?}", p.namespace)),
         None if near.is_empty() => return Vec::new(),
-        None => closest_label(service, &near),
+        None => closest(&service.spec.selector, &near),
     };
     let message = format!("the selector {selector} matches no pod of this file");
     vec![warning(document, "spec.selector", message, help)]
@@ -181,11 +183,11 @@ fn backends_without_service(
     found
 }
 
-/// The labels that come closest to what a Service selects.
-fn closest_label(service: &Service, near: &[&Pods<'_>]) -> Option<String> {
+/// The label that comes closest to one of those that are wanted.
+pub(super) fn closest(labels: &Labels, near: &[&Pods<'_>]) -> Option<String> {
     let known: Vec<String> =
         near.iter().flat_map(|p| p.labels.iter().map(|(k, v)| format!("{k}: {v}"))).collect();
-    let wanted = service.spec.selector.iter().map(|(k, v)| format!("{k}: {v}"));
+    let wanted = labels.iter().map(|(k, v)| format!("{k}: {v}"));
     let guess = wanted
         .filter(|w| !known.contains(w))
         .find_map(|w| nearest(&w, known.iter().map(String::as_str)).map(str::to_owned));
@@ -201,10 +203,10 @@ const fn service_of(object: &Object) -> Option<&Service> {
     if let Object::Service(service) = object { Some(service) } else { None }
 }
 
-fn did_you_mean(guess: Option<&str>) -> Option<String> {
+pub(super) fn did_you_mean(guess: Option<&str>) -> Option<String> {
     guess.map(|guess| format!("did you mean {guess:?}?"))
 }
 
-fn warning(document: &Document, path: &str, message: String, help: Option<String>) -> Diagnostic {
+pub(super) fn warning(document: &Document, path: &str, message: String, help: Option<String>) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, ..document.mistake_at(path, message, help) }
 }
