@@ -223,7 +223,7 @@ impl Model {
     /// Whether an atom speaks of a party, asked the long way. `address` is the party's in this connection; `blocks_match_pods`: whether a
     /// pod's address counts too.
     #[must_use]
-    pub fn speaks_of(
+    pub(super) fn speaks_of(
         &self,
         atom: usize,
         party: Party<'_>,

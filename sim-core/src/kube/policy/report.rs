@@ -143,10 +143,11 @@ impl Connectivity {
     pub fn of(engine: &Engine, workloads: &[Workload], backends: &[Backend]) -> Self {
         let mut all =
             Self { workloads: workloads.iter().map(Workload::to_string).collect(), ..Self::default() };
+        let table = engine.table();
         for own in workloads {
             let pod = Endpoint::Pod(own.pod);
             for other in workloads.iter().filter(|other| *other != own) {
-                let set = engine.connections(pod, Endpoint::Pod(other.pod));
+                let set = table.connections(own.pod, other.pod);
                 all.pairs.insert((own.to_string(), other.to_string()), set);
             }
             for direction in Direction::BOTH {
