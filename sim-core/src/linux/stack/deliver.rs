@@ -186,7 +186,7 @@ impl Netns {
         self.ifaces().any(takes)
     }
 
-    /// A VXLAN packet: the inner frame comes in by the tunnel device, with none of the outer packet's notes.
+    /// A VXLAN packet: the inner frame comes in by the tunnel device, with the outer packet's mark and none of its other notes.
     fn tunnel_receive<R: Recorder>(&mut self, mut skb: Box<Skb>, cx: &mut Cx<'_, R>) {
         let (Some((port, vni)), Some(outer)) = (tunnel_key(&skb), skb.ip()) else { return };
         let v4 = outer.dst.is_ipv4();
@@ -200,14 +200,14 @@ impl Netns {
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
         let (tag, from) = (skb.tag, skb.ip().map(|p| p.src));
-        let (partial, hash) = (partial_inside(skb.partial), skb.hash);
+        let (partial, hash, mark) = (partial_inside(skb.partial), skb.hash, skb.mark);
         let outer_tos = skb.ip().map_or(0, |p| p.tos);
         let Some(inner) = take_inner(*skb) else { return };
         if let (Some(from), IfKind::Vxlan(v)) = (from, &mut self.iface_mut(dev).kind) {
             v.learn(inner.src, from, cx.now);
         }
         let mut skb = Box::new(Skb::received(inner, dev, tag));
-        (skb.partial, skb.hash) = (partial, hash);
+        (skb.partial, skb.hash, skb.mark) = (partial, hash, mark);
         skb.tag.snapshot = None;
         if skb.ip_mut().is_some_and(|inner| !note_congestion(outer_tos, inner)) {
             return self.drop(cx, skb, DropReason::BadChecksum);

@@ -302,7 +302,8 @@ impl Netns {
                 if let (Some(IpAddr::V6(dst)), Some(oif)) = (dst, at.oif) {
                     return with(r, crate::linux::ipv6::source(self.ifaces(), oif, dst).map(IpAddr::V6));
                 }
-                let next_hop = dst.and_then(|d| self.path_to(d).ok()).map(|p| p.next_hop);
+                // A bridge passes on what no route leads to.
+                let next_hop = dst.map(|d| self.path_to(d).map_or(d, |p| p.next_hop));
                 let addr =
                     at.oif.and_then(|o| self.iface(o)).zip(next_hop).and_then(|(i, n)| i.source_for(n));
                 // An address of host scope is not for others: that of another interface stands in.

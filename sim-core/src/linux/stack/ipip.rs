@@ -49,14 +49,14 @@ impl Netns {
             self.send_error(&skb, IcmpError::HostUnreachable, false, cx);
         }
         self.note(cx, &mut skb, || Step::Encap { iface: dev, remote: remote.into() });
-        let (tag, partial) = (skb.tag, partial_outside(skb.partial, false));
+        let (tag, partial, mark) = (skb.tag, partial_outside(skb.partial, false), skb.mark);
         let FrameBody::Ip(inner) = skb.frame.body else { return };
         let mut outer = tunnel.encapsulate(inner, remote);
         outer.id = self.take_ip_id();
         // The outer packet is the same packet to a reader of the trace.
         let mut outer = Box::new(Skb::made(outer, tag));
         outer.tag.snapshot = None;
-        outer.partial = partial;
+        (outer.partial, outer.mark) = (partial, mark);
         let _ = self.send_on(path, outer, None, cx);
     }
 
@@ -73,14 +73,14 @@ impl Netns {
             return self.no_tunnel(skb, cx);
         };
         self.note(cx, &mut skb, || Step::Decap { iface: dev });
-        let (tag, partial) = (skb.tag, partial_inside(skb.partial));
+        let (tag, partial, mark) = (skb.tag, partial_inside(skb.partial), skb.mark);
         let Some(inner) = skb.ip().and_then(|outer| decapsulate(outer.tos, carried(&outer.body)?.clone()))
         else {
             return self.drop(cx, skb, DropReason::BadChecksum);
         };
         let frame = Frame { dst: MacAddr::ZERO, src: MacAddr::ZERO, body: FrameBody::Ip(inner) };
         let mut skb = Box::new(Skb::received(frame, dev, tag));
-        skb.partial = partial;
+        (skb.partial, skb.mark) = (partial, mark);
         skb.tag.snapshot = None;
         self.note(cx, &mut skb, || Step::Rx { iface: dev });
         self.receive(dev, skb, cx);

@@ -394,8 +394,9 @@ impl Netns {
             return self.tunnel_loop(dev, skb, cx);
         }
         // A route into the tunnel itself; rules and further tunnels come to the same, until the kernel has enough of it.
-        let back = self.path_to(remote).is_ok_and(|path| path.dev == dev);
-        if back || nesting(&skb) >= TUNNEL_RECURSION_LIMIT {
+        let mark = skb.mark;
+        let way = self.path_of(&Flow { mark, ..Flow::to(remote) });
+        if way.as_ref().is_ok_and(|path| path.dev == dev) || nesting(&skb) >= TUNNEL_RECURSION_LIMIT {
             return self.drop(cx, skb, DropReason::TunnelLoop);
         }
         let mut vxlan = vxlan.clone();
@@ -407,9 +408,9 @@ impl Netns {
             self.learn_mtu(&Flow::to(dst), room, cx.now);
         }
         if vxlan.local.is_unspecified()
-            && let Ok(path) = self.path_to(remote)
+            && let Ok(path) = &way
         {
-            vxlan.local = self.source_of(&path, remote);
+            vxlan.local = self.source_of(path, remote);
         }
         self.note(cx, &mut skb, || Step::Encap { iface: dev, remote });
         let (tag, partial, hash) = (skb.tag, partial_outside(skb.partial, true), skb.hash);
@@ -417,7 +418,8 @@ impl Netns {
         // The outer packet is the same packet to a reader of the trace.
         let mut outer = Box::new(Skb::made(outer, tag));
         outer.tag.snapshot = None;
-        (outer.partial, outer.hash) = (partial, hash);
+        // The mark stays, inside and outside, as long as the packet does not leave the host (`skb_scrub_packet`).
+        (outer.partial, outer.hash, outer.mark) = (partial, hash, mark);
         let _ = self.send_made(outer, None, cx);
     }
 

@@ -57,7 +57,7 @@ pub(crate) fn run(lab: &mut Lab, probe: &Value, want: &Value) -> Result<Observed
         Some("tcp") => tcp(lab, &mut seen, src, dst, probe, want)?,
         other => return Err(format!("probe kind {other:?} is not played here")),
     }
-    settle(lab, &mut seen, Duration::from_millis(40));
+    settle(lab, &mut seen, Duration::from_millis(50));
     if !seen.saw.is_empty() {
         seen.value["server_saw"] = Value::Array(seen.saw.clone());
     }
