@@ -44,7 +44,8 @@ pub(crate) fn observation(lines: &[String], seen: &Seen, known: &Known, places: 
                     .map(|l| quotation(deep(mask(&l, known))))
                     .collect();
                 list.sort();
-                list.dedup_by(|a, b| a == b && (a.contains(SEGMENT) || a.contains(DEEP)));
+                let counts_once = |a: &String| [SEGMENT, DEEP, RESET].iter().any(|part| a.contains(part));
+                list.dedup_by(|a, b| a == b && counts_once(a));
                 list
             };
             map.iter().map(|(k, l)| (place(k), list(l))).filter(|(_, l)| !l.is_empty()).collect()
@@ -56,6 +57,8 @@ pub(crate) fn observation(lines: &[String], seen: &Seen, known: &Known, places: 
     }
 }
 
+/// A reset. Each segment that nobody expects is answered by one; how many are on their way when the first is read is a matter of time.
+const RESET: &str = " tcp R ttl ";
 /// Stands for a TCP segment without SYN or RST that an ICMP message quotes.
 const SEGMENT: &str = " tcp segment]";
 

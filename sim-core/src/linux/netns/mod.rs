@@ -121,6 +121,9 @@ pub enum NetError {
     /// The interface has that IPv6 address.
     #[error("Error: ipv6: address already assigned.")]
     V6Assigned,
+    /// IPv6 is switched off on the device, or its MTU is too small for it (`ndisc_allow_add`).
+    #[error("Error: IPv6 is disabled on this device.")]
+    V6Disabled,
     /// An interface name that is empty, too long or has a slash or blank in it.
     #[error("Error: argument \"{0}\" is wrong: \"name\" not a valid ifname")]
     BadName(String),

@@ -49,6 +49,9 @@ impl Netns {
         now: SimTime,
     ) -> Result<(), NetError> {
         let id = self.dev(dev)?;
+        if addr.is_ipv6() && self.iface(id).is_some_and(|i| !i.speaks_v6()) {
+            return Err(NetError::V6Disabled);
+        }
         self.neigh.set_state(id, addr, mac, state, now);
         Ok(())
     }

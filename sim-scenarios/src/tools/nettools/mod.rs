@@ -123,7 +123,9 @@ const fn errno_text(error: &NetError) -> &'static str {
         NetError::NoSuchEntry => "No such file or directory",
         NetError::NotSupported => "Operation not supported",
         NetError::Denied | NetError::V6Assigned => "Permission denied",
-        NetError::Invalid | NetError::Immutable | NetError::BadName(_) => "Invalid argument",
+        NetError::Invalid | NetError::Immutable | NetError::BadName(_) | NetError::V6Disabled => {
+            "Invalid argument"
+        }
     }
 }
 
