@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Cx;
 use super::order::Call;
 use super::routing::{Opinion, Path};
+use crate::linux::Errno;
 use crate::linux::conntrack::{CtState, NatRange};
 use crate::linux::ipv6::is_link_local;
 use crate::linux::netfilter::{Env, NatTarget, WalkEnd};
@@ -40,12 +41,14 @@ pub(super) enum Stop {
     Refuse(DropReason, IcmpError),
     /// IPVS takes it, to send it to a real server.
     Stolen(Path),
+    /// Changed so that it needs another route, and there is none; the program is told.
+    Unroutable(DropReason, Errno),
 }
 
 impl Stop {
     pub(super) fn verdict(self) -> Verdict {
         match self {
-            Self::Drop(reason) => Verdict::Dropped { reason },
+            Self::Drop(reason) | Self::Unroutable(reason, _) => Verdict::Dropped { reason },
             Self::Refuse(reason, error) => {
                 Verdict::Rejected { rule: None, reason: Some(reason), with: RejectWith::Icmp(error) }
             }
@@ -123,7 +126,9 @@ impl Netns {
                 Call::IpvsOut => self.ipvs_out(skb, cx),
             }
             if at.hook == Hook::Output && route_key(skb) != before && has_routed_again(call) {
+                // Where it leads is seen behind the last chain; that it leads nowhere ends it before the next.
                 skb.reroute = Some(skb.mark);
+                self.routed_again(skb, at.oif).map_err(|(why, errno)| Stop::Unroutable(why, errno))?;
             }
         }
         Ok(())

@@ -161,7 +161,7 @@ impl Netns {
         match stop {
             Stop::Stolen(path) => return self.ipvs_send(path, skb, cx),
             Stop::Refuse(reason, error) => return self.refuse(skb, reason, error, cx),
-            Stop::Drop(_) | Stop::Reject { .. } => {}
+            Stop::Drop(_) | Stop::Reject { .. } | Stop::Unroutable(..) => {}
         }
         // While the host sends an echo reply, its ICMP is busy and says nothing else (`icmp_xmit_lock`).
         let busy = skb.iif.is_none()

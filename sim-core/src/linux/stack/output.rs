@@ -88,34 +88,48 @@ impl Netns {
         self.note_path(&mut skb, &path, cx);
         let at = At { hook: Hook::Output, iif: None, oif: Some(path.dev) };
         if let Err(stop) = self.hook(at, &mut skb, cx) {
-            let taken = matches!(stop, Stop::Stolen(_));
-            self.stopped(skb, stop, cx);
-            return if taken { Ok(()) } else { Err(Errno::EPERM) };
-        }
-        if let Some(mark) = skb.reroute.take()
-            && let Some((src, dst)) = skb.ip().map(|p| (p.src, p.dst))
-        {
-            // An address of one link stays on it (`ip6_route_me_harder`).
-            let again = match Self::is_scoped(dst) {
-                true => self.path_on_link(dst, Some(path.dev)),
-                false => self.path_of(&Flow { src: Some(src), dst, iif: None, mark }),
+            let result = match &stop {
+                Stop::Stolen(_) => Ok(()),
+                Stop::Unroutable(_, errno) => Err(*errno),
+                Stop::Drop(_) | Stop::Reject { .. } | Stop::Refuse(..) => Err(Errno::EPERM),
             };
-            path = match again {
+            self.stopped(skb, stop, cx);
+            return result;
+        }
+        if skb.reroute.is_some() {
+            path = match self.routed_again(&skb, Some(path.dev)) {
                 Ok(path) => path,
-                Err(no) => {
-                    self.drop(cx, skb, no.reason(dst));
-                    return Err(no.errno);
+                Err((why, errno)) => {
+                    self.drop(cx, skb, why);
+                    return Err(errno);
                 }
             };
-            // Of IPv6 nobody looks at that here.
-            let from_loopback = src.is_ipv4() && src.is_loopback();
-            if from_loopback && !path.local && !self.conf_or(path.dev, |c| c.route_localnet) {
-                self.drop(cx, skb, DropReason::MartianSource);
-                return Err(Errno::EINVAL);
-            }
+            skb.reroute = None;
             self.note_path(&mut skb, &path, cx);
         }
         self.ip_output(path, skb, cx)
+    }
+
+    /// The path of a packet that OUTPUT has changed (`ip_route_me_harder`), which was to leave by `dev`.
+    pub(super) fn routed_again(&self, skb: &Skb, dev: Option<IfId>) -> Result<Path, (DropReason, Errno)> {
+        let Some((src, dst)) = skb.ip().map(|p| (p.src, p.dst)) else {
+            return Err((DropReason::Gone, Errno::EINVAL));
+        };
+        // An address of one link stays on it (`ip6_route_me_harder`).
+        let again = match Self::is_scoped(dst) {
+            true => self.path_on_link(dst, dev),
+            false => {
+                let mark = skb.reroute.unwrap_or(skb.mark);
+                self.path_of(&Flow { src: Some(src), dst, iif: None, mark })
+            }
+        };
+        let path = again.map_err(|no| (no.reason(dst), no.errno))?;
+        // Of IPv6 nobody looks at that here.
+        let from_loopback = src.is_ipv4() && src.is_loopback();
+        if from_loopback && !path.local && !self.conf_or(path.dev, |c| c.route_localnet) {
+            return Err((DropReason::MartianSource, Errno::EINVAL));
+        }
+        Ok(path)
     }
 
     /// Whether the network card is left to compute the checksum of a socket's packet: of all TCP segments, and of datagrams that are
