@@ -22,6 +22,9 @@ pub struct Skb {
     pub tag: Tag,
     /// Length of the longest piece that it was put together from (`IPCB(skb)->frag_max_size`); it is cut up again to that size.
     pub frag_max: Option<u16>,
+    /// The MTU of the path that its socket had it cut up for, in pieces that stay if the path becomes another and takes them
+    /// (`__ip_append_data`, `ip_do_fragment`).
+    pub cut_for: Option<u16>,
     /// It may be cut up although it says DF or is IPv6: it was put together on this host, or comes from a socket that does not insist on
     /// DF (`skb->ignore_df`).
     pub ignore_df: bool,
@@ -127,6 +130,7 @@ impl Skb {
             iif,
             tag,
             frag_max: None,
+            cut_for: None,
             ignore_df: false,
             hash: None,
             ipvs: false,

@@ -72,6 +72,8 @@ pub struct Netns {
     pub(super) log: KernelLog,
     pub(super) exceptions: Exceptions,
     pub(super) next_ip_id: u16,
+    /// An ICMP message of IPv4, or of IPv6, is on its way out: what happens to it there is told to nobody (`icmp_xmit_lock`).
+    pub(super) icmp_busy: [bool; 2],
     pub(super) hash_salt: u64,
     /// Addresses that a program on this host answers ARP for, by interface.
     pub(super) answered_for: BTreeSet<(IfId, IpAddr)>,
@@ -160,6 +162,7 @@ impl Netns {
             log: KernelLog::default(),
             exceptions: Exceptions::default(),
             next_ip_id: 1,
+            icmp_busy: [false; 2],
             hash_salt,
             answered_for: BTreeSet::new(),
             link_events: Vec::new(),

@@ -141,10 +141,11 @@ impl Netns {
                     IpPacket { tos: p.tos, ttl: 0, ..IpPacket::new(src, p.src, Transport::Icmp(body)) };
                 let link = skb.iif.filter(|_| ipv6::is_link_local(p.src));
                 self.end(cx, skb, || Verdict::Consumed { what: "echo request answered" });
-                let _ = match link.and_then(|dev| self.path_on_link(reply.dst, Some(dev)).ok()) {
-                    Some(path) => self.send_local_on(path, reply, None, cx),
-                    None => self.send_local(reply, None, cx),
-                };
+                let path = link.and_then(|dev| self.path_on_link(reply.dst, Some(dev)).ok());
+                let _ = self.while_icmp_is_busy(reply.dst.is_ipv6(), |ns| match path {
+                    Some(path) => ns.send_local_on(path, reply, None, cx),
+                    None => ns.send_local(reply, None, cx),
+                });
             }
             Icmp::EchoReply { .. } => match self.offer(&skb, cx) {
                 Input::Delivered(sock) => self.delivered(skb, sock, cx),

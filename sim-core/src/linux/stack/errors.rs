@@ -43,6 +43,9 @@ impl Netns {
             return false;
         }
         let v6 = p.src.is_ipv6();
+        if self.icmp_busy[usize::from(v6)] {
+            return false;
+        }
         let limited = self.is_limited(error, v6);
         if limited && !self.limits.allow_any(self.sys.icmp_msgs, cx.now) {
             return false;
@@ -91,7 +94,16 @@ impl Netns {
         if self.track {
             self.conntrack.attach(&mut answer, skb);
         }
-        self.send_on(back, answer, None, cx).is_ok()
+        let v6 = to.is_ipv6();
+        self.while_icmp_is_busy(v6, |ns| ns.send_on(back, answer, None, cx).is_ok())
+    }
+
+    /// Sends an ICMP message.
+    pub(super) fn while_icmp_is_busy<T>(&mut self, v6: bool, send: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.icmp_busy[usize::from(v6)], true);
+        let result = send(self);
+        self.icmp_busy[usize::from(v6)] = before;
+        result
     }
 
     /// The address that a message about a packet is from, if that does not depend on the way back: the one that was addressed, if it is

@@ -85,6 +85,10 @@ impl Netns {
             self.drop(cx, skb, DropReason::PacketTooBig { mtu });
             return Err(Errno::EMSGSIZE);
         }
+        if let Some(p) = skb.ip().filter(|p| maker.is_some() && !matches!(p.body, Transport::Tcp(_))) {
+            let mtu = self.path_mtu(&path, p.dst, cx.now);
+            skb.cut_for = u16::try_from(mtu).ok().filter(|mtu| p.len() > usize::from(*mtu));
+        }
         self.note_path(&mut skb, &path, cx);
         let at = At { hook: Hook::Output, iif: None, oif: Some(path.dev) };
         if let Err(stop) = self.hook(at, &mut skb, cx) {
@@ -443,7 +447,10 @@ impl Netns {
         skb.ct = crate::linux::SkbCt::None;
         self.see_incoming(dev, &skb, cx);
         self.note(cx, &mut skb, || Step::Rx { iface: dev });
+        // The kernel lets it wait until what is going on has ended.
+        let busy = std::mem::take(&mut self.icmp_busy);
         self.receive_for_host(dev, skb, false, cx);
+        self.icmp_busy = busy;
     }
 }
 
@@ -476,14 +483,14 @@ fn may_cut(skb: &Skb, p: &IpPacket, mtu: u32) -> bool {
 /// A packet in pieces for an interface (`ip_do_fragment`): as long as its MTU allows, but no longer than they were before.
 pub(super) fn pieces(skb: &Skb, mtu: u32) -> crate::linux::neigh::Waiting {
     let Some(p) = skb.ip() else { return Vec::new() };
-    let size = skb.frag_max.map_or(mtu, |max| mtu.min(max.into()));
+    let size = [skb.frag_max, skb.cut_for].into_iter().flatten().fold(mtu, |size, max| size.min(max.into()));
     let part = |piece: IpPacket| {
         // Only what came in pieces that must not be cut up says so again (`IPSKB_FRAG_PMTU`).
         let df = piece.df && (skb.frag_max.is_some() || piece.dst.is_ipv6());
         let piece = IpPacket { df, ..piece };
         let mut part = Box::new(skb.clone());
         part.tag.snapshot = None;
-        part.frag_max = None;
+        (part.frag_max, part.cut_for) = (None, None);
         part.ignore_df = false;
         part.partial = None;
         part.frame.body = FrameBody::Ip(piece);

@@ -511,6 +511,7 @@ impl World {
         skb.ct = SkbCt::None;
         skb.ipvs = false;
         skb.frag_max = None;
+        skb.cut_for = None;
         skb.ignore_df = false;
         skb.bridge_nf = None;
         skb.iif = Some(peer);
