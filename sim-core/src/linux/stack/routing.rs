@@ -98,6 +98,7 @@ impl Netns {
         } else {
             self.route_by_rules(flow).map_err(refused_by_rule)?
         };
+        let route = if self.is_dead(route) { self.around(flow).unwrap_or(route) } else { route };
         let refused = |errno, icmp| Err(NoPath { kind: route.kind.name(), errno, icmp });
         match route.kind {
             RouteKind::Unicast => self.unicast_path(route, dst).ok_or(NONE),
@@ -113,6 +114,19 @@ impl Netns {
             RouteKind::Unreachable => refused(Errno::EHOSTUNREACH, Some(IcmpError::NetUnreachable)),
             RouteKind::Prohibit => refused(Errno::EACCES, Some(IcmpError::AdminProhibited)),
         }
+    }
+
+    /// Whether a route of IPv6 leads to a gateway that did not answer: a host that is no router looks for another way then (RFC 4191, 3.2;
+    /// `rt6_check_neigh`).
+    fn is_dead(&self, route: &Route) -> bool {
+        let Some((dev, via @ IpAddr::V6(_))) = route.dev.zip(route.via) else { return false };
+        self.neigh.is_failed(dev, via) && !self.sys.all.forwarding6
+    }
+
+    /// The best route whose gateway is not dead (`fib6_backtrack`).
+    fn around(&self, flow: &Flow) -> Option<&Route> {
+        let alive = self.table_by_rules(flow, |table| table.holding(flow.dst).find(|r| !self.is_dead(r)));
+        alive.ok().map(|(_, route)| route)
     }
 
     /// The path to an IPv6 address that means something on one link only: by that interface, or by the first that comes into question.
