@@ -186,7 +186,13 @@ fn link(g: &Ground, d: &mut Draw) -> String {
         0 => format!("ip link set {dev} down"),
         1 => format!("ip addr add 10.9.9.{}/24 dev {dev}", d.between(1, 9)),
         2 => format!("ip addr add 192.168.100.{}/32 dev lo", d.between(230, 240)),
-        _ => format!("ip link set {dev} mtu {}", d.of(&["1280", "1000", "1420"])),
+        _ => {
+            // Never wider than its wire: a network card would not notice what is lost there, while the veth pair that stands for it
+            // says so, and then no more pieces of a datagram are sent.
+            let widest = if dev == "eth0" { g.mtu } else { u32::MAX };
+            let fitting: Vec<u32> = [1280, 1000, 1420].into_iter().filter(|mtu| *mtu <= widest).collect();
+            format!("ip link set {dev} mtu {}", d.of(&fitting))
+        }
     }
 }
 
