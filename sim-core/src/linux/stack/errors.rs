@@ -155,6 +155,10 @@ impl Netns {
         if t.flags.has(TcpFlags::RST) || p.frag.is_some_and(|f| f.offset > 0) {
             return;
         }
+        // Without a route there is none, not even on a bridge, which needs no route.
+        if self.path_of(&Flow { src: Some(p.dst), ..Flow::to(p.src) }).is_err() {
+            return;
+        }
         let syn_fin = u32::from(t.flags.has(TcpFlags::SYN)) + u32::from(t.flags.has(TcpFlags::FIN));
         let after = t.seq.wrapping_add(syn_fin).wrapping_add(t.payload.len() as u32);
         let (seq, ack, flags) = if t.flags.has(TcpFlags::ACK) {
