@@ -89,16 +89,31 @@ impl Netns {
 
     /// The path of a packet.
     pub(in crate::linux) fn path_of(&self, flow: &Flow) -> Result<Path, NoPath> {
-        let dst = flow.dst;
-        if Self::is_scoped(dst) {
-            return self.path_on_link(dst, self.neigh.device_of(dst));
+        if Self::is_scoped(flow.dst) {
+            return self.path_on_link(flow.dst, self.neigh.device_of(flow.dst));
         }
-        let route = if self.policy.is_plain() {
-            self.local.lookup(dst).or_else(|| self.main.lookup(dst)).ok_or(NONE)?
-        } else {
-            self.route_by_rules(flow).map_err(refused_by_rule)?
-        };
+        let route = self.best_route(flow)?;
         let route = if self.is_dead(route) { self.around(flow).unwrap_or(route) } else { route };
+        self.path_by(route, flow.dst)
+    }
+
+    /// The path that a socket keeps, even if its gateway does not answer any more.
+    pub(in crate::linux) fn kept_path(&self, flow: &Flow) -> Result<Path, NoPath> {
+        if Self::is_scoped(flow.dst) {
+            self.path_of(flow)
+        } else {
+            self.path_by(self.best_route(flow)?, flow.dst)
+        }
+    }
+
+    fn best_route(&self, flow: &Flow) -> Result<&Route, NoPath> {
+        if self.policy.is_plain() {
+            return self.local.lookup(flow.dst).or_else(|| self.main.lookup(flow.dst)).ok_or(NONE);
+        }
+        self.route_by_rules(flow).map_err(refused_by_rule)
+    }
+
+    fn path_by(&self, route: &Route, dst: IpAddr) -> Result<Path, NoPath> {
         let refused = |errno, icmp| Err(NoPath { kind: route.kind.name(), errno, icmp });
         match route.kind {
             RouteKind::Unicast => self.unicast_path(route, dst).ok_or(NONE),

@@ -270,7 +270,8 @@ fn sendable(ns: &Netns, sock: Option<SockId>, dst: IpAddr) -> Result<Path, Errno
             // for connecting, without it (`ip6_sk_dst_lookup_flow`).
             let keeps = |s: &SockId| dst.is_ipv4() || ns.sockets.peer_addr(*s).is_none();
             let src = sock.filter(keeps).and_then(|s| ns.sockets.local_addr(s)).map(|a| a.ip());
-            ns.path_of(&Flow { src: src.filter(|a| !a.is_unspecified()), ..Flow::to(dst) })
+            let flow = Flow { src: src.filter(|a| !a.is_unspecified()), ..Flow::to(dst) };
+            if sock.is_some_and(|s| !keeps(&s)) { ns.kept_path(&flow) } else { ns.path_of(&flow) }
         }
     };
     let path = path.map_err(|no| no.errno)?;
